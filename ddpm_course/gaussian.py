@@ -1,0 +1,50 @@
+"""Gaussians with independent coordinates: the only distributions that DDPM needs.
+
+The functions of this course return distributions; you decide whether to look at them
+(``mean``, ``var``), draw from them (``sample``) or compare them (``kl``).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Gaussian", "standard_noise"]
+
+
+def standard_noise(like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """ε ~ N(0, I) of ``like``'s shape, dtype and device.
+
+    The numbers are drawn on the generator's own device and then moved, so that a CPU generator
+    gives the same noise on every machine.
+    """
+    device = like.device if generator is None else generator.device
+    return torch.randn(like.shape, generator=generator, dtype=like.dtype, device=device).to(
+        like.device
+    )
+
+
+class Gaussian(NamedTuple):
+    """N(mean, var · I). ``mean`` and ``var`` broadcast against each other; ``var`` >= 0."""
+
+    mean: Tensor
+    var: Tensor
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """Draw mean + √var · ε, with ε ~ N(0, I) (``forward.reparameterization``)."""
+        return self.mean + self.var.sqrt() * standard_noise(self.mean, generator)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log N(x; mean, var) of each coordinate, in nats (sum them for the joint). Needs var > 0."""
+        return -0.5 * ((x - self.mean) ** 2 / self.var + torch.log(2 * math.pi * self.var))
+
+    def kl(self, other: Gaussian) -> Tensor:
+        """KL(self ‖ other) of each coordinate, in nats (``loss.kl-gaussians``). Needs var > 0."""
+        return 0.5 * (
+            (self.var + (self.mean - other.mean) ** 2) / other.var
+            - 1
+            + torch.log(other.var / self.var)
+        )

@@ -1,0 +1,283 @@
+"""The U-Net ε_θ(x_t, t): the network of Ho et al. (2020), appendix B, in one file.
+
+Read it from the bottom up or the top down: a time embedding, a residual block, a self-attention
+block, two blocks that halve and double the resolution, and the U that joins them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["UNet", "UNetConfig", "time_embedding"]
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """The size of a U-Net.
+
+    Args:
+        in_channels: channels of the images, 1 for grey, 3 for color.
+        channels: the width at each resolution, from the full one down; each next one is half
+            as high and half as wide.
+        blocks: residual blocks at each resolution on the way down (one more on the way up).
+        attention: for each resolution, whether self-attention follows its residual blocks.
+        groups: groups of each GroupNorm; must divide every width.
+        dropout: dropout probability inside the residual blocks.
+
+    Raises:
+        ValueError: the sizes do not fit together; the sentence says which.
+    """
+
+    in_channels: int = 1
+    channels: tuple[int, ...] = (32, 64)
+    blocks: int = 2
+    attention: tuple[bool, ...] = (False, True)
+    groups: int = 8
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "attention", tuple(self.attention))
+        for name, value in (("in_channels", self.in_channels), ("blocks", self.blocks)):
+            if value < 1:
+                raise ValueError(f"{name} is {value}; the U-Net needs at least 1.")
+        if not self.channels or min(self.channels) < 1:
+            raise ValueError(f"channels is {self.channels}; give a positive width for each level.")
+        if len(self.attention) != len(self.channels):
+            raise ValueError(
+                f"attention has {len(self.attention)} entries and channels {len(self.channels)}; "
+                "give one for each level."
+            )
+        for width in self.channels:
+            if self.groups < 1 or width % self.groups:
+                raise ValueError(
+                    f"a width of {width} cannot be divided into {self.groups} groups; "
+                    "choose channels that are multiples of groups."
+                )
+        if self.channels[0] % 2:
+            raise ValueError(
+                f"channels starts with {self.channels[0]}; the time embedding has half sines and "
+                "half cosines, so the first width must be even."
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; a probability below 1 is needed.")
+
+    @classmethod
+    def digits(cls) -> UNetConfig:
+        """For the 8x8 digits: 8x8, 4x4 and 2x2, small enough for a laptop."""
+        return cls(channels=(32, 64, 64), attention=(False, True, True), dropout=0.1)
+
+    @classmethod
+    def cifar10(cls) -> UNetConfig:
+        """The 35.7 M network of Ho et al. (2020) for 32x32 color images."""
+        return cls(
+            in_channels=3,
+            channels=(128, 256, 256, 256),
+            attention=(False, True, False, False),
+            groups=32,
+            dropout=0.1,
+        )
+
+
+def time_embedding(t: Tensor, dim: int) -> Tensor:
+    """Sines and cosines of t at ``dim / 2`` frequencies from 1 down to 1/10000, as in the
+    Transformer (Vaswani et al. 2017, section 3.5).
+
+    Args:
+        t: (B,) steps.
+
+    Returns:
+        (B, dim) float32.
+    """
+    half = dim // 2
+    exponent = torch.arange(half, dtype=torch.float32, device=t.device) / max(half - 1, 1)
+    angle = t[:, None].float() * torch.exp(-math.log(10000) * exponent)  # (B, half)
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+def _zero(layer: nn.Conv2d) -> nn.Conv2d:
+    """Start a block's last layer at 0, so that the block starts as the identity."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut; the time enters as a bias for each channel."""
+
+    def __init__(self, c_in: int, c_out: int, time_dim: int, groups: int, dropout: float) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, c_in, eps=1e-6)
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, padding=1)
+        self.time = nn.Linear(time_dim, c_out)
+        self.norm2 = nn.GroupNorm(groups, c_out, eps=1e-6)
+        self.dropout = nn.Dropout(dropout)
+        self.conv2 = _zero(nn.Conv2d(c_out, c_out, 3, padding=1))
+        self.shortcut = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:  # (B, c_in, H, W), (B, time_dim)
+        h = self.conv1(F.silu(self.norm1(x)))
+        h = h + self.time(F.silu(time))[:, :, None, None]
+        h = self.conv2(self.dropout(F.silu(self.norm2(h))))
+        return self.shortcut(x) + h  # (B, c_out, H, W)
+
+
+class Attention(nn.Module):
+    """Self-attention over all H·W positions, with one head, around a shortcut."""
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.out = _zero(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+        height, width = x.shape[2:]
+        qkv = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)  # (B, H·W, 3C)
+        q, k, v = qkv.unsqueeze(1).chunk(3, dim=-1)  # (B, 1 head, H·W, C) each
+        h = F.scaled_dot_product_attention(q, k, v).squeeze(1)  # softmax(q kᵀ / √C) v
+        return x + self.out(h.transpose(1, 2).unflatten(2, (height, width)))
+
+
+class Downsample(nn.Module):
+    """Half the height and width: a 3x3 convolution with stride 2."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.pad(x, (0, 1, 0, 1)))  # as the paper's code pads
+
+
+class Upsample(nn.Module):
+    """Twice the height and width: repeat each pixel, then a 3x3 convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class UNet(nn.Module):
+    """ε_θ(x_t, t): predicts the noise in x_t.
+
+    On the way down each block's output is put on a stack; on the way up each block takes one off
+    and sees it beside its own input. That is how fine detail gets past the narrow middle.
+    """
+
+    def __init__(self, config: UNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or UNetConfig()
+        widths, groups, dropout = config.channels, config.groups, config.dropout
+        time_dim = 4 * widths[0]
+        self.time = nn.Sequential(
+            nn.Linear(widths[0], time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim)
+        )
+
+        def residual(c_in: int, c_out: int) -> ResidualBlock:
+            return ResidualBlock(c_in, c_out, time_dim, groups, dropout)
+
+        def attention(channels: int, wanted: bool) -> nn.Module:
+            return Attention(channels, groups) if wanted else nn.Identity()
+
+        self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
+        skips = [widths[0]]  # the widths on the stack
+
+        self.down = nn.ModuleList()
+        width = widths[0]
+        for level, c_out in enumerate(widths):
+            blocks = nn.ModuleList()
+            for _ in range(config.blocks):
+                attend = attention(c_out, config.attention[level])
+                blocks.append(nn.ModuleList([residual(width, c_out), attend]))
+                width = c_out
+                skips.append(width)
+            last = level == len(widths) - 1
+            self.down.append(
+                nn.ModuleDict(
+                    {"blocks": blocks, "resize": nn.Identity() if last else Downsample(width)}
+                )
+            )
+            if not last:
+                skips.append(width)
+
+        self.middle = nn.ModuleList(
+            [residual(width, width), Attention(width, groups), residual(width, width)]
+        )
+
+        self.up = nn.ModuleList()
+        for level, c_out in reversed(list(enumerate(widths))):
+            blocks = nn.ModuleList()
+            for _ in range(config.blocks + 1):
+                attend = attention(c_out, config.attention[level])
+                blocks.append(nn.ModuleList([residual(width + skips.pop(), c_out), attend]))
+                width = c_out
+            self.up.append(
+                nn.ModuleDict(
+                    {"blocks": blocks, "resize": Upsample(width) if level else nn.Identity()}
+                )
+            )
+        assert not skips  # the way up took every output of the way down
+
+        self.norm_out = nn.GroupNorm(groups, width, eps=1e-6)
+        self.conv_out = _zero(nn.Conv2d(width, config.in_channels, 3, padding=1))
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        """Predict the noise.
+
+        Args:
+            x: (B, C, H, W) noised images; H and W can be halved once for each level but the last.
+            t: (B,) steps, in 1..T.
+
+        Returns:
+            (B, C, H, W) the predicted noise.
+
+        Raises:
+            ValueError: x or t has a shape that the network cannot take.
+        """
+        self._check(x, t)
+        time = self.time(time_embedding(t, self.config.channels[0]))  # (B, time_dim)
+        x = self.conv_in(x)
+
+        stack = [x]
+        for level in self.down:
+            for block, attention in level["blocks"]:
+                x = attention(block(x, time))
+                stack.append(x)
+            if isinstance(level["resize"], Downsample):
+                x = level["resize"](x)
+                stack.append(x)
+
+        block, attention, last_block = self.middle
+        x = last_block(attention(block(x, time)), time)
+
+        for level in self.up:
+            for block, attention in level["blocks"]:
+                x = attention(block(torch.cat([x, stack.pop()], dim=1), time))
+            x = level["resize"](x)
+        return self.conv_out(F.silu(self.norm_out(x)))
+
+    def _check(self, x: Tensor, t: Tensor) -> None:
+        channels, halvings = self.config.in_channels, len(self.config.channels) - 1
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise ValueError(
+                f"x has shape {tuple(x.shape)}; this U-Net takes (B, {channels}, H, W)."
+            )
+        if x.shape[2] % 2**halvings or x.shape[3] % 2**halvings:
+            raise ValueError(
+                f"x is {x.shape[2]}x{x.shape[3]}, which cannot be halved {halvings} times; "
+                f"height and width must be multiples of {2**halvings}."
+            )
+        if t.shape != x.shape[:1]:
+            raise ValueError(
+                f"t has shape {tuple(t.shape)}; give one step for each of the {len(x)} images."
+            )
