@@ -21,6 +21,7 @@ class UNetConfig:
     """The size of a U-Net.
 
     Args:
+        size: height and width of the images it is made for; it must halve evenly.
         in_channels: channels of the images, 1 for grey, 3 for color.
         channels: the width at each resolution, from the full one down; each next one is half
             as high and half as wide.
@@ -33,6 +34,7 @@ class UNetConfig:
         ValueError: the sizes do not fit together; the sentence says which.
     """
 
+    size: int = 8
     in_channels: int = 1
     channels: tuple[int, ...] = (32, 64)
     blocks: int = 2
@@ -43,15 +45,20 @@ class UNetConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "attention", tuple(self.attention))
-        for name, value in (("in_channels", self.in_channels), ("blocks", self.blocks)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}; the U-Net needs at least 1.")
+        for name in ("size", "in_channels", "blocks"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; the U-Net needs at least 1.")
         if not self.channels or min(self.channels) < 1:
             raise ValueError(f"channels is {self.channels}; give a positive width for each level.")
         if len(self.attention) != len(self.channels):
             raise ValueError(
                 f"attention has {len(self.attention)} entries and channels {len(self.channels)}; "
                 "give one for each level."
+            )
+        if self.size % 2 ** (len(self.channels) - 1):
+            raise ValueError(
+                f"images of {self.size}x{self.size} cannot be halved {len(self.channels) - 1} "
+                "times; give fewer channels (one for each level) or another size."
             )
         for width in self.channels:
             if self.groups < 1 or width % self.groups:
@@ -69,13 +76,14 @@ class UNetConfig:
 
     @classmethod
     def digits(cls) -> UNetConfig:
-        """For the 8x8 digits: 8x8, 4x4 and 2x2, small enough for a laptop."""
-        return cls(channels=(32, 64, 64), attention=(False, True, True), dropout=0.1)
+        """For the 8x8 digits: 0.7 M weights, small enough for a laptop."""
+        return cls(channels=(32, 64), blocks=1, attention=(False, True), dropout=0.1)
 
     @classmethod
     def cifar10(cls) -> UNetConfig:
         """The 35.7 M network of Ho et al. (2020) for 32x32 color images."""
         return cls(
+            size=32,
             in_channels=3,
             channels=(128, 256, 256, 256),
             attention=(False, True, False, False),

@@ -1,0 +1,163 @@
+"""One look for every figure of the book: pictures of images, of point clouds, of curves."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["COLORS", "image_grid", "save_images", "show_clouds", "show_images", "style"]
+
+# Okabe and Ito's palette without its yellow: readers with any color vision can part these.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#333333")
+
+
+def style() -> None:
+    """Set matplotlib up for the book: quiet axes, readable sizes, colors that all can tell apart."""
+    import matplotlib as mpl
+
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (7.0, 3.4),
+            "figure.dpi": 110,
+            "savefig.dpi": 110,
+            "figure.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "savefig.bbox": "tight",
+            "font.size": 11,
+            "mathtext.fontset": "cm",
+            "axes.prop_cycle": mpl.cycler(color=COLORS),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": "#666666",
+            "axes.titlesize": 11,
+            "axes.grid": True,
+            "grid.color": "#e4e4e4",
+            "grid.linewidth": 0.8,
+            "axes.axisbelow": True,
+            "lines.linewidth": 2,
+            "legend.frameon": False,
+            "image.cmap": "gray",
+            "image.interpolation": "nearest",
+        }
+    )
+
+
+def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
+    """Lay images out in rows.
+
+    Args:
+        images: (N, C, H, W) in [-1, 1], with C = 1 or 3; values outside are clipped.
+        columns: images a row; about a square when left out.
+
+    Returns:
+        (rows · (H + 1) + 1, columns · (W + 1) + 1, C) in [0, 1], with a line of 1 between images.
+    """
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
+        raise ValueError(
+            f"images has shape {tuple(images.shape)}; give (N, C, H, W) with C = 1 or 3, N >= 1."
+        )
+    count, channels, height, width = images.shape
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    rows = math.ceil(count / columns)
+    grid = torch.ones(channels, rows * (height + 1) + 1, columns * (width + 1) + 1)
+    for i, image in enumerate(images.detach().float().cpu().clamp(-1, 1)):
+        top, left = (i // columns) * (height + 1) + 1, (i % columns) * (width + 1) + 1
+        grid[:, top : top + height, left : left + width] = (image + 1) / 2
+    return grid.permute(1, 2, 0)
+
+
+def save_images(images: Tensor, path: str | os.PathLike[str], scale: int = 6) -> None:
+    """Write ``image_grid(images)`` to a PNG, each pixel ``scale`` pixels wide."""
+    from PIL import Image
+
+    grid = (image_grid(images) * 255).round().byte().numpy()
+    picture = Image.fromarray(grid.squeeze(-1) if grid.shape[-1] == 1 else grid)
+    size = (picture.width * scale, picture.height * scale)
+    picture.resize(size, Image.Resampling.NEAREST).save(Path(path), format="PNG")
+
+
+def show_images(
+    rows: Tensor | Sequence[Tensor],
+    row_titles: Sequence[str] = (),
+    column_titles: Sequence[str] = (),
+    columns: int | None = None,
+) -> Figure:
+    """Draw images: one (N, C, H, W) batch as a grid, or a sequence of batches as one row each.
+
+    Args:
+        rows: images in [-1, 1].
+        row_titles: words at the left of each row (with a sequence of batches).
+        column_titles: words above each column (with a sequence of batches).
+        columns: images a row, for one batch.
+    """
+    import matplotlib.pyplot as plt
+
+    if isinstance(rows, Tensor):
+        grid = image_grid(rows, columns)
+        height, width = grid.shape[:2]
+        figure, axes = plt.subplots(figsize=(7.0, 7.0 * height / width))
+        axes.imshow(grid.squeeze(-1), vmin=0, vmax=1)
+        axes.set_axis_off()
+        return figure
+    count = max(len(row) for row in rows)
+    side = 7.0 / count
+    figure, grid_of_axes = plt.subplots(
+        len(rows), count, figsize=(7.0, len(rows) * (side + 0.1) + 0.3), squeeze=False
+    )
+    for r, row in enumerate(rows):
+        for c, axes in enumerate(grid_of_axes[r]):
+            axes.set(xticks=[], yticks=[])
+            axes.grid(False)
+            axes.spines[:].set_visible(False)
+            if c < len(row):
+                picture = (row[c].detach().float().cpu().clamp(-1, 1) + 1) / 2
+                axes.imshow(picture.permute(1, 2, 0).squeeze(-1), vmin=0, vmax=1)
+            if r == 0 and c < len(column_titles):
+                axes.set_title(column_titles[c], fontsize=10)
+        if r < len(row_titles):
+            grid_of_axes[r, 0].set_ylabel(row_titles[r], fontsize=10)
+    return figure
+
+
+def show_clouds(
+    clouds: Sequence[Tensor],
+    titles: Sequence[str] = (),
+    columns: int | None = None,
+    color: str = COLORS[0],
+    limit: float = 3.2,
+) -> Figure:
+    """Draw point clouds (n, 2) side by side on equal axes.
+
+    Args:
+        titles: words above each cloud.
+        columns: clouds a row; all in one row when left out.
+        limit: the axes run over [-limit, limit].
+    """
+    import matplotlib.pyplot as plt
+
+    columns = min(columns or len(clouds), len(clouds))
+    rows = math.ceil(len(clouds) / columns)
+    side = 7.0 / columns
+    figure, grid_of_axes = plt.subplots(
+        rows, columns, figsize=(7.0, rows * (side + 0.25)), squeeze=False
+    )
+    for i, axes in enumerate(grid_of_axes.flat):
+        axes.set(xticks=[], yticks=[], xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+        axes.grid(False)
+        if i >= len(clouds):
+            axes.set_axis_off()
+            continue
+        points = clouds[i].detach().cpu()
+        axes.scatter(points[:, 0], points[:, 1], s=4, alpha=0.5, linewidths=0, color=color)
+        if i < len(titles):
+            axes.set_title(titles[i], fontsize=10)
+    return figure
