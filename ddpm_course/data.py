@@ -85,7 +85,8 @@ def swiss_roll(n: int, generator: torch.Generator | None = None) -> Tensor:
     _check_count(n)
     angle = 1.5 * math.pi * (1 + 2 * torch.rand(n, generator=generator))
     points = torch.stack([angle * angle.cos(), angle * angle.sin()], dim=1)
-    return points / 7 + 0.03 * torch.randn(n, 2, generator=generator)
+    noise = torch.randn(n, 2, generator=generator)
+    return (points - torch.tensor([2.0, 0.2])) / 7 + 0.03 * noise
 
 
 def eight_gaussians(n: int, generator: torch.Generator | None = None) -> Tensor:

@@ -105,7 +105,7 @@ def show_images(
         grid = image_grid(rows, columns)
         height, width = grid.shape[:2]
         figure, axes = plt.subplots(figsize=(7.0, 7.0 * height / width))
-        axes.imshow(grid.squeeze(-1), vmin=0, vmax=1)
+        axes.imshow(grid.squeeze(-1).numpy(), vmin=0, vmax=1)
         axes.set_axis_off()
         return figure
     count = max(len(row) for row in rows)
@@ -120,7 +120,7 @@ def show_images(
             axes.spines[:].set_visible(False)
             if c < len(row):
                 picture = (row[c].detach().float().cpu().clamp(-1, 1) + 1) / 2
-                axes.imshow(picture.permute(1, 2, 0).squeeze(-1), vmin=0, vmax=1)
+                axes.imshow(picture.permute(1, 2, 0).squeeze(-1).numpy(), vmin=0, vmax=1)
             if r == 0 and c < len(column_titles):
                 axes.set_title(column_titles[c], fontsize=10)
         if r < len(row_titles):
@@ -156,7 +156,7 @@ def show_clouds(
         if i >= len(clouds):
             axes.set_axis_off()
             continue
-        points = clouds[i].detach().cpu()
+        points = clouds[i].detach().cpu().numpy()
         axes.scatter(points[:, 0], points[:, 1], s=4, alpha=0.5, linewidths=0, color=color)
         if i < len(titles):
             axes.set_title(titles[i], fontsize=10)
