@@ -1,4 +1,4 @@
-"""Run the pages again when the package they import has changed.
+"""Build what is there now: no output of an older package, no page that has left the book.
 
 jupyter-cache knows a page by the source of its cells alone, and so would show the outputs of
 yesterday's package. We give every state of the package a cache folder of its own: Sphinx sees the
@@ -39,7 +39,16 @@ def choose_cache(app: Sphinx, config: Config) -> None:
     config.extensions_fingerprint = fingerprint(ROOT / "book" / "_ext")
 
 
+def remove_stale_pages(app: Sphinx, exception: Exception | None) -> None:
+    if app.builder.format == "html" and exception is None:
+        current = {*app.env.found_docs, "search"}
+        for path in Path(app.outdir).glob("*.html"):
+            if path.stem not in current:
+                path.unlink()
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("extensions_fingerprint", "", "env")
     app.connect("config-inited", choose_cache)
+    app.connect("build-finished", remove_stale_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
