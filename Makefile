@@ -42,7 +42,7 @@ test: check  ## check the code, test the package and run every notebook
 	$(PYTEST) --nbval --nbval-cell-timeout 300 tests solutions exercises
 
 test-book: book  ## open every page of the book in a browser, offline
-	$(PYTEST) -m book tests/book
+	$(PYTEST) --dist load -m book tests/book
 
 check: $(INSTALLED)  ## check format, lint and types
 	$(BIN)/ruff format --check .

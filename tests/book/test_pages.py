@@ -43,7 +43,9 @@ def test_mathematics_is_rendered(page_name: str, visit: Visit) -> None:
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
     page.evaluate("document.querySelectorAll('pre, code').forEach(element => element.remove())")
     text = page.locator("body").inner_text()
-    assert re.findall(r"\\[a-zA-Z(\[]+|\$[^$\n]+\$|\{(?:claim|derivation|eq|cite)[^}]*\}", text) == []
+    assert (
+        re.findall(r"\\[a-zA-Z(\[]+|\$[^$\n]+\$|\{(?:claim|derivation|eq|cite)[^}]*\}", text) == []
+    )
 
 
 @ON_A_PHONE
