@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ddpm_course.cli import main
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "ddpm_course"
 
@@ -47,7 +49,7 @@ TOP_LEVEL = {
 FLOORS = [
     {"schedule", "gaussian", "symbolic"},
     {"forward", "marginal", "unet", "data"},
-    {"reverse", "metrics", "interop", "plots", "widgets"},
+    {"reverse", "metrics", "checkpoint", "interop", "plots", "widgets"},
     {"loss"},
     {"trainer", "trends"},
     {"cli", "grading"},
@@ -208,3 +210,15 @@ def test_documents_name_only_commands_that_exist() -> None:
         named |= set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE))
     assert named
     assert named <= targets
+
+
+def test_documents_name_only_subcommands_that_exist() -> None:
+    named = set()
+    for name in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf8")
+        named |= set(re.findall(r"(?:^|`)ddpm-course ([a-z]+)", text, re.MULTILINE))
+    assert {"train", "sample"} <= named
+    for subcommand in named:
+        with pytest.raises(SystemExit) as exit_:
+            main([subcommand, "--help"])
+        assert exit_.value.code == 0, subcommand
