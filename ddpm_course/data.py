@@ -164,7 +164,7 @@ class Mixture:
         return (responsibility[:, :, None] * pull).sum(dim=1)
 
     def eps(self, schedule: Schedule) -> Callable[[Tensor, Tensor], Tensor]:
-        """The best possible ε_θ(x_t, t) = E[ε | x_t] = -√(1 - ᾱ_t) ∇ log q(x_t)  (``loss.score``)."""
+        """The best ε_θ(x_t, t): E[ε | x_t] = -√(1 - ᾱ_t) ∇ log q(x_t)  (``loss.score``)."""
 
         def model(x_t: Tensor, t: Tensor) -> Tensor:
             out = torch.empty_like(x_t)

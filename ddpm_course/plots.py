@@ -21,8 +21,9 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#33
 
 
 def style() -> None:
-    """Set matplotlib up for the book: quiet axes, readable sizes, colors that all can tell apart."""
+    """Set matplotlib up for the book: quiet axes, readable sizes, colors that all can tell."""
     import matplotlib as mpl
+    from cycler import cycler
 
     mpl.rcParams.update(
         {
@@ -34,7 +35,7 @@ def style() -> None:
             "savefig.bbox": "tight",
             "font.size": 11,
             "mathtext.fontset": "cm",
-            "axes.prop_cycle": mpl.cycler(color=COLORS),
+            "axes.prop_cycle": cycler(color=COLORS),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.edgecolor": "#666666",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -256,6 +257,7 @@ class UNet(nn.Module):
         time = self.time(time_embedding(t, self.config.channels[0]))  # (B, time_dim)
         x = self.conv_in(x)
 
+        level: Any  # torch does not tell what its containers hold
         stack = [x]
         for level in self.down:
             for block, attention in level["blocks"]:
