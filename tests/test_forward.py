@@ -52,5 +52,5 @@ def test_each_item_may_have_its_own_t():
 
 
 def test_the_clean_data_are_no_step():
-    with pytest.raises(ValueError, match="steps run over 1..10"):
+    with pytest.raises(ValueError, match=r"steps run over 1\.\.10"):
         forward.step(torch.ones(2, 3), 0, Schedule.linear(10))
