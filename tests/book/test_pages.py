@@ -10,7 +10,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from conftest import BUILD, DESKTOP, HTML, PHONE, Visit
+
+from tests.book.conftest import BUILD, DESKTOP, HTML, PHONE, Visit
 
 pytestmark = pytest.mark.book
 
