@@ -105,6 +105,14 @@ def test_figures_have_a_text_alternative(page_name: str) -> None:
     assert untold == []
 
 
+def test_page_is_light(page_name: str) -> None:
+    assert (HTML / page_name).stat().st_size <= 3_000_000
+
+
+def test_book_is_light() -> None:
+    assert sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file()) <= 80_000_000
+
+
 def test_cells_write_no_warnings() -> None:
     noisy = {}
     for path in (BUILD / "jupyter_execute").glob("*.ipynb"):
