@@ -1,4 +1,5 @@
 # Every target makes the virtual environment if it is missing or out of date, and does nothing twice.
+# PYTHON counts when the environment is made; `make distclean` takes an old one away.
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
@@ -23,6 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing the course into $(VENV): some minutes the first time."
 	@$(BIN)/pip install --quiet --editable '.[book,test]' --constraint constraints.txt
+	@$(BIN)/python -c 'import matplotlib.font_manager' # makes its font cache now, not in a page
 	@touch $@
 
 # Warnings are errors. A build that failed forgets what it read, so that the next one warns again
@@ -36,7 +38,7 @@ serve: book  ## show the book at http://localhost:8000 (another port: make serve
 	$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)
 
 lab: $(INSTALLED)  ## open the exercises in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir exercises
+	$(BIN)/jupyter lab exercises
 
 test: check  ## check the code, test the package and run every notebook
 	$(PYTEST) --nbval --nbval-cell-timeout 300 tests solutions exercises
