@@ -164,9 +164,9 @@ def landmarks() -> Library:
 def read(path: str | Path, citations: str | Path | None = None) -> Library:
     """Your own papers, from a ``.csv`` or a ``.bib`` file.
 
-    A CSV needs the columns id, title, authors (separated by semicolons) and year. It may have venue,
-    arxiv, read_from and cites: the ids that the paper cites, separated by semicolons. In BibTeX the
-    key is the id, and a field ``cites = {key1, key2}`` holds what it cites.
+    A CSV needs the columns id, title, authors (separated by semicolons) and year. It may have
+    venue, arxiv, read_from and cites: the ids that the paper cites, separated by semicolons. In
+    BibTeX the key is the id, and a field ``cites = {key1, key2}`` holds what it cites.
 
     Args:
         path: the papers.
@@ -183,7 +183,9 @@ def read(path: str | Path, citations: str | Path | None = None) -> Library:
     elif path.suffix.lower() == ".csv":
         papers, cites = _from_csv(path)
     else:
-        raise ValueError(f"{path} is neither a .csv nor a .bib file; save your papers as one of them.")
+        raise ValueError(
+            f"{path} is neither a .csv nor a .bib file; save your papers as one of them."
+        )
     if citations is not None:
         rows = _rows(Path(citations), required=("citing", "cited"))
         cites += [Citation(r["citing"], r["cited"], r.get("evidence", "")) for _, r in rows]
@@ -289,8 +291,8 @@ def reading_order(library: Library, goal: str, at_most: int | None = None) -> li
 def read_next(library: Library, already: Iterable[str], count: int = 5) -> list[Paper]:
     """What to read next, given what one has read: the unread papers nearest to it.
 
-    A reader starts at one of the papers in ``already`` and follows citations at random, back to what
-    a paper cites as well as on to what cites it (PageRank with jumps to ``already`` only).
+    A reader starts at one of the papers in ``already`` and follows citations at random, back to
+    what a paper cites as well as on to what cites it (PageRank with jumps to ``already`` only).
     The unread papers where this reader spends the most time come first.
 
     Returns:
@@ -299,8 +301,10 @@ def read_next(library: Library, already: Iterable[str], count: int = 5) -> list[
     if count < 1:
         raise ValueError(f"count is {count}; ask for at least one paper.")
     known = sorted({library[paper_id].id for paper_id in already})
-    time = _pagerank(library, library.graph.to_undirected(), known, damping=0.85)
-    unread = [paper_id for paper_id in time if paper_id not in known and time[paper_id] > 0]
+    graph = library.graph.to_undirected()
+    linked = set().union(*(nx.node_connected_component(graph, paper_id) for paper_id in known))
+    time = _pagerank(library, graph, known, damping=0.85)
+    unread = [paper_id for paper_id in time if paper_id in linked and paper_id not in known]
     return [library.papers[paper_id] for paper_id in unread[:count]]
 
 
@@ -322,8 +326,9 @@ def backbone(library: Library, origin: str, goal: str) -> list[Paper]:
     graph = library.graph
     if origin == goal or not nx.has_path(graph, goal, origin):
         raise ValueError(f"No chain of citations leads from {goal!r} back to {origin!r}.")
-    # For each paper, count the chains from it back to the origin. The traffic of u -> v is the number
-    # of chains from the goal to u times that of v; from one u, the first factor is the same for all.
+    # For each paper, count the chains from it back to the origin. The traffic of u -> v is the
+    # number of chains from the goal to u times that count of v; from one u, the first factor is
+    # the same for every v.
     chains = {origin: 1}
     for paper_id in reversed(list(nx.topological_sort(graph))):
         if paper_id != origin:
@@ -351,9 +356,7 @@ def summary(library: Library, goal: str | None = None, already: Iterable[str] = 
         "The core (where a reader who follows citations at random ends up most often):",
     ]
     rank = pagerank(library)
-    lines += [
-        f"  {100 * rank[i]:4.1f} %  {_line(library.papers[i])}" for i in list(rank)[:10]
-    ]
+    lines += [f"  {100 * rank[i]:4.1f} %  {_line(library.papers[i])}" for i in list(rank)[:10]]
     lines += ["", "Clusters (papers that cite each other), each with its core:"]
     for cluster in communities(library):
         core = "; ".join(library.papers[i].label for i in cluster[:4])
@@ -426,7 +429,7 @@ def _text(path: Path) -> str:
 
 
 def _rows(path: Path, required: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each row of a CSV with its place in words; names of columns in lower case, values stripped."""
+    """Each row of a CSV with its place in words; column names in lower case, values stripped."""
     reader = csv.DictReader(io.StringIO(_text(path), newline=""), skipinitialspace=True)
     columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
     missing = [name for name in required if name not in columns]
@@ -443,7 +446,10 @@ def _rows(path: Path, required: tuple[str, ...]) -> Iterator[tuple[str, dict[str
             )
         yield (
             f"{path}, line {reader.line_num},",
-            {name: (value or "").strip() for name, value in zip(columns, row.values(), strict=True)},
+            {
+                name: (value or "").strip()
+                for name, value in zip(columns, row.values(), strict=True)
+            },
         )
 
 
