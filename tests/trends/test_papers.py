@@ -212,7 +212,7 @@ def test_the_order_before_ddpm(shipped: Library) -> None:
         ("feller1949theory", "sohldickstein2015deep"),
     ]:
         assert order.index(earlier) < order.index(later)
-    assert "ho2020ddpm" not in order and "song2021ddim" not in order
+    assert not {"ho2020ddpm", "song2021ddim"} & set(order)
 
 
 def test_read_next_is_the_unread_paper_nearest_by_the_linear_system(shipped: Library) -> None:
@@ -264,7 +264,7 @@ def test_backbone_follows_the_citation_that_most_chains_use(seed: int) -> None:
 
 def test_the_backbone_from_ddpm_to_text_to_image(shipped: Library) -> None:
     path = [p.id for p in papers.backbone(shipped, "ho2020ddpm", "saharia2022imagen")]
-    assert path[0] == "ho2020ddpm" and path[-1] == "saharia2022imagen"
+    assert (path[0], path[-1]) == ("ho2020ddpm", "saharia2022imagen")
     assert {"dhariwal2021diffusion", "ho2022cfg", "nichol2022glide"} <= set(path)
 
 
@@ -289,7 +289,8 @@ def test_the_landmarks_are_many_and_each_citation_has_its_evidence(shipped: Libr
     assert len(shipped) >= 60
     assert shipped.graph.number_of_edges() >= 500
     for citing, cited, evidence in shipped.graph.edges(data="evidence"):
-        assert evidence and shipped[citing].read_from, (citing, cited)
+        assert evidence, (citing, cited)
+        assert shipped[citing].read_from, citing
     assert all(shipped.graph.degree[i] for i in shipped.papers)  # nobody is unconnected
 
 
@@ -304,7 +305,7 @@ def test_each_entry_read_in_a_reference_list_names_the_cited_paper(shipped: Libr
         if evidence.startswith("sentence of") or cited in other:
             continue
         entry, target = words(evidence), shipped[cited]
-        name = words(papers._surname(target.authors[0]))[-6:]
+        name = words(target.authors[0].split()[-1])
         assert name in entry, (citing, cited, evidence)
         short = words(re.split(r"[:,?]", target.title)[0])[:18]
         synonyms = {"goodfellow2014gan": "generativeadvers", "loshchilov2019adamw": "weightdecay"}
@@ -414,7 +415,7 @@ def test_the_shipped_files_read_back_row_by_row(shipped: Library) -> None:
         assert {row["id"] for row in csv.DictReader(file)} == set(shipped.papers)
     with (here / "citations.csv").open(encoding="utf-8", newline="") as file:
         rows = [(row["citing"], row["cited"]) for row in csv.DictReader(file)]
-    assert len(rows) == len(set(rows)) and set(rows) == set(shipped.graph.edges)
+    assert sorted(rows) == sorted(shipped.graph.edges)
 
 
 HEAD = "id,title,authors,year,cites\n"
@@ -470,7 +471,8 @@ def test_bad_files_get_one_clear_sentence(
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=message) as caught:
         papers.read(path)
-    assert name in str(caught.value) and "\n" not in str(caught.value)
+    assert str(caught.value).count(name) == 1
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
