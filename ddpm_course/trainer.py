@@ -63,7 +63,7 @@ class TrainConfig:
     @classmethod
     def digits(cls) -> TrainConfig:
         """For the 8x8 digits with ``UNetConfig.digits()``."""
-        return cls(steps=8000)
+        return cls(steps=5000)
 
     def __post_init__(self) -> None:
         positive = ("steps", "max_seconds", "batch_size", "learning_rate", "clip_norm")
