@@ -100,14 +100,12 @@ def proportional(*free: sp.Symbol) -> Method:
     return Method("algebra", prove)
 
 
-Use = tuple[str, Mapping[Any, Any]]
-
-
 class Step(NamedTuple):
     """An expression, and why it equals the one before it.
 
     ``uses`` names the claims that the step applies: a name, or a name with substitutions, as
-    ``("forward.reparameterization", {t: t - 1})``. ``HYPOTHESIS`` is the claim itself, one step earlier.
+    ``("forward.reparameterization", {t: t - 1})``. ``HYPOTHESIS`` is the claim itself, one step earlier;
+    ``ASSUMED`` is what the claim assumes; a pair (symbol, expression) is what the reason says of it.
     """
 
     expr: Any
@@ -230,6 +228,7 @@ class Claim:
     def names_of(step: Step) -> list[str]:
         """The names of the claims that a step applies."""
         names = [use if isinstance(use, str) else use[0] for use in step.uses]
+        names = [name for name in names if isinstance(name, str)]
         return [name for name in dict.fromkeys(names) if name not in (HYPOTHESIS, ASSUMED)]
 
     def latex(self) -> str:
@@ -332,6 +331,9 @@ class Claim:
                 rules.update(dict(hypothesis))
                 continue
             name, times = (use, {}) if isinstance(use, str) else use
+            if isinstance(name, sp.Basic):  # an assumption of this step alone
+                rules[name] = times
+                continue
             other = self.registry[name]
             left, right = at_time(other.lhs, times), at_time(other.rhs, times)
             rules[left] = right

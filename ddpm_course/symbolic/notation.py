@@ -90,6 +90,13 @@ class snr(Sequence):
     tex = r"\mathrm{SNR}"
 
 
+class Continuous(Notation):
+    r"""\beta(s), the rate of noise when time is continuous."""
+
+    is_positive = True
+    tex = r"\beta"
+
+
 class weight(Sequence):
     tex = r"w"
 
@@ -244,6 +251,12 @@ class KL(Notation):
     is_nonnegative = True
 
 
+class Edge(Indexed):
+    """The edges of the decoder's cells, from Edge(0) to Edge(K)."""
+
+    tex = r"\delta"
+
+
 class Loss(Notation):
     """L_T, L_{t-1}, L_0: a term of the bound; Loss(k) prints L_k."""
 
@@ -278,6 +291,17 @@ v = Letter("v", real=True)
 eps_hat = Letter(r"\hat\epsilon", real=True)
 x0_guess = Letter(r"\hat x_0", real=True)
 v_hat = Letter(r"\hat v", real=True)
+
+mu_1, mu_2 = Letter(r"\mu_1", real=True), Letter(r"\mu_2", real=True)
+var_1 = sp.Symbol(r"\sigma_1^2", positive=True)
+var_2 = sp.Symbol(r"\sigma_2^2", positive=True)
+
+
+def two_gaussians(mean_1: Any, variance_1: Any, mean_2: Any, variance_2: Any) -> Any:
+    """What a step ``uses`` to apply ``loss.kl-isotropic`` to two Gaussians."""
+    values = {mu_1: mean_1, var_1: variance_1, mu_2: mean_2, var_2: variance_2}
+    return "loss.kl-isotropic", {name: sp.sympify(value) for name, value in values.items()}
+
 
 sqrt, exp, log = sp.sqrt, sp.exp, sp.log
 half = sp.Rational(1, 2)

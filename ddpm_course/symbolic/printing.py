@@ -141,7 +141,7 @@ class Printer(LatexPrinter):
             name = type(e.base).__name__
             return rf"\{name}^{{{self._print(e.exp)}}}" + bracket(self._print(e.base.args[0]))
         base = self._print(e.base)
-        simple = isinstance(e.base, (nt.Sequence, sp.Symbol, nt.Vector)) or (
+        simple = isinstance(e.base, (nt.Sequence, sp.Symbol, nt.Vector, nt.Grouped)) or (
             e.base.is_Integer and e.base >= 0
         )
         simple = simple and not isinstance(e.base, (nt.Network, nt.mu_tilde, nt.snr))
@@ -170,7 +170,7 @@ class Printer(LatexPrinter):
         return self._sub(e.tex, e.at)
 
     _print_beta = _print_alpha = _print_alpha_bar = _print_beta_tilde = _print_sigma = _print_Indexed
-    _print_weight = _print_x = _print_eps_at = _print_Indexed
+    _print_weight = _print_Edge = _print_x = _print_eps_at = _print_Indexed
 
     def _print_snr(self, e: nt.snr) -> str:
         return rf"{e.tex}({self._index(e.at)})"
@@ -180,6 +180,9 @@ class Printer(LatexPrinter):
 
     def _arguments(self, args: Any) -> str:
         return ", ".join(self._print(a) for a in args)
+
+    def _print_Continuous(self, e: nt.Continuous) -> str:
+        return e.tex + bracket(self._print(e.args[0]))
 
     def _print_Network(self, e: nt.Network) -> str:
         return e.tex + bracket(self._arguments(e.args))
@@ -293,7 +296,8 @@ class Printer(LatexPrinter):
         return r"\infty"
 
     def _print_Min(self, e: sp.Min, exp: Any = None) -> str:
-        return r"\min" + bracket(self._arguments(e.args))
+        # SymPy sorts the arguments; a person puts the plain bound last.
+        return r"\min" + bracket(self._arguments(sorted(e.args, key=lambda a: a.is_Symbol)))
 
 
 def latex(e: Any) -> str:
