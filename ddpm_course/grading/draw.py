@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["betas", "generator", "noise", "points", "steps"]
+__all__ = ["Denoiser", "Tiny", "betas", "citations", "generator", "noise", "points", "steps"]
 
 
 def generator(seed: int) -> torch.Generator:
@@ -38,3 +40,51 @@ def points(
     """``count`` points for each symbol, each drawn from its range."""
     rng = np.random.default_rng(seed)
     return tuple(tuple(rng.uniform(low, high, count).tolist()) for low, high in ranges)
+
+
+@dataclass(frozen=True, eq=False)
+class Denoiser:
+    """The exact ε_θ for data N(0, variance): it stands in for a trained network.
+
+    Called as model(x_t, t) with t of shape (B,), as every network of the course is.
+    """
+
+    alpha_bar: Tensor
+    variance: float = 0.3
+
+    def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
+        if not isinstance(t, Tensor) or t.shape != x_t.shape[:1]:
+            got = f"shape {tuple(t.shape)}" if isinstance(t, Tensor) else type(t).__name__
+            raise TypeError(
+                f"the model was given t as {got}; it needs one step for each item, (B,)"
+            )
+        share = self.alpha_bar[t].to(x_t.dtype).view(-1, *[1] * (x_t.ndim - 1))
+        return (1 - share).sqrt() * x_t / (share * self.variance + 1 - share)
+
+
+class Tiny(nn.Module):
+    """A network of three numbers: ε_θ(x_t, t) = (a + b t/T) x_t + c. Enough to be trained."""
+
+    def __init__(self, T: int) -> None:
+        super().__init__()
+        self.T = T
+        self.weight = nn.Parameter(torch.tensor([0.1, -0.2, 0.3]))
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        a, b, c = self.weight
+        return (a + b * t.view(-1, *[1] * (x_t.ndim - 1)) / self.T) * x_t + c
+
+
+def citations(seed: int, papers: int = 12) -> dict[str, list[str]]:
+    """Which papers each paper refers to: only older ones, and names tell nothing of age.
+
+    Papers come in the order of their names; the first two written refer to nothing.
+    """
+    rng = np.random.default_rng(seed)
+    by_age = [chr(ord("A") + index) for index in rng.permutation(papers)]
+    references: dict[str, list[str]] = {name: [] for name in sorted(by_age)}
+    for age in range(2, papers):
+        count = int(rng.integers(1, min(age, 3) + 1))
+        chosen = rng.choice(age, size=count, replace=False)
+        references[by_age[age]] = sorted(by_age[index] for index in chosen)
+    return references

@@ -135,9 +135,13 @@ def _difference(
         return f"The answer has {_parts(len(have))}; {_parts(len(want))} {_were(want)} asked for."
     for index, (w, h) in enumerate(zip(want, have, strict=True)):
         if not _close(question, w, h):
-            name = f"`{outputs[index]}`" if index < len(outputs) else "The answer"
+            name = _title(outputs[index]) if index < len(outputs) else "The answer"
             return _how(question, w, h, name)
     raise AssertionError("unreachable: some part differed")
+
+
+def _title(name: str) -> str:
+    return name[0].upper() + name[1:] if " " in name else f"`{name}`"
 
 
 def _parts(count: int) -> str:

@@ -34,8 +34,8 @@ ALPHA_BAR = Task(
     prompt=r"""
 Each step keeps the share $\alpha_t = 1 - \beta_t$ of the signal's variance. After $t$ steps
 the share $\bar\alpha_t = \alpha_1 \alpha_2 \cdots \alpha_t$ is left, and $\bar\alpha_0 = 1$.
-Compute all of them at once from `beta`, which has $T + 1$ entries and starts with `beta[0] =
-0`.""",
+Compute all of them at once from `beta`, which has $T + 1$ entries and starts with
+`beta[0] = 0`.""",
     hint="PyTorch has a running product. What does `1 - beta` hold at entry 0?",
     lesson="ᾱ_t is a running product: it starts at 1 and can only fall.",
     reference=alpha_bar,
@@ -229,7 +229,8 @@ for axis, image, step in zip(axes, x_t, t):
     axis.set(title=f"t = {step}", xticks=[], yticks=[])
 plt.show()
 """,
-    alt="A handwritten zero at eight values of t from 1 to 1000: clean at first, grainy from t = 200 "
+    alt="A handwritten zero at eight values of t from 1 to 1000: clean at first, grainy from t = "
+    "200 "
     "on, hardly to be seen at 500, and pure noise at 1000.",
 )
 
@@ -258,8 +259,8 @@ PREDICT_X0 = Task(
     points=2,
     minutes=4,
     prompt=r"""
-If we knew the noise in $x_t$, we could take it out again. Solve $x_t =
-\sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$ for $x_0$.""",
+If we knew the noise in $x_t$, we could take it out again. Solve
+$x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$ for $x_0$.""",
     hint="Two steps: take the noise off, then give the signal its size back.",
     lesson="whoever predicts ε predicts x_0 as well; near T the division makes small errors large.",
     reference=predict_x0,
@@ -310,9 +311,9 @@ PREDICT_EPS = Task(
     points=2,
     minutes=4,
     prompt=r"""
-Now the other way round: solve $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 -
-\bar\alpha_t}\,\epsilon$ for $\epsilon$. A sampler needs it when it has changed its guess of
-$x_0$.""",
+Now the other way round: solve
+$x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$ for $\epsilon$. A sampler
+needs it when it has changed its guess of $x_0$.""",
     hint="Take the signal off, then undo the noise's factor.",
     lesson="x_0, ε and x_t: any two give the third. Change one, and another must follow.",
     reference=predict_eps,
@@ -370,7 +371,8 @@ $\mathrm{Var}[x_t \mid x_0]$? Write it with the two arguments; they are SymPy sy
 every equal form passes.""",
     hint=r"For independent $u$ and $v$: "
     r"$\mathrm{Var}[a u + b v] = a^2\,\mathrm{Var}[u] + b^2\,\mathrm{Var}[v]$.",
-    lesson="it simplifies to 1 - α_t ᾱ_{t-1} = 1 - ᾱ_t: the formula holds at t if it holds at t - 1.",
+    lesson="it simplifies to 1 - α_t ᾱ_{t-1} = 1 - ᾱ_t: the formula holds at t if it holds at t "
+    "- 1.",
     reference=variance_step,
     cases=_shares,
     mistakes=(
@@ -445,7 +447,8 @@ Look at the first picture again, or compute: with `Schedule.linear(1000)`, what 
 $t$ at which the noise has more variance than the signal, $1 - \bar\alpha_t > \bar\alpha_t$?
 Set `crossing` to that whole number.""",
     hint="`(schedule.alpha_bar < 0.5).nonzero()` lists them all.",
-    lesson="the linear schedule is mostly noise after about a quarter of its steps; that is why the "
+    lesson="the linear schedule is mostly noise after about a quarter of its steps; that is why "
+    "the "
     "cosine schedule was made.",
     reference=260,
     mistakes=(
@@ -499,7 +502,8 @@ Nichol and Dhariwal (2021) choose the signal's share first: $\bar\alpha_t = f(t)
 $f(t) = \cos^2\!\left(\frac{t/T + s}{1 + s} \cdot \frac{\pi}{2}\right)$. Find the $\beta_t$
 that lead to it, and cut them off at $\beta_{max}$: at $t = T$ nothing of the signal would be
 left.""",
-    hint=r"From $\bar\alpha_t = \alpha_t \bar\alpha_{t-1}$ follows one step's $\beta_t = 1 - \alpha_t$.",
+    hint=r"From $\bar\alpha_t = \alpha_t \bar\alpha_{t-1}$ follows one step's $\beta_t = 1 - "
+    r"\alpha_t$.",
     lesson="a schedule can be planned by ᾱ, and β follows; the last steps need the cut.",
     reference=cosine,
     cases=_cosine_cases,
@@ -580,7 +584,8 @@ and still has the same $q(x_t \mid x_0)$ at each place it visits. Return the $\b
 shorter chain. (Picking every `stride`-th $\beta$ is the classic mistake: such a chain ends
 with most of the data still visible.)""",
     hint="The visited ᾱ are given. Which β leads from one visited ᾱ to the next?",
-    lesson="a long step is several short ones: their α multiply. Whoever skips steps must look back "
+    lesson="a long step is several short ones: their α multiply. Whoever skips steps must look "
+    "back "
     "to the last visited t, not to t - 1.",
     reference=respace,
     cases=_respace_cases,
