@@ -85,7 +85,8 @@ def swiss_roll(n: int, generator: torch.Generator | None = None) -> Tensor:
     _check_count(n)
     angle = 1.5 * math.pi * (1 + 2 * torch.rand(n, generator=generator))
     points = torch.stack([angle * angle.cos(), angle * angle.sin()], dim=1)
-    return points / 7 + 0.03 * torch.randn(n, 2, generator=generator)
+    noise = torch.randn(n, 2, generator=generator)
+    return (points - torch.tensor([2.0, 0.2])) / 7 + 0.03 * noise
 
 
 def eight_gaussians(n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -163,7 +164,7 @@ class Mixture:
         return (responsibility[:, :, None] * pull).sum(dim=1)
 
     def eps(self, schedule: Schedule) -> Callable[[Tensor, Tensor], Tensor]:
-        """The best possible ε_θ(x_t, t) = E[ε | x_t] = -√(1 - ᾱ_t) ∇ log q(x_t)  (``loss.score``)."""
+        """The best ε_θ(x_t, t): E[ε | x_t] = -√(1 - ᾱ_t) ∇ log q(x_t)  (``loss.score``)."""
 
         def model(x_t: Tensor, t: Tensor) -> Tensor:
             out = torch.empty_like(x_t)

@@ -38,7 +38,7 @@ class Gaussian(NamedTuple):
         return self.mean + self.var.sqrt() * standard_noise(self.mean, generator)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """log N(x; mean, var) of each coordinate, in nats (sum them for the joint). Needs var > 0."""
+        """log N(x; mean, var) of each coordinate, in nats (their sum: the joint). var > 0."""
         return -0.5 * ((x - self.mean) ** 2 / self.var + torch.log(2 * math.pi * self.var))
 
     def kl(self, other: Gaussian) -> Tensor:

@@ -106,8 +106,9 @@ def bits_per_dim(
 
 
 def discretized_log_prob(x: Tensor, p: Gaussian, levels: int) -> Tensor:
-    """log of the mass that N(mean, var) puts on the grid cell around x (``loss.decoder``; Ho et al., eq. 13).
+    """log of the mass that N(mean, var) puts on the grid cell around x.
 
+    ``loss.decoder``; Ho et al. (2020), eq. 13.
     The two outermost cells reach to infinity, so the masses of the ``levels`` cells sum to 1.
 
     Args:

@@ -59,7 +59,9 @@ def sample(
 
 
 def predict_x0(x_t: Tensor, eps: Tensor, t: int | Tensor, schedule: Schedule) -> Tensor:
-    """x_0 = (x_t - √(1 - ᾱ_t) ε) / √ᾱ_t: undo the jump (``marginal.x0-from-eps``; Ho et al., eq. 15).
+    """Undo the jump: x_0 = (x_t - √(1 - ᾱ_t) ε) / √ᾱ_t.
+
+    ``marginal.x0-from-eps``; Ho et al. (2020), eq. 15.
 
     Args:
         x_t, eps: (B, ...) the noised data, and the noise in it (true or predicted).

@@ -21,8 +21,9 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#33
 
 
 def style() -> None:
-    """Set matplotlib up for the book: quiet axes, readable sizes, colors that all can tell apart."""
+    """Set matplotlib up for the book: quiet axes, readable sizes, colors that all can tell."""
     import matplotlib as mpl
+    from cycler import cycler
 
     mpl.rcParams.update(
         {
@@ -34,7 +35,7 @@ def style() -> None:
             "savefig.bbox": "tight",
             "font.size": 11,
             "mathtext.fontset": "cm",
-            "axes.prop_cycle": mpl.cycler(color=COLORS),
+            "axes.prop_cycle": cycler(color=COLORS),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.edgecolor": "#666666",
@@ -105,7 +106,7 @@ def show_images(
         grid = image_grid(rows, columns)
         height, width = grid.shape[:2]
         figure, axes = plt.subplots(figsize=(7.0, 7.0 * height / width))
-        axes.imshow(grid.squeeze(-1), vmin=0, vmax=1)
+        axes.imshow(grid.squeeze(-1).numpy(), vmin=0, vmax=1)
         axes.set_axis_off()
         return figure
     count = max(len(row) for row in rows)
@@ -120,7 +121,7 @@ def show_images(
             axes.spines[:].set_visible(False)
             if c < len(row):
                 picture = (row[c].detach().float().cpu().clamp(-1, 1) + 1) / 2
-                axes.imshow(picture.permute(1, 2, 0).squeeze(-1), vmin=0, vmax=1)
+                axes.imshow(picture.permute(1, 2, 0).squeeze(-1).numpy(), vmin=0, vmax=1)
             if r == 0 and c < len(column_titles):
                 axes.set_title(column_titles[c], fontsize=10)
         if r < len(row_titles):
@@ -156,7 +157,7 @@ def show_clouds(
         if i >= len(clouds):
             axes.set_axis_off()
             continue
-        points = clouds[i].detach().cpu()
+        points = clouds[i].detach().cpu().numpy()
         axes.scatter(points[:, 0], points[:, 1], s=4, alpha=0.5, linewidths=0, color=color)
         if i < len(titles):
             axes.set_title(titles[i], fontsize=10)

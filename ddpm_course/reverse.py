@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -160,9 +161,7 @@ def sample(
         from tqdm.auto import tqdm
 
         steps = tqdm(steps, total=schedule.T + 1, desc="sampling", unit="step", leave=False)
-    for step in steps:
-        pass
-    return step.x_t
+    return deque(steps, maxlen=1).pop().x_t
 
 
 def _device_of(model: Model) -> torch.device:

@@ -48,8 +48,8 @@ class Schedule:
         if bad.any():
             t = int(bad.nonzero()[0].item()) + 1
             raise ValueError(
-                f"beta[{t}] is {beta[t].item():g}; every variance must lie strictly between 0 and 1 "
-                "(with few steps, lower beta_T)."
+                f"beta[{t}] is {beta[t].item():g}; every variance must lie strictly between 0 and "
+                "1 (with few steps, lower beta_T)."
             )
 
     # -- the schedules of the literature ------------------------------------------------------
@@ -94,7 +94,7 @@ class Schedule:
 
     @cached_property
     def alpha_bar(self) -> Tensor:
-        """(T+1,) ᾱ_t = α_1 α_2 ··· α_t, the share that is left after t steps (``marginal.alpha``)."""
+        """(T+1,) ᾱ_t = α_1 α_2 ··· α_t, what is left after t steps (``marginal.alpha``)."""
         return self.alpha.cumprod(0)
 
     @cached_property

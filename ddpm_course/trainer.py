@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel
 from ddpm_course import checkpoint
 from ddpm_course.loss import epsilon_loss
 from ddpm_course.schedule import Schedule
+from ddpm_course.unet import UNet
 
 __all__ = ["Metrics", "TrainConfig", "Trainer", "pick_device"]
 
@@ -80,7 +81,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What one step did. The loss stays on the device until you read it, so nothing waits for it."""
+    """What one step did. The loss stays on the device until you read it: nothing waits for it."""
 
     step: int
     learning_rate: float
@@ -170,12 +171,18 @@ class Trainer:
             n = None if n is None else n - 1
 
     def save(self) -> Path:
-        """Write the averaged model to ``out``; returns the file, which ``checkpoint.load`` reads."""
+        """Write the averaged model to ``out``; returns the file that ``checkpoint.load`` reads."""
         if self.out is None:
             raise ValueError("this trainer has no folder; make it with Trainer(..., out=FOLDER).")
+        model = self.ema.module
+        if not isinstance(model, UNet):
+            raise ValueError(
+                f"a run folder holds a UNet, and this model is a {type(model).__name__}; "
+                "keep its weights yourself: trainer.ema.module.state_dict()."
+            )
         path = self.out / "model.safetensors"
         if self.accelerator.is_main_process:
-            checkpoint.write(path, *checkpoint.pack(self.ema.module, self.schedule))
+            checkpoint.write(path, *checkpoint.pack(model, self.schedule))
             about = {"config": asdict(self.config), "step": self.step, "seconds": self.seconds}
             (self.out / "config.json").write_text(json.dumps(about, indent=2) + "\n")
         return path
@@ -242,11 +249,14 @@ def _new_folder(path: Path) -> Path:
     return path
 
 
-def _ema(decay: float) -> Callable[[list[Tensor], list[Tensor], int | Tensor], None]:
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def _ema(decay: float) -> Callable[[_Tensors, _Tensors, int | Tensor], None]:
     """Average by ``decay``, all tensors at once."""
 
     @torch.no_grad()
-    def update(averaged: list[Tensor], live: list[Tensor], count: int | Tensor) -> None:
+    def update(averaged: _Tensors, live: _Tensors, count: int | Tensor) -> None:
         # A young average forgets faster, or it would remember the random start for too long.
         keep = min(decay, (1 + float(count)) / (10 + float(count)))
         torch._foreach_lerp_(averaged, live, 1 - keep)

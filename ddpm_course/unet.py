@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -288,6 +289,7 @@ class UNet(nn.Module):
         time = self.time(time_embedding(t, self.config.channels[0]))  # (B, time_dim)
         x = self.conv_in(x)
 
+        level: Any  # torch does not tell what its containers hold
         stack = [x]
         for level in self.down:
             x = level(x, time, stack)

@@ -1,0 +1,60 @@
+# Every target makes the virtual environment if it is missing or out of date, and does nothing twice.
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8000
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Two workers, one thread each: torch would otherwise start a thread per core in both of them.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+
+.DEFAULT_GOAL := help
+.PHONY: help install book serve lab test test-book check format clean distclean
+
+help:  ## say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED)  ## make the virtual environment (another Python: make install PYTHON=python3.12)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "This course needs Python 3.11 or later. Name one: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { \
+		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing the course into $(VENV): some minutes the first time."
+	@$(BIN)/pip install --quiet --editable '.[book,test]' --constraint constraints.txt
+	@touch $@
+
+# Warnings are errors. A build that failed forgets what it read, so that the next one warns again
+# and does not pass by reading nothing; pages that ran are not run again.
+book: $(INSTALLED)  ## run every page and build the book into _build/html/index.html
+	@rm -rf _build/html/reports
+	@$(BIN)/jupyter-book build book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . \
+		-W -n --keep-going || { cat _build/html/reports/*.err.log 2>/dev/null; rm -rf _build/.doctrees; exit 1; }
+
+serve: book  ## show the book at http://localhost:8000 (another port: make serve PORT=8001)
+	$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)
+
+lab: $(INSTALLED)  ## open the exercises in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir exercises
+
+test: check  ## check the code, test the package and run every notebook
+	$(PYTEST) --nbval --nbval-cell-timeout 300 tests solutions exercises
+
+test-book: book  ## open every page of the book in a browser, offline
+	$(PYTEST) --dist load -m book tests/book
+
+check: $(INSTALLED)  ## check format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)  ## format the code and mend what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the built book and every cache
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache
+
+distclean: clean  ## remove the virtual environment too
+	rm -rf $(VENV)

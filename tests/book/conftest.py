@@ -1,0 +1,86 @@
+"""Every page of the built book, in a real browser, from the folder it was built into."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+BUILD = Path(__file__).resolve().parents[2] / "_build"
+HTML = BUILD / "html"
+PAGES = sorted(path.name for path in HTML.glob("*.html"))
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next((path for path in map(shutil.which, BROWSERS) if path), None)
+
+DESKTOP = (1280, 800)
+PHONE = (390, 844)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "page_name" in metafunc.fixturenames:
+        # Without a build one test remains, to say so.
+        metafunc.parametrize("page_name", PAGES or ["no-build"])
+
+
+@pytest.fixture(autouse=True)
+def _needs_build() -> None:
+    if not PAGES:
+        missing("there is no built book: run `make book` first")
+
+
+def missing(reason: str) -> None:
+    """Skip on a machine that lacks something; fail where the checks are the point."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        missing(f"no browser found; looked for {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """One reader's browser: what a page asked of the network, and what went wrong in it."""
+
+    context: BrowserContext
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def open(self, name: str, query: str = "") -> Page:
+        page = self.context.new_page()
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._hear)
+        page.goto((HTML / name).as_uri() + query, wait_until="load")
+        page.evaluate("() => window.MathJax?.startup?.promise")
+        return page
+
+    def _hear(self, message) -> None:
+        if message.type in {"error", "warning"}:
+            self.errors.append(f"{message.text} ({message.location['url']})")
+
+
+@pytest.fixture
+def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """A visit; parametrize indirectly with (size, color scheme) for another than the desktop's."""
+    (width, height), scheme = getattr(request, "param", (DESKTOP, "light"))
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme, offline=True
+    )
+    yield Visit(context)
+    context.close()

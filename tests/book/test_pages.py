@@ -1,0 +1,139 @@
+"""What every page of the book must be: complete offline, readable, and open to everyone."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from conftest import BUILD, DESKTOP, HTML, PHONE, Visit
+
+pytestmark = pytest.mark.book
+
+SCHEMES = pytest.mark.parametrize(
+    "visit", [(DESKTOP, "light"), (DESKTOP, "dark")], ids=["light", "dark"], indirect=True
+)
+ON_A_PHONE = pytest.mark.parametrize("visit", [(PHONE, "light")], ids=["phone"], indirect=True)
+
+
+@cache
+def parsed(name: str) -> BeautifulSoup:
+    return BeautifulSoup((HTML / name).read_text(encoding="utf8"), "html.parser")
+
+
+@SCHEMES
+def test_page_is_complete_without_a_network(page_name: str, visit: Visit) -> None:
+    page = visit.open(page_name)
+    outside = [url for url in visit.requests if urlsplit(url).scheme not in {"file", "data"}]
+    assert outside == []
+    assert visit.errors == []
+    assert page.evaluate("document.documentElement.dataset.theme") == page.evaluate(
+        "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
+    )
+
+
+def test_mathematics_is_rendered(page_name: str, visit: Visit) -> None:
+    page = visit.open(page_name)
+    raw = page.locator(".math:not(:has(mjx-container))")
+    assert raw.all_inner_texts() == []
+    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+    page.evaluate("document.querySelectorAll('pre, code').forEach(element => element.remove())")
+    text = page.locator("body").inner_text()
+    assert (
+        re.findall(r"\\[a-zA-Z(\[]+|\$[^$\n]+\$|\{(?:claim|derivation|eq|cite)[^}]*\}", text) == []
+    )
+
+
+@ON_A_PHONE
+def test_page_fits_a_phone(page_name: str, visit: Visit) -> None:
+    page = visit.open(page_name)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    # What is wider must scroll inside itself, not be cut off by something around it.
+    too_wide = page.evaluate(
+        """() => {
+            const scrolls = element => /auto|scroll/.test(getComputedStyle(element).overflowX);
+            const contained = element =>
+                element && (scrolls(element) || contained(element.parentElement));
+            return [...document.querySelectorAll('main *')]
+                .filter(element => element.checkVisibility({visibilityProperty: true}))
+                .filter(element => !element.closest('mjx-assistive-mml, .headerlink'))
+                .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
+                .filter(element => !contained(element))
+                .map(element => element.outerHTML.slice(0, 120));
+        }"""
+    )
+    assert too_wide == []
+
+
+@SCHEMES
+def test_page_is_accessible(page_name: str, visit: Visit) -> None:
+    page = visit.open(page_name)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_links_lead_somewhere(page_name: str) -> None:
+    dead = []
+    for element in parsed(page_name).select("[href], [src]"):
+        reference = element.get("href") or element.get("src") or ""
+        target = urlsplit(urljoin(page_name, reference))
+        if target.scheme:
+            continue
+        path = unquote(target.path)
+        if not (HTML / path).is_file():
+            dead.append(reference)
+        elif target.fragment and path.endswith(".html"):
+            anchor = unquote(target.fragment)
+            if parsed(path).find(attrs={"id": anchor}) is None:
+                dead.append(reference)
+    assert dead == []
+
+
+def test_figures_have_a_text_alternative(page_name: str) -> None:
+    images = parsed(page_name).select("main img")
+    # myst-nb's own alternative is the name of the image file, which tells nobody anything.
+    untold = [
+        image["src"]
+        for image in images
+        if len(image.get("alt", "").split()) < 3 or "/" in image.get("alt", "").split()[0]
+    ]
+    assert untold == []
+
+
+def test_cells_write_no_warnings() -> None:
+    noisy = {}
+    for path in (BUILD / "jupyter_execute").glob("*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf8"))["cells"]:
+            for output in cell.get("outputs", []):
+                if output.get("name") == "stderr":
+                    noisy[path.stem] = output["text"]
+    assert noisy == {}
+
+
+def test_search_finds_a_term(visit: Visit) -> None:
+    page = visit.open("search.html", "?q=posterior")
+    page.wait_for_selector("#search-results li a[href^='reverse.html']")
+    assert visit.errors == []
+    page = visit.open("search.html", "?q=xylophone")
+    page.wait_for_selector("#search-results p.search-summary")
+    assert page.locator("#search-results li").count() == 0
+
+
+def test_search_opens_from_any_page_by_keyboard(visit: Visit) -> None:
+    page = visit.open("index.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("posterior")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#search-results li a[href^='reverse.html']")
+
+
+def test_first_tab_stop_skips_to_the_text(visit: Visit) -> None:
+    page = visit.open("index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#main-content"

@@ -1,0 +1,49 @@
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from ddpm_course import Gaussian
+from ddpm_course.gaussian import standard_noise
+from tests.montecarlo import assert_moments
+
+P = Gaussian(torch.tensor([0.3, -1.0]), torch.tensor([0.5, 2.0]))
+Q = Gaussian(torch.tensor([1.0, 0.0]), torch.tensor([1.5, 0.25]))
+
+
+def as_torch(p: Gaussian) -> Normal:
+    return Normal(p.mean, p.var.sqrt())
+
+
+def test_log_prob_agrees_with_torch():
+    x = torch.linspace(-3, 3, 7)[:, None].expand(7, 2)
+    torch.testing.assert_close(P.log_prob(x), as_torch(P).log_prob(x))
+
+
+def test_kl_agrees_with_torch_and_is_0_only_at_home():
+    torch.testing.assert_close(P.kl(Q), kl_divergence(as_torch(P), as_torch(Q)))
+    assert (P.kl(P) == 0).all()
+    assert (P.kl(Q) > 0).all()
+
+
+def test_samples_have_the_moments(generator):
+    n = 100_000
+    samples = Gaussian(P.mean.expand(n, 2), P.var).sample(generator)
+    assert_moments(samples, P.mean, P.var)
+
+
+def test_no_variance_no_noise(generator):
+    mean = torch.tensor([1.0, 2.0])
+    assert torch.equal(Gaussian(mean, torch.zeros(2)).sample(generator), mean)
+
+
+def test_noise_is_gaussian_not_uniform(generator):
+    """Mistake 3: uniform noise has no values beyond its edges and a flat histogram."""
+    eps = standard_noise(torch.empty(100_000), generator)
+    assert_moments(eps[:, None], 0.0, 1.0)
+    kurtosis = float((eps**4).mean())  # 3 for a Gaussian, 1.8 for a uniform of any width
+    assert abs(kurtosis - 3) < 5 * (96 / 100_000) ** 0.5
+
+
+def test_a_seed_repeats(generator):
+    a = standard_noise(torch.empty(5), torch.Generator().manual_seed(1))
+    b = standard_noise(torch.empty(5), torch.Generator().manual_seed(1))
+    assert torch.equal(a, b)

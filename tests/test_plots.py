@@ -1,0 +1,59 @@
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm_course import plots
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def _own_settings():
+    import matplotlib.pyplot as plt
+
+    with matplotlib.rc_context():
+        plots.style()
+        yield
+    plt.close("all")
+
+
+def test_grid_lays_images_out_row_by_row():
+    images = torch.stack([torch.full((1, 2, 2), v) for v in (-1.0, 0.0, 5.0)])
+    grid = plots.image_grid(images, columns=2)
+    assert grid.shape == (7, 7, 1)
+    assert (grid[1:3, 1:3] == 0).all()
+    assert (grid[1:3, 4:6] == 0.5).all()
+    assert (grid[4:6, 1:3] == 1).all()  # clipped
+    assert (grid[4:6, 4:6] == 1).all()  # empty
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_saved_images_can_be_read_back(tmp_path, channels):
+    images = torch.linspace(-1, 1, 4 * channels * 4).view(4, channels, 2, 2)
+    plots.save_images(images, tmp_path / "grid.png", scale=3)
+    picture = np.asarray(Image.open(tmp_path / "grid.png"))
+    assert picture.shape[:2] == (21, 21)
+    expected = (plots.image_grid(images) * 255).round().byte().numpy()
+    assert (picture.reshape(21, 21, -1)[1::3, 1::3] == expected).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 1, 8, 8), (4, 2, 8, 8), (4, 8, 8)])
+def test_what_is_no_batch_of_images_is_refused(shape):
+    with pytest.raises(ValueError, match="give \\(N, C, H, W\\)"):
+        plots.image_grid(torch.zeros(shape))
+
+
+def test_figures_show_what_they_are_given():
+    rows = [torch.zeros(3, 1, 8, 8), torch.ones(2, 1, 8, 8)]
+    figure = plots.show_images(rows, ["a", "b"], ["1", "2", "3"])
+    drawn = [axes for axes in figure.axes if axes.images]
+    assert len(drawn) == 5
+    assert drawn[0].get_ylabel() == "a"
+    assert [axes.get_title() for axes in drawn[:3]] == ["1", "2", "3"]
+
+    clouds = [torch.zeros(10, 2), torch.ones(20, 2), torch.ones(5, 2)]
+    figure = plots.show_clouds(clouds, ["x", "y", "z"], columns=2)
+    counts = [len(axes.collections[0].get_offsets()) for axes in figure.axes if axes.collections]
+    assert counts == [10, 20, 5]

@@ -1,0 +1,130 @@
+import math
+import re
+from fractions import Fraction
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+
+from ddpm_course import Schedule
+
+
+def test_index_0_is_clean_data(schedule):
+    assert schedule.beta[0] == 0
+    assert schedule.alpha[0] == schedule.alpha_bar[0] == 1
+    assert schedule.beta_tilde[0] == schedule.beta_tilde[1] == 0
+    assert schedule.snr[0] == math.inf
+    for table in (schedule.alpha, schedule.alpha_bar, schedule.beta_tilde, schedule.snr):
+        assert table.shape == (schedule.T + 1,)
+        assert table.dtype == torch.float64
+
+
+def test_tables_equal_exact_arithmetic():
+    """Every entry against rational numbers, where nothing is rounded."""
+    beta = [Fraction(0), Fraction(1, 10), Fraction(1, 4), Fraction(2, 5), Fraction(9, 10)]
+    schedule = Schedule(torch.tensor([float(b) for b in beta]))
+    alpha_bar = [Fraction(1)]
+    for t in range(1, 5):
+        alpha_bar.append(alpha_bar[-1] * (1 - beta[t]))
+        beta_tilde = (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t]) * beta[t]
+        snr = alpha_bar[t] / (1 - alpha_bar[t])
+        assert schedule.alpha_bar[t].item() == pytest.approx(float(alpha_bar[t]), rel=1e-6)
+        assert schedule.beta_tilde[t].item() == pytest.approx(float(beta_tilde), rel=1e-6)
+        assert schedule.snr[t].item() == pytest.approx(float(snr), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (Schedule.linear(1000), {"beta_schedule": "linear"}),
+        (Schedule.cosine(1000), {"beta_schedule": "squaredcos_cap_v2"}),
+    ],
+)
+def test_schedules_agree_with_diffusers(ours, theirs):
+    reference = DDPMScheduler(num_train_timesteps=1000, **theirs)
+    # Their index i is our t = i + 1; they compute in float32.
+    torch.testing.assert_close(ours.beta[1:].float(), reference.betas, rtol=2e-3, atol=1e-6)
+    torch.testing.assert_close(
+        ours.alpha_bar[1:].float(), reference.alphas_cumprod, rtol=1e-3, atol=1e-6
+    )
+
+
+def test_linear_reaches_both_ends():
+    schedule = Schedule.linear(7, 0.1, 0.4)
+    steps = [0.1 + 0.05 * i for i in range(7)]
+    torch.testing.assert_close(schedule.beta[1:], torch.tensor(steps, dtype=torch.float64))
+
+
+def test_cosine_follows_its_definition_until_the_cut():
+    schedule = Schedule.cosine(100, s=0.01)
+
+    def f(t: int) -> float:
+        return math.cos((t / 100 + 0.01) / 1.01 * math.pi / 2) ** 2
+
+    for t in range(100):
+        assert schedule.alpha_bar[t].item() == pytest.approx(f(t) / f(0), rel=1e-9)
+    assert schedule.beta[100] == 0.999
+
+
+def test_at_gathers_casts_and_broadcasts(schedule):
+    x = torch.zeros(3, 2, 4, 4)
+    t = torch.tensor([0, 1, schedule.T])
+    found = schedule.at(schedule.alpha_bar, t, x)
+    assert found.shape == (3, 1, 1, 1)
+    assert found.dtype == torch.float32
+    assert found.flatten().tolist() == schedule.alpha_bar[t].float().tolist()
+
+
+def test_time_takes_an_int_or_one_step_an_item():
+    schedule, x = Schedule.linear(10), torch.zeros(3, 2)
+    assert schedule.time(4, x).tolist() == [4, 4, 4]
+    assert schedule.time(torch.tensor([1, 10, 3], dtype=torch.int32), x).tolist() == [1, 10, 3]
+
+
+@pytest.mark.parametrize(
+    ("t", "says"),
+    [
+        (0, "t is 0, but this schedule's steps run over 1..10"),
+        (11, "t is 11"),
+        (-1, "t is -1"),
+        (True, "t is True"),
+        (2.0, "t is 2.0; give a whole number"),
+        (torch.tensor([1, 2, 11]), "t is 1..11"),
+        (torch.tensor([0, 2, 3]), "t is 0..3"),
+        (torch.tensor([1.0, 2.0, 3.0]), "dtype torch.float32"),
+        (torch.tensor([1, 2]), "shape (2,), but the batch has 3 items"),
+        (torch.tensor(1), "shape ()"),
+    ],
+)
+def test_a_wrong_t_is_refused_in_words(t, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        Schedule.linear(10).time(t, torch.zeros(3, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Schedule.linear(0), "T is 0"),
+        (lambda: Schedule.linear(-3), "T is -3"),
+        (lambda: Schedule.linear(2.5), "T is 2.5"),
+        (lambda: Schedule.cosine(0), "T is 0"),
+        (lambda: Schedule.cosine(10, s=math.nan), "s is nan"),
+        (lambda: Schedule.linear(5, 0.1, 1.0), "beta[5] is 1"),
+        (lambda: Schedule.linear(5, 0.0, 0.1), "beta[1] is 0"),
+        (lambda: Schedule.linear(5, -0.1, 0.1), "beta[1] is -0.1"),
+        (lambda: Schedule.linear(5, 0.1, math.nan), "is nan"),
+        (lambda: Schedule.cosine(10, beta_max=1.0), "beta[10] is 1"),
+        (lambda: Schedule(torch.tensor([0.1, 0.2])), "beta[0] is 0.1"),
+        (lambda: Schedule(torch.tensor([0.0])), "shape (1,)"),
+        (lambda: Schedule(torch.zeros(2, 2)), "shape (2, 2)"),
+    ],
+)
+def test_a_wrong_schedule_is_refused_in_words(make, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        make()
+
+
+def test_moving_keeps_every_table(schedule):
+    moved = schedule.to("cpu")
+    for name in ("beta", "alpha", "alpha_bar", "beta_tilde", "snr"):
+        assert torch.equal(getattr(moved, name), getattr(schedule, name))
