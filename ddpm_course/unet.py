@@ -7,6 +7,7 @@ block, two blocks that halve and double the resolution, and the U that joins the
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,6 +177,45 @@ class Upsample(nn.Module):
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
+class Block(nn.ModuleList):
+    """A residual block, then self-attention where it is wanted."""
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        residual, attention = self
+        return attention(residual(x, time))
+
+
+class Level(nn.Module):
+    """The blocks at one resolution, then the way to the next one."""
+
+    def __init__(self, blocks: Iterable[Block], resize: nn.Module) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.resize = resize
+
+
+class Down(Level):
+    """A level on the way down: each output is also put on the stack."""
+
+    def forward(self, x: Tensor, time: Tensor, stack: list[Tensor]) -> Tensor:
+        for block in self.blocks:
+            x = block(x, time)
+            stack.append(x)
+        if isinstance(self.resize, Downsample):
+            x = self.resize(x)
+            stack.append(x)
+        return x
+
+
+class Up(Level):
+    """A level on the way up: each block sees, beside its input, an output of the way down."""
+
+    def forward(self, x: Tensor, time: Tensor, stack: list[Tensor]) -> Tensor:
+        for block in self.blocks:
+            x = block(torch.cat([x, stack.pop()], dim=1), time)
+        return self.resize(x)
+
+
 class UNet(nn.Module):
     """ε_θ(x_t, t): predicts the noise in x_t.
 
@@ -186,36 +226,33 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or UNetConfig()
-        widths, groups, dropout = config.channels, config.groups, config.dropout
+        widths, groups = config.channels, config.groups
         time_dim = 4 * widths[0]
         self.time = nn.Sequential(
             nn.Linear(widths[0], time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim)
         )
 
         def residual(c_in: int, c_out: int) -> ResidualBlock:
-            return ResidualBlock(c_in, c_out, time_dim, groups, dropout)
+            return ResidualBlock(c_in, c_out, time_dim, groups, config.dropout)
 
-        def attention(channels: int, wanted: bool) -> nn.Module:
-            return Attention(channels, groups) if wanted else nn.Identity()
+        def block(c_in: int, level: int) -> Block:
+            c_out = widths[level]
+            attention = Attention(c_out, groups) if config.attention[level] else nn.Identity()
+            return Block([residual(c_in, c_out), attention])
 
         self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
-        skips = [widths[0]]  # the widths on the stack
+        width = widths[0]
+        skips = [width]  # the widths on the stack
 
         self.down = nn.ModuleList()
-        width = widths[0]
         for level, c_out in enumerate(widths):
-            blocks = nn.ModuleList()
+            blocks = []
             for _ in range(config.blocks):
-                attend = attention(c_out, config.attention[level])
-                blocks.append(nn.ModuleList([residual(width, c_out), attend]))
+                blocks.append(block(width, level))
                 width = c_out
                 skips.append(width)
             last = level == len(widths) - 1
-            self.down.append(
-                nn.ModuleDict(
-                    {"blocks": blocks, "resize": nn.Identity() if last else Downsample(width)}
-                )
-            )
+            self.down.append(Down(blocks, nn.Identity() if last else Downsample(width)))
             if not last:
                 skips.append(width)
 
@@ -225,16 +262,11 @@ class UNet(nn.Module):
 
         self.up = nn.ModuleList()
         for level, c_out in reversed(list(enumerate(widths))):
-            blocks = nn.ModuleList()
+            blocks = []
             for _ in range(config.blocks + 1):
-                attend = attention(c_out, config.attention[level])
-                blocks.append(nn.ModuleList([residual(width + skips.pop(), c_out), attend]))
+                blocks.append(block(width + skips.pop(), level))
                 width = c_out
-            self.up.append(
-                nn.ModuleDict(
-                    {"blocks": blocks, "resize": Upsample(width) if level else nn.Identity()}
-                )
-            )
+            self.up.append(Up(blocks, Upsample(width) if level else nn.Identity()))
         assert not skips  # the way up took every output of the way down
 
         self.norm_out = nn.GroupNorm(groups, width, eps=1e-6)
@@ -260,20 +292,13 @@ class UNet(nn.Module):
         level: Any  # torch does not tell what its containers hold
         stack = [x]
         for level in self.down:
-            for block, attention in level["blocks"]:
-                x = attention(block(x, time))
-                stack.append(x)
-            if isinstance(level["resize"], Downsample):
-                x = level["resize"](x)
-                stack.append(x)
+            x = level(x, time, stack)
 
-        block, attention, last_block = self.middle
-        x = last_block(attention(block(x, time)), time)
+        residual, attention, last_residual = self.middle
+        x = last_residual(attention(residual(x, time)), time)
 
         for level in self.up:
-            for block, attention in level["blocks"]:
-                x = attention(block(torch.cat([x, stack.pop()], dim=1), time))
-            x = level["resize"](x)
+            x = level(x, time, stack)
         return self.conv_out(F.silu(self.norm_out(x)))
 
     def _check(self, x: Tensor, t: Tensor) -> None:
