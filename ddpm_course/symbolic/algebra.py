@@ -105,14 +105,23 @@ def _series(e: sp.Expr) -> sp.Expr:
     if not shift.is_Integer or high.has(sp.oo):
         return e.func(_unfold(body), (variable, low, high))
     last = [term(sp.expand(start + j)) for j in range(1, int(shift) + 4)]
-    return join(e.func(_unfold(body), (variable, low, start)), *last)
+    body = sp.expand(_unfold(body), power_exp=True)
+    if join is sp.Add and body.is_Mul:
+        outside, inside = body.as_independent(variable, as_Add=False)
+        return sp.Add(outside * e.func(inside, (variable, low, start)), *last)
+    return join(e.func(body, (variable, low, start)), *last)
 
 
 def _gradient(of: sp.Expr, by: sp.Expr) -> sp.Expr:
     """The derivative, component by component, of the logarithm of a Normal (or of an expression)."""
     of = of.replace(nt.Normal, lambda *a: nt.Normal(*a).density)
+    of = expand_logs(_unfold(of))
+    opaque = {a: Moment(a, by) if by in a.args else sp.S.Zero for a in of.atoms(Joint)}
     y = sp.Dummy(real=True)
-    return sp.diff(sp.expand_log(_unfold(of).subs(by, y), force=True), y).subs(y, by)
+    slope = sp.diff(sp.expand_log(of.subs(by, y), force=True), y).subs(y, by)
+    if not opaque:
+        return slope
+    return sp.Add(*(of.coeff(sp.log(a)) * value for a, value in opaque.items()))
 
 
 def _vectors(e: sp.Expr) -> set[sp.Expr]:
@@ -163,8 +172,9 @@ def is_before(a: sp.Expr, b: sp.Expr) -> bool:
 def _density(e: nt.Density) -> sp.Expr:
     """q(A | B) = q(A, B) / q(B), with the joint density of a Markov chain written by neighbors."""
     name, variables, given = e.args
-    if name.name == "p":
-        return Joint(name, *variables)
+    if name.name == "p":  # the prior, or densities with a label: no chain
+        both = Joint(name, *sorted({*variables, *given}, key=sp.default_sort_key))
+        return both / Joint(name, *given) if given else both
     return _joint(name, [*variables, *given]) / _joint(name, given)
 
 
@@ -291,6 +301,8 @@ class Generators:
                 return _root(base) ** exponent.p
             if exponent.is_Integer:
                 return base**exponent
+            if exponent.is_Add:
+                return sp.Mul(*(self.write(e.base**part) for part in exponent.args))
             return self.foreign(e)
         if isinstance(e, sp.log):
             return _logarithm(self.write(e.args[0]))

@@ -272,6 +272,67 @@ class Over(Notation):
     is_positive = True
 
 
+class Frequency(Sequence):
+    tex = r"\omega"
+
+
+class Weights(Indexed):
+    """The weights of a network after a number of training steps."""
+
+    tex = r"\theta"
+
+
+class Averaged(Weights):
+    tex = r"\bar\theta"
+
+
+class Spread(Indexed):
+    """A covariance matrix."""
+
+    is_positive = True
+    tex = r"\Sigma"
+
+
+class QueryNoise(Indexed, Noise):
+    """A component of a query, as if drawn from N(0, 1)."""
+
+    tex = "q"
+
+
+class KeyNoise(Indexed, Noise):
+    """A component of a key, as if drawn from N(0, 1)."""
+
+    tex = "k"
+
+
+class Trace(Notation):
+    """The trace of a matrix."""
+
+
+class Softmax(Notation):
+    """Exponentials that are divided by their sum, row by row."""
+
+
+class Transposed(Notation):
+    """The transpose of a matrix."""
+
+
+class Inner(Notation):
+    """An inner product, displayed with a dot."""
+
+
+class Embedding(Notation):
+    """e(t), what the network is told of the time."""
+
+
+class Run(Notation):
+    """Entries of a vector: Run(body, i, 0, m) prints its first, dots, and its last."""
+
+
+class Label(Letter):
+    """What a sample is asked to show."""
+
+
 class Gradient(Notation):
     r"""\nabla_x of an expression, printed as a gradient."""
 

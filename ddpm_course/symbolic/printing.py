@@ -135,6 +135,8 @@ class Printer(LatexPrinter):
         bottom = inverse(e)
         if bottom is not None:
             return rf"\frac{{1}}{{{self._print(bottom)}}}"
+        if e.exp == sp.S.Half and e.has(nt.Spread):
+            return f"{bracket(self._print(e.base))}^{{1/2}}"  # the root of a matrix
         if e.exp == sp.S.Half:
             return rf"\sqrt{{{self._print(e.base)}}}"
         if isinstance(e.base, (sp.cos, sp.sin)):
@@ -170,7 +172,8 @@ class Printer(LatexPrinter):
         return self._sub(e.tex, e.at)
 
     _print_beta = _print_alpha = _print_alpha_bar = _print_beta_tilde = _print_sigma = _print_Indexed
-    _print_weight = _print_Edge = _print_x = _print_eps_at = _print_Indexed
+    _print_Frequency = _print_Weights = _print_Averaged = _print_Spread = _print_Indexed
+    _print_QueryNoise = _print_KeyNoise = _print_weight = _print_Edge = _print_x = _print_eps_at = _print_Indexed
 
     def _print_snr(self, e: nt.snr) -> str:
         return rf"{e.tex}({self._index(e.at)})"
@@ -236,6 +239,29 @@ class Printer(LatexPrinter):
     def _print_Over(self, e: nt.Over) -> str:
         of, by = e.args
         return rf"\int {self._factor(of)} \, d{self._print(by)}"
+
+    def _print_Trace(self, e: nt.Trace) -> str:
+        return r"\operatorname{tr}" + bracket(self._print(e.args[0]))
+
+    def _print_Softmax(self, e: nt.Softmax) -> str:
+        return r"\operatorname{softmax}" + bracket(self._print(e.args[0]))
+
+    def _print_Transposed(self, e: nt.Transposed) -> str:
+        return self._print(e.args[0]) + r"^\top"
+
+    def _print_Inner(self, e: nt.Inner) -> str:
+        return rf"{self._print(e.args[0])} \cdot {self._print(e.args[1])}"
+
+    def _print_Embedding(self, e: nt.Embedding) -> str:
+        return f"e({self._print(e.args[0])})"
+
+    def _print_Run(self, e: nt.Run) -> str:
+        body, variable, low, high = e.args
+        ends = (self._print(body.xreplace({variable: end})) for end in (low, high))
+        return r",\, \ldots,\, ".join(ends)
+
+    def _print_Tuple(self, e: sp.Tuple) -> str:
+        return r"\big(" + r",\; ".join(self._print(a) for a in e.args) + r"\big)"
 
     def _print_Gradient(self, e: nt.Gradient) -> str:
         of, by = e.args
