@@ -235,6 +235,23 @@ with as_written():
             assuming=((Var(x(t - 1)), sp.S.One),),
         ),
         Claim(
+            "forward.variance-drift",
+            Var(x(t)) - 1,
+            (
+                Step(
+                    Var(sqrt(1 - beta(t)) * x(t - 1) + sqrt(beta(t)) * eps_at(t)) - 1,
+                    "the reparameterized step",
+                    ALGEBRA,
+                    ("forward.reparameterization",),
+                ),
+                Step(
+                    (1 - beta(t)) * Var(x(t - 1)) + beta(t) - 1,
+                    "$x_{t-1}$ and $\\epsilon_t$ are independent, and the noise has variance 1",
+                ),
+                Step((1 - beta(t)) * (Var(x(t - 1)) - 1), "take out the common factor"),
+            ),
+        ),
+        Claim(
             "forward.gaussian-integral",
             sp.Integral(exp(-a / 2 * (u - w) ** 2), (u, -sp.oo, sp.oo)),
             (
