@@ -288,6 +288,9 @@ def test_unknown_ids_are_named_with_ids_like_them(shipped: Library) -> None:
 def test_the_landmarks_are_many_and_each_citation_has_its_evidence(shipped: Library) -> None:
     assert len(shipped) >= 60
     assert shipped.graph.number_of_edges() >= 500
+    years = sorted(p.year for p in shipped.papers.values())
+    says = f"{len(shipped)} papers, {years[0]} to {years[-1]}"
+    assert says in (papers.landmarks.__doc__ or "")
     for citing, cited, evidence in shipped.graph.edges(data="evidence"):
         assert evidence, (citing, cited)
         assert shipped[citing].read_from, citing
