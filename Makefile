@@ -10,10 +10,10 @@ INSTALLED := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help install book serve lab test test-book check format clean distclean
+.PHONY: help install book serve lab test test-book check format digits-model clean distclean
 
 help:  ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)  ## make the virtual environment (another Python: make install PYTHON=python3.12)
 
@@ -54,6 +54,11 @@ check: $(INSTALLED)  ## check format, lint and types
 format: $(INSTALLED)  ## format the code and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+digits-model: $(INSTALLED)  ## train the digits model that ships with the package anew (20 minutes)
+	$(BIN)/ddpm-course train --preset digits --seed 0 --out runs/digits-model
+	$(BIN)/python -c 'from ddpm_course.checkpoint import halve; \
+		halve("runs/digits-model", "ddpm_course/assets/digits.safetensors")'
 
 clean:  ## remove the built book and every cache
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache

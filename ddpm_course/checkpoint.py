@@ -20,7 +20,7 @@ from torch import Tensor
 from ddpm_course.schedule import Schedule
 from ddpm_course.unet import UNet, UNetConfig
 
-__all__ = ["load", "read", "shipped", "write"]
+__all__ = ["halve", "load", "pack", "read", "shipped", "write"]
 
 _MODEL, _BETA, _CONFIG = "model.", "schedule.beta", "unet"
 
@@ -48,12 +48,19 @@ def write(
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
         save_file({name: t.contiguous() for name, t in tensors.items()}, beside, dict(about))
+        os.chmod(beside, 0o666 & ~_umask())  # a temporary file is its owner's alone
         os.replace(beside, path)
     except (OSError, RuntimeError) as error:
         raise ValueError(f"{path} cannot be written ({error}); choose another place.") from error
     finally:
         if beside is not None and os.path.exists(beside):
             os.unlink(beside)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -83,6 +90,15 @@ def pack(model: UNet, schedule: Schedule) -> tuple[dict[str, Tensor], dict[str, 
     tensors = {_MODEL + name: value for name, value in model.state_dict().items()}
     tensors[_BETA] = schedule.beta.cpu()
     return tensors, {_CONFIG: json.dumps(asdict(model.config))}
+
+
+def halve(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Write the model of ``source`` to ``target`` in float16: half the size, for shipping.
+
+    The schedule stays float64. ``load`` gives float32 weights back, rounded to 11 bits.
+    """
+    tensors, about = pack(*load(source))
+    write(target, {k: v if k == _BETA else v.half() for k, v in tensors.items()}, about)
 
 
 def load(source: str | os.PathLike[str]) -> tuple[UNet, Schedule]:
