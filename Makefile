@@ -32,7 +32,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 book: $(INSTALLED)  ## run every page and build the book into _build/html/index.html
 	@rm -rf _build/html/reports
 	@$(BIN)/jupyter-book build book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . \
-		-W -n --keep-going || { cat _build/html/reports/*.err.log 2>/dev/null; rm -rf _build/.doctrees; exit 1; }
+		-W -n --keep-going || { cat _build/html/reports/*.err.log 2>/dev/null; rm -f _build/.doctrees/environment.pickle; exit 1; }
 
 serve: book  ## show the book at http://localhost:8000 (another port: make serve PORT=8001)
 	$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)
