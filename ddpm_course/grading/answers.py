@@ -116,9 +116,14 @@ def _plain(result: Any) -> tuple[Value, ...]:
         return _plain(sorted(result))
     if isinstance(result, Iterator):
         result = list(itertools.islice(result, LONGEST))
-    if isinstance(result, tuple):
+    if isinstance(result, tuple | list) and (isinstance(result, tuple) or _ragged(result)):
         return tuple(_value(item) for item in result)
     return (_value(result),)
+
+
+def _ragged(items: list[Any]) -> bool:
+    """Whether these are arrays that do not stack: parts of a result, not rows of an array."""
+    return len({item.shape for item in items if isinstance(item, torch.Tensor | np.ndarray)}) > 1
 
 
 def _value(item: Any) -> Value:
@@ -139,5 +144,5 @@ def _value(item: Any) -> Value:
         return Value(np.stack([part.array for part in parts]), parts[0].device)
     array = np.asarray(item)
     if array.dtype.kind not in "biufcU":
-        raise TypeError(f"a {type(item).__name__} was returned; numbers or text were asked for")
+        raise TypeError(f"type {type(item).__name__} came back; numbers or text were asked for")
     return Value(array)

@@ -176,11 +176,6 @@ def _how(question: Question, want: Value, have: Value, name: str) -> str:
     if b.dtype.kind in "biu" and b.size == 1:
         return f"{name} is not the number asked for: it is too {'large' if a > b else 'small'}."
     where = _first(question, wrong)
-    factor = _factor(a, b)
-    if factor is not None:
-        if abs(factor + 1) < 1e-3:
-            return f"{name} has the wrong sign everywhere: size right, direction not."
-        return f"{name} is {factor:.4g} times what it should be, everywhere: look for a factor."
     spread = float(np.abs(a - b).max())
     typical = float(np.abs(b).max())
     if spread < 1e-2 * max(typical, 1e-12):
@@ -188,6 +183,11 @@ def _how(question: Question, want: Value, have: Value, name: str) -> str:
             f"{name} is close, but off by up to {spread:.1g}{where}: is something rounded, cut off "
             "early, or computed in low precision?"
         )
+    factor = _factor(a, b)
+    if factor is not None:
+        if abs(factor + 1) < 1e-3:
+            return f"{name} has the wrong sign everywhere: size right, direction not."
+        return f"{name} is {factor:.4g} times what it should be, everywhere: look for a factor."
     shift = a - b
     if a.size > 1 and np.ptp(shift) < 1e-3 * spread:
         return f"{name} is {shift.flat[0]:+.4g} away from what it should be, everywhere."

@@ -287,7 +287,7 @@ walk = trajectory(cloud, noise, Schedule.linear(8, 0.02, 0.6).beta)
 figure, axes = plt.subplots(1, 9, figsize=(10, 1.5))
 for t, axis in enumerate(axes):
     axis.scatter(*walk[t].T, s=1)
-    axis.set(title=f"t = {t}", xticks=[], yticks=[], xlim=(-3, 3), ylim=(-3, 3))
+    axis.set(title=f"t = {t}", xticks=[], yticks=[], xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
 plt.show()
 """,
     alt="A spiral of points at t = 0, 1, ..., 8: the arms blur from t = 2 on, and at t = 8 a round "

@@ -399,6 +399,19 @@ $\bar\alpha_t$ and $\sigma_t^2$.""",
         Mistake("`variance` is σ² already.", lambda b, a, v: b**2 / (2 * v**2 * (1 - a) * (1 - b))),
         Mistake("β_t is not squared.", lambda b, a, v: b / (2 * v * (1 - a) * (1 - b))),
     ),
+    picture="""
+schedule = Schedule.linear(1000)
+beta, alpha_bar = schedule.beta[1:].numpy(), schedule.alpha_bar[1:].numpy()
+symbols = sp.symbols("beta alpha_bar variance")
+w = sp.lambdify(symbols, weight(*symbols))(beta, alpha_bar, beta)  # σ² = β
+plt.figure(figsize=(5, 2.2))
+plt.loglog(range(1, 1001), w)
+plt.xlabel("t")
+plt.ylabel("$w_t$")
+plt.show()
+""",
+    alt="The weight over t, both axes logarithmic: one half at t = 1, falling to 0.005 near "
+    "t = 350, and rising to 0.01 at the end.",
 )
 
 
@@ -613,10 +626,12 @@ line, and the terms of the bound that it simplifies.""",
 import math
 from collections.abc import Callable
 
+import matplotlib.pyplot as plt
 import sympy as sp
 import torch
 from torch import Tensor
 
+from ddpm_course import Schedule
 from ddpm_course.grading import check
 """,
     tasks=(

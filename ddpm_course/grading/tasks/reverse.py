@@ -169,7 +169,7 @@ and why?""",
 schedule = Schedule.linear(1000)
 mine = beta_tilde(schedule.beta)
 plt.figure(figsize=(5, 2.2))
-plt.loglog(range(2, 1001), (mine / schedule.beta)[2:])
+plt.semilogx(range(2, 1001), (mine / schedule.beta)[2:])
 plt.xlabel("t")
 plt.ylabel(r"$\\tilde\\beta_t / \\beta_t$")
 plt.show()
@@ -616,7 +616,7 @@ mine = ancestral(model, x_T, z, schedule.beta)
 figure, axes = plt.subplots(1, 2, figsize=(5, 2.5))
 for axis, points, title in zip(axes, (x_T, mine), ("$x_T$", "$x_0$")):
     axis.scatter(*points.T, s=2)
-    axis.set(title=title, xticks=[], yticks=[], xlim=(-3, 3), ylim=(-3, 3))
+    axis.set(title=title, xticks=[], yticks=[], xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
 plt.show()
 """,
     alt="Left, a round cloud of 500 points of noise; right, the same points after the walk back, "
