@@ -374,6 +374,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     if source is None:
         run = Path(options.model)
         source = read_config(run).get("source") if run.is_dir() else options.model
+        if source != "digits" and not run.is_dir():
+            raise ValueError(f"{source} does not name its data; give them with --data.")
     data = images.load(source, size, channels)
     levels = 17 if data.is_floating_point() else 256
     if not data.is_floating_point():
