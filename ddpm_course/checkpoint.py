@@ -6,10 +6,10 @@ Nothing here unpickles: loading a stranger's file cannot run a stranger's code.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -20,15 +20,51 @@ from torch import Tensor
 from ddpm_course.schedule import Schedule
 from ddpm_course.unet import UNet, UNetConfig
 
-__all__ = ["halve", "load", "pack", "read", "shipped", "write"]
+__all__ = [
+    "BETA",
+    "beside",
+    "halve",
+    "load",
+    "load_weights",
+    "pack",
+    "read",
+    "select",
+    "shipped",
+    "unpack",
+    "write",
+]
 
-_MODEL, _BETA, _CONFIG = "model.", "schedule.beta", "unet"
+BETA = "schedule.beta"  # the name of β_0..β_T among the tensors
+_MODEL, _CONFIG = "model.", "unet"
 
 
 def shipped() -> list[str]:
     """The names of the trained models that come with the package."""
-    names = (Path(entry.name) for entry in files("ddpm_course").joinpath("assets").iterdir())
+    assets = files("ddpm_course").joinpath("assets")
+    names = [Path(entry.name) for entry in assets.iterdir()] if assets.is_dir() else []
     return sorted(name.stem for name in names if name.suffix == ".safetensors")
+
+
+@contextlib.contextmanager
+def beside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A new file next to ``path`` to write to. If all goes well it takes ``path``'s place.
+
+    Raises:
+        ValueError: the file cannot be written there; what stood there before still does.
+    """
+    path = Path(path)
+    new = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield new
+        with new.open("rb") as file:
+            os.fsync(file.fileno())  # on the disk before it gets the name, even if power fails
+        os.replace(new, path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error}); choose another place.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 def write(
@@ -39,28 +75,14 @@ def write(
     Raises:
         ValueError: the file cannot be written there; what stood there before still does.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    path = Path(path)
-    beside = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        save_file({name: t.contiguous() for name, t in tensors.items()}, beside, dict(about))
-        os.chmod(beside, 0o666 & ~_umask())  # a temporary file is its owner's alone
-        os.replace(beside, path)
-    except (OSError, RuntimeError) as error:
-        raise ValueError(f"{path} cannot be written ({error}); choose another place.") from error
-    finally:
-        if beside is not None and os.path.exists(beside):
-            os.unlink(beside)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with beside(path) as new:
+        try:
+            save_file({name: t.contiguous() for name, t in tensors.items()}, new, dict(about))
+        except SafetensorError as error:  # a full disk, for one
+            raise OSError(str(error)) from error
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -88,8 +110,28 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str
 def pack(model: UNet, schedule: Schedule) -> tuple[dict[str, Tensor], dict[str, str]]:
     """What ``write`` needs so that ``load`` gives this model and schedule back."""
     tensors = {_MODEL + name: value for name, value in model.state_dict().items()}
-    tensors[_BETA] = schedule.beta.cpu()
+    tensors[BETA] = schedule.beta.to("cpu", torch.float64)
     return tensors, {_CONFIG: json.dumps(asdict(model.config))}
+
+
+def unpack(
+    tensors: Mapping[str, Tensor], about: Mapping[str, str], path: object
+) -> tuple[UNet, Schedule]:
+    """The model and the schedule that ``pack`` put away; ``path`` is for the error messages.
+
+    Raises:
+        ValueError: they are not there, or do not fit together.
+    """
+    try:
+        config = UNetConfig(**json.loads(about[_CONFIG]))
+        schedule = Schedule(tensors[BETA])
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{path} holds no model of this course; train one with `ddpm-course train`."
+        ) from error
+    model = UNet(config)
+    load_weights(model, select(tensors, _MODEL), path)
+    return model, schedule
 
 
 def halve(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
@@ -98,7 +140,7 @@ def halve(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> Non
     The schedule stays float64. ``load`` gives float32 weights back, rounded to 11 bits.
     """
     tensors, about = pack(*load(source))
-    write(target, {k: v if k == _BETA else v.half() for k, v in tensors.items()}, about)
+    write(target, {k: v if k == BETA else v.half() for k, v in tensors.items()}, about)
 
 
 def load(source: str | os.PathLike[str]) -> tuple[UNet, Schedule]:
@@ -123,22 +165,22 @@ def load(source: str | os.PathLike[str]) -> tuple[UNet, Schedule]:
             f"{source} is neither a run folder, nor a file, nor a shipped model "
             f"({', '.join(shipped())})."
         )
-    tensors, about = read(path)
-    if _CONFIG not in about or _BETA not in tensors:
-        raise ValueError(
-            f"{path} holds no model of this course; train one with `ddpm-course train`."
-        )
-    model = UNet(UNetConfig(**json.loads(about[_CONFIG])))
-    weights = {
-        name.removeprefix(_MODEL): value.float()
+    model, schedule = unpack(*read(path), path)
+    return model.eval(), schedule
+
+
+def select(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with ``prefix``, without it."""
+    return {
+        name.removeprefix(prefix): value
         for name, value in tensors.items()
-        if name.startswith(_MODEL)
+        if name.startswith(prefix)
     }
-    load_weights(model, weights, path)
-    return model.eval(), Schedule(tensors[_BETA])
 
 
-def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], path: object) -> None:
+def load_weights(
+    model: torch.nn.Module, weights: Mapping[str, Tensor], path: object = "the state"
+) -> None:
     """Copy ``weights`` into ``model``; every one must be there, in the right shape."""
     own = model.state_dict()
     for name, value in own.items():

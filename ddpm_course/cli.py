@@ -1,4 +1,4 @@
-"""The command line: ``ddpm-course train``, ``ddpm-course sample``.
+"""The command line: ``ddpm-course train``, ``ddpm-course sample``, ``ddpm-course evaluate``.
 
 Bad input ends with one sentence on stderr and exit code 2; nothing on disk is lost.
 """
@@ -6,19 +6,20 @@ Bad input ends with one sentence on stderr and exit code 2; nothing on disk is l
 from __future__ import annotations
 
 import argparse
-import os
+import json
+import signal
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ddpm_course.run import Run
     from ddpm_course.schedule import Schedule
     from ddpm_course.trainer import TrainConfig
-    from ddpm_course.unet import UNetConfig
+    from ddpm_course.unet import UNet, UNetConfig
 
 __all__ = ["main"]
 
@@ -31,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"ddpm-course: {error}", file=sys.stderr)
         return 2
+    except FloatingPointError as error:
+        print(f"ddpm-course: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("ddpm-course: stopped.", file=sys.stderr)
         return 130
@@ -39,165 +43,361 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ddpm-course",
-        description="Train a small DDPM and sample from it, on a laptop or on a GPU.",
+        description="Train a DDPM, sample from it and judge the samples, on a laptop or on GPUs.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     train = commands.add_parser(
         "train",
-        help="train a U-Net and write it to a run folder",
-        description="Train a U-Net on real data and write it to a run folder.",
-        epilog="example: ddpm-course train --preset digits --max-seconds 120 --out runs/digits",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        help="train a U-Net in a run folder, or go on with a run",
+        description="Train a U-Net in a run folder. Stop it with Ctrl-C whenever you like: it "
+        "saves, and --resume goes on from there.",
+        epilog="examples: ddpm-course train --max-seconds 120 --out runs/digits  |  "
+        "ddpm-course train --preset cifar10 --out runs/cifar10  |  "
+        "ddpm-course train --data photos/ --size 16 --out runs/photos  |  "
+        "ddpm-course train --resume runs/photos  |  "
+        "accelerate launch -m ddpm_course.cli train --preset cifar10 --out runs/cifar10",
     )
-    train.add_argument("--preset", choices=["digits"], default="digits", help="data and network")
-    train.add_argument("--out", type=Path, required=True, help="the run folder; it must be new")
+    folder = train.add_mutually_exclusive_group(required=True)
+    folder.add_argument("--out", type=Path, metavar="RUN", help="the run folder; it must be new")
+    folder.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run")
+    train.add_argument(
+        "--preset",
+        choices=sorted(_PRESETS),
+        help="the network and how to train it (default: digits)",
+    )
+    train.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="digits, mnist, fashion_mnist, cifar10, hub:NAME, or a folder of images "
+        "(default: the preset's)",
+    )
+    train.add_argument("--size", type=int, help="height and width of the images (the data's own)")
+    train.add_argument("--channels", type=int, help="1 for grey, 3 for color (as the data are)")
     train.add_argument("--steps", type=int, help="stop after so many optimizer steps")
     train.add_argument("--max-seconds", type=float, help="stop after so much training time")
-    train.add_argument("--batch-size", type=int, help="images a step (the preset's when left out)")
-    train.add_argument("--learning-rate", type=float, help="Adam's (the preset's when left out)")
-    train.add_argument("--seed", type=int, default=0, help="everything random follows from it")
-    train.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    train.add_argument("--batch-size", type=int, help="images a step, over all processes")
+    train.add_argument("--learning-rate", type=float, help="Adam's, after the warm-up")
+    train.add_argument("--dropout", type=float, help="probability inside the residual blocks")
+    train.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="mirror images at random (default: for the data of the preset cifar10 alone)",
+    )
+    train.add_argument("--precision", choices=["float32", "bfloat16"], help="inside the network")
+    train.add_argument("--compile", action="store_true", default=None, help="torch.compile (CUDA)")
+    train.add_argument("--seed", type=int, help="everything random follows from it (default: 0)")
+    train.add_argument("--device", help="auto, cpu, cuda or mps (default: auto)")
+    train.add_argument(
+        "--save-every",
+        type=int,
+        default=1000,
+        help="steps between two checkpoints, each with a grid of samples (default: 1000)",
+    )
+    train.add_argument("--tensorboard", action="store_true", help="write for TensorBoard too")
     train.set_defaults(run=_train)
 
     sample = commands.add_parser(
         "sample",
         help="draw images from a trained model",
-        description="Draw images from a trained model with the ancestral sampler (T steps).",
-        epilog="example: ddpm-course sample digits --num 64 --out grid.png",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description="Draw images from a trained model: with the ancestral sampler (T steps), or "
+        "with DDIM, which needs fewer.",
+        epilog="examples: ddpm-course sample digits --num 64 --out grid.png  |  "
+        "ddpm-course sample runs/digits --sampler ddim --steps 50 --out samples.npy",
     )
-    sample.add_argument(
-        "model", nargs="?", default="digits", help="a run folder, a file, or a shipped model's name"
-    )
-    sample.add_argument("--num", type=int, default=64, help="how many images")
     sample.add_argument(
         "--out",
         type=Path,
         default=Path("samples.png"),
-        help=".png: a grid to look at; .npy: float32, (N, C, H, W), in [-1, 1]",
+        help=".png: a grid to look at; .npy: float32, (N, C, H, W), in [-1, 1] "
+        "(default: samples.png)",
     )
-    sample.add_argument(
-        "--variance", choices=["beta_tilde", "beta"], default="beta_tilde", help="of each step back"
-    )
-    sample.add_argument("--batch-size", type=int, default=500, help="images drawn at once")
-    sample.add_argument("--seed", type=int, default=0, help="the same seed, the same images")
-    sample.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    _add_sampling(sample, num=64)
     sample.set_defaults(run=_sample)
+
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="judge a trained model by its samples",
+        description="Draw samples, compare them with the data that the model was trained on, and "
+        "print the figures as JSON.",
+        epilog="example: ddpm-course evaluate runs/digits --num 2000",
+    )
+    evaluate.add_argument(
+        "--data", metavar="SOURCE", help="what to compare with (default: what the run trained on)"
+    )
+    evaluate.add_argument(
+        "--fid", action="store_true", help="the Inception FID too (needs torchmetrics)"
+    )
+    evaluate.add_argument(
+        "--bits", action="store_true", help="the bound in bits per dimension too (T passes)"
+    )
+    _add_sampling(evaluate, num=2000)
+    evaluate.set_defaults(run=_evaluate)
     return parser
+
+
+def _add_sampling(parser: argparse.ArgumentParser, num: int) -> None:
+    add = parser.add_argument
+    add("model", nargs="?", default="digits", help="a run folder, a file, or a shipped model")
+    add("--num", type=int, default=num, help=f"how many images (default: {num})")
+    add(
+        "--sampler",
+        choices=["ancestral", "ddim"],
+        default="ancestral",
+        help="(default: ancestral)",
+    )
+    add(
+        "--variance",
+        choices=["beta_tilde", "beta"],
+        help="of each step back, for ancestral (default: beta_tilde)",
+    )
+    add("--steps", type=int, help="for ddim (default: 50)")
+    add("--eta", type=float, help="fresh noise, 0 to 1, for ddim (default: 0)")
+    add("--batch-size", type=int, default=500, help="images drawn at once (default: 500)")
+    add("--seed", type=int, default=0, help="the same seed, the same images (default: 0)")
+    add("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
 
 
 # -- train ------------------------------------------------------------------------------------
 
 
-def _train(options: argparse.Namespace) -> None:
-    from dataclasses import replace
-
-    import torch
-    from tqdm.auto import tqdm
-
-    from ddpm_course.trainer import Trainer
-    from ddpm_course.unet import UNet
-
-    model_config, schedule, data, config = _preset(options.preset)
-    changes = {
-        name: value
-        for name in ("steps", "max_seconds", "batch_size", "learning_rate")
-        if (value := getattr(options, name)) is not None
-    }
-    if "max_seconds" in changes:
-        changes.setdefault("steps", None)
-    config = replace(config, seed=options.seed, device=options.device, **changes)
-    torch.manual_seed(options.seed)  # the network's first weights, and dropout
-    trainer = Trainer(UNet(model_config), schedule, data, config, options.out)
-    with tqdm(total=config.steps, desc="training", unit="step") as bar:
-        for metrics in trainer.steps():
-            bar.update()
-            if metrics.step % 20 == 0:
-                bar.set_postfix(loss=f"{metrics.loss:.4f}", seconds=f"{metrics.seconds:.0f}")
-    trainer.save()
-    print(f"{trainer.step} steps in {trainer.seconds:.0f} s; the model is in {options.out}")
-    print(f"now draw from it:  ddpm-course sample {options.out} --out grid.png")
-
-
-def _preset(name: str) -> tuple[UNetConfig, Schedule, Tensor, TrainConfig]:
-    """What belongs together: network, schedule, data and training."""
-    from ddpm_course.data import digits
+def _digits() -> tuple[UNetConfig, Schedule, TrainConfig]:
     from ddpm_course.schedule import Schedule
     from ddpm_course.trainer import TrainConfig
     from ddpm_course.unet import UNetConfig
 
     # So small an image needs few steps: 250 draw as well as 1000, in a quarter of the time.
-    schedule = Schedule.cosine(250)
-    presets = {
-        "digits": lambda: (UNetConfig.digits(), schedule, digits("train"), TrainConfig.digits())
+    return UNetConfig.digits(), Schedule.cosine(250), TrainConfig.digits()
+
+
+def _cifar10() -> tuple[UNetConfig, Schedule, TrainConfig]:
+    from ddpm_course.schedule import Schedule
+    from ddpm_course.trainer import TrainConfig
+    from ddpm_course.unet import UNetConfig
+
+    return UNetConfig.cifar10(), Schedule.linear(), TrainConfig.cifar10()
+
+
+_PRESETS = {"cifar10": _cifar10, "digits": _digits}  # each name is that of its data too
+
+
+def _train(options: argparse.Namespace) -> int:
+    from tqdm.auto import tqdm
+
+    changes = {
+        name: value
+        for name in (
+            *("steps", "max_seconds", "batch_size", "learning_rate"),
+            *("flip", "precision", "compile", "seed", "device"),
+        )
+        if (value := getattr(options, name)) is not None
     }
-    return presets[name]()
+    run = _resumed(options, changes) if options.resume else _new_run(options, changes)
+    trainer = run.trainer
+    quiet = trainer.rank > 0  # of several processes, one speaks
+    with tqdm(
+        total=trainer.config.steps,
+        initial=trainer.step,
+        desc="training",
+        unit="step",
+        disable=True if quiet else None,
+    ) as bar:
+        for metrics in run.steps():
+            bar.update()
+            if metrics.step % 20 == 0:
+                bar.set_postfix(loss=f"{metrics.loss:.4f}", seconds=f"{metrics.seconds:.0f}")
+    if quiet:
+        return 0
+    if run.stopped_by:
+        print(
+            f"stopped by {run.stopped_by} after step {trainer.step}; all is saved. "
+            f"To go on:  ddpm-course train --resume {run.path}",
+            file=sys.stderr,
+        )
+        return 128 + getattr(signal, run.stopped_by, signal.SIGTERM)
+    print(f"{trainer.step} steps in {trainer.seconds:.0f} s; the model is in {run.path}")
+    print(f"now draw from it:  ddpm-course sample {run.path} --out grid.png")
+    return 0
 
 
-# -- sample -----------------------------------------------------------------------------------
+def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
+    from dataclasses import replace
+
+    import torch
+
+    from ddpm_course import images
+    from ddpm_course.run import Run, check_new
+    from ddpm_course.trainer import Trainer, pick_device
+    from ddpm_course.unet import UNet
+
+    name = options.preset or "digits"
+    network, schedule, config = _PRESETS[name]()
+    if "max_seconds" in changes:
+        changes = {"steps": None} | changes
+    source = options.data or name
+    config = replace(config, flip=config.flip and source == name)
+    config = replace(config, **changes)
+    pick_device(config.device)  # what can be refused at once is refused before the data are read
+    check_new(options.out)
+    data = images.load(source, options.size, options.channels)
+    network = replace(network, size=data.shape[-1], in_channels=data.shape[1])
+    if options.dropout is not None:
+        network = replace(network, dropout=options.dropout)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(config.seed)  # the network's first weights
+        model = UNet(network)
+    trainer = Trainer(model, schedule, data, config)
+    return Run(
+        trainer,
+        options.out,
+        source,
+        save_every=options.save_every,
+        tensorboard=options.tensorboard,
+    )
+
+
+def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
+    from dataclasses import asdict
+
+    from ddpm_course import images
+    from ddpm_course.run import Run, read_config
+
+    about = read_config(options.resume)
+    try:
+        network, source = about["unet"], options.data or about["source"]
+        size, channels = network["size"], network["in_channels"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{options.resume} holds no run; give the folder of one.") from error
+    fixed = {"size": size, "channels": channels, "dropout": network["dropout"]}
+    if options.preset is not None:
+        wanted = asdict(_PRESETS[options.preset]()[0]) | fixed
+        if json.loads(json.dumps(wanted)) != network:
+            raise ValueError(
+                f"the run in {options.resume} has another architecture than the preset "
+                f"{options.preset}; leave --preset out to go on with it, or start a new run."
+            )
+    for name, value in fixed.items():
+        if getattr(options, name) not in (None, value):
+            raise ValueError(
+                f"the run in {options.resume} has --{name} {value}; leave --{name} out to go on "
+                "with it, or start a new run."
+            )
+    data = images.load(source, size, channels)
+    return Run.resume(
+        options.resume,
+        data,
+        save_every=options.save_every,
+        tensorboard=options.tensorboard,
+        **changes,
+    )
+
+
+# -- sample and evaluate ----------------------------------------------------------------------
 
 
 def _sample(options: argparse.Namespace) -> None:
-    import torch
-    from tqdm.auto import tqdm
+    from ddpm_course.checkpoint import beside, load
 
-    from ddpm_course import checkpoint, reverse
+    if options.out.suffix not in (".npy", ".png"):
+        raise ValueError(f"--out is {options.out}; end it with .png (a grid) or .npy (numbers).")
+    _check_sampling(options)
+    model, schedule = load(options.model)
+    with beside(options.out) as file:  # refused before the work, if it cannot be written
+        file.touch()
+        images = _draw(options, model, schedule)
+        if options.out.suffix == ".npy":
+            import numpy as np
+
+            np.save(file, images.numpy())
+        else:
+            from ddpm_course.plots import save_images
+
+            save_images(images, file)
+    print(f"{options.num} images in {options.out}")
+
+
+def _check_sampling(options: argparse.Namespace) -> None:
     from ddpm_course.trainer import pick_device
 
     if options.num < 1:
         raise ValueError(f"--num is {options.num}; ask for at least 1 image.")
     if options.batch_size < 1:
         raise ValueError(f"--batch-size is {options.batch_size}; draw at least 1 image at once.")
-    if options.out.suffix not in (".npy", ".png"):
-        raise ValueError(f"--out is {options.out}; end it with .png (a grid) or .npy (numbers).")
-    _check_writable(options.out)  # before the work, not after it
-    model, schedule = checkpoint.load(options.model)
+    others = ("steps", "eta") if options.sampler == "ancestral" else ("variance",)
+    for name in others:
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name} does not belong to --sampler {options.sampler}; drop one.")
+    pick_device(options.device)
+
+
+def _draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor:
+    """(num, C, H, W) samples, as the options ask."""
+    import torch
+    from tqdm.auto import tqdm
+
+    from ddpm_course import reverse
+    from ddpm_course.trainer import pick_device
+
     model = model.to(pick_device(options.device))
     generator = torch.Generator().manual_seed(options.seed)
-
-    images = []
-    sizes = [
-        min(options.batch_size, options.num - i) for i in range(0, options.num, options.batch_size)
-    ]
-    with tqdm(total=len(sizes) * schedule.T, desc="sampling", unit="step") as bar:
-        for size in sizes:
+    steps = options.steps if options.steps is not None else min(50, schedule.T)
+    starts = range(0, options.num, options.batch_size)
+    length = schedule.T if options.sampler == "ancestral" else steps
+    batches = []
+    with tqdm(total=len(starts) * length, desc="sampling", unit="step", disable=None) as bar:
+        for start in starts:
+            size = min(options.batch_size, options.num - start)
             shape = (size, model.config.in_channels, model.config.size, model.config.size)
-            for step in reverse.ancestral(
-                model, shape, schedule, options.variance, generator=generator
-            ):
+            if options.sampler == "ancestral":
+                variance: reverse.Variance = options.variance or "beta_tilde"
+                walk = reverse.ancestral(model, shape, schedule, variance, generator=generator)
+            else:
+                eta = options.eta or 0.0
+                walk = reverse.ddim(model, shape, schedule, steps, eta, generator=generator)
+            for step in walk:
                 bar.update(step.t > 0)
-            images.append(step.x_t.cpu())
-    _write_images(torch.cat(images), options.out)
-    print(f"{options.num} images in {options.out}")
+            batches.append(step.x_t.cpu())
+    return torch.cat(batches)
 
 
-def _check_writable(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written ({error}); choose another place.") from error
+def _evaluate(options: argparse.Namespace) -> None:
+    import torch
 
+    from ddpm_course import checkpoint, images, loss, metrics
+    from ddpm_course.run import read_config
 
-def _write_images(images: Tensor, path: Path) -> None:
-    """Write beside ``path`` and rename, so that an old file stays whole until the new one is."""
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        if path.suffix == ".npy":
-            import numpy as np
-
-            np.save(beside, images.numpy())
-        else:
-            from ddpm_course.plots import save_images
-
-            save_images(images, beside)
-        os.replace(beside, path)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be written ({error}); choose another place.") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    _check_sampling(options)
+    if options.num < 2:
+        raise ValueError(f"--num is {options.num}; a distance between sets needs at least 2.")
+    inception = metrics.inception() if options.fid else None  # refused before the work
+    model, schedule = checkpoint.load(options.model)
+    size, channels = model.config.size, model.config.in_channels
+    source = options.data
+    if source is None:
+        run = Path(options.model)
+        source = read_config(run).get("source") if run.is_dir() else options.model
+        if source != "digits" and not run.is_dir():
+            raise ValueError(f"{source} does not name its data; give them with --data.")
+    data = images.load(source, size, channels)
+    levels = 17 if data.is_floating_point() else 256
+    if not data.is_floating_point():
+        data = data / 127.5 - 1
+    samples = _draw(options, model, schedule)
+    report: dict[str, Any] = {"model": str(options.model), "data": source, "samples": options.num}
+    if source == "digits":
+        report |= metrics.digit_report(samples)._asdict()
+    else:
+        report["frechet"] = metrics.frechet_distance(samples, data)
+        report["nearest"] = float(metrics.nearest_distance(samples, data).median())
+    if inception is not None:
+        report["fid"] = metrics.inception_fid(samples, data, inception)
+    if options.bits:
+        generator = torch.Generator().manual_seed(options.seed)
+        bits = loss.bits_per_dim(
+            model, data[: options.batch_size], schedule, levels, generator=generator
+        )
+        report["bits_per_dim"] = float(bits.total)
+    print(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":

@@ -2,31 +2,31 @@
 
 The trainer is a generator: ``for metrics in trainer.steps(100): ...`` trains, and whatever you
 put in the loop (a plot, a progress bar, a sample) watches. Averaged weights (EMA), clipping and
-a warm-up follow the paper's code.
+a warm-up follow the paper's code. ``run.Run`` does the same with a folder on disk.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from ddpm_course import checkpoint
-from ddpm_course.loss import epsilon_loss
+from ddpm_course.checkpoint import load_weights, select
+from ddpm_course.loss import epsilon_loss, uniform_t
 from ddpm_course.schedule import Schedule
-from ddpm_course.unet import UNet
 
 __all__ = ["Metrics", "TrainConfig", "Trainer", "pick_device"]
+
+_ORDER, _NOISE, _DROPOUT = range(3)  # what chance is used for; each has seeds of its own
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,14 @@ class TrainConfig:
     Args:
         steps: optimizer steps in all; the learning rate decays to 0 towards the last one.
         max_seconds: stop after so much training time, whichever comes first.
-        batch_size: images a step.
+        batch_size: images a step, over all processes together.
         learning_rate: Adam's, after the warm-up.
         warmup: steps over which the learning rate rises from 0.
         ema_decay: how much of the averaged weights each step keeps.
         clip_norm: the gradient is scaled down to this norm when it is longer.
+        flip: mirror each image left to right half of the time.
         precision: "float32", or "bfloat16" inside the network only.
+        compile: let torch.compile fuse the network; CUDA only.
         seed: everything random follows from it.
         device: "auto" (a GPU if there is one), "cpu", "cuda" or "mps".
 
@@ -56,7 +58,9 @@ class TrainConfig:
     warmup: int = 100
     ema_decay: float = 0.999
     clip_norm: float = 1.0
+    flip: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
     seed: int = 0
     device: str = "auto"
 
@@ -65,14 +69,26 @@ class TrainConfig:
         """For the 8x8 digits with ``UNetConfig.digits()``."""
         return cls(steps=5000)
 
+    @classmethod
+    def cifar10(cls) -> TrainConfig:
+        """For CIFAR-10 with ``UNetConfig.cifar10()``, as in Ho et al. (2020), appendix B."""
+        return cls(
+            steps=800_000,
+            learning_rate=2e-4,
+            warmup=5000,
+            ema_decay=0.9999,
+            flip=True,
+            precision="bfloat16",
+        )
+
     def __post_init__(self) -> None:
-        positive = ("steps", "max_seconds", "batch_size", "learning_rate", "clip_norm")
-        for name in positive:
+        for name in ("steps", "max_seconds", "batch_size", "learning_rate", "clip_norm"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} is {value}; it must be a positive number.")
-        if self.warmup < 0:
-            raise ValueError(f"warmup is {self.warmup}; it must be 0 or more steps.")
+        for name in ("warmup", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more.")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}; it must be in [0, 1).")
         if self.precision not in ("float32", "bfloat16"):
@@ -87,10 +103,16 @@ class Metrics:
     learning_rate: float
     seconds: float  # training time so far
     loss_tensor: Tensor
+    norm_tensor: Tensor
 
     @property
     def loss(self) -> float:
         return float(self.loss_tensor)
+
+    @property
+    def gradient_norm(self) -> float:
+        """Before clipping."""
+        return float(self.norm_tensor)
 
 
 class Trainer:
@@ -99,50 +121,55 @@ class Trainer:
     Args:
         model: ε_θ.
         schedule: the forward process.
-        data: (N, ...) clean data, float32 in [-1, 1] (or about unit variance).
+        data: (N, ...) clean data: float32 in [-1, 1] (or about unit variance), or uint8 images.
         config: how.
-        out: a folder for the run, which must not exist yet (or be empty).
 
     Raises:
-        ValueError: the folder is in use, the batch is larger than the data, or the device is
-            not there.
+        ValueError: the batch is larger than the data, or the device is not there.
 
     Attributes:
         ema: the averaged weights, the ones to sample from.
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        schedule: Schedule,
-        data: Tensor,
-        config: TrainConfig,
-        out: str | os.PathLike[str] | None = None,
+        self, model: nn.Module, schedule: Schedule, data: Tensor, config: TrainConfig
     ) -> None:
         from accelerate import Accelerator
 
-        if len(data) < config.batch_size:
+        device = pick_device(config.device)
+        _check(data, config, device)
+        # accelerate launch and torchrun start several of us; accelerate then splits the machine.
+        launched = int(os.environ.get("WORLD_SIZE", 1)) > 1
+        self.accelerator = Accelerator(
+            cpu=launched and device.type == "cpu", device_placement=False
+        )
+        self.device = self.accelerator.device if launched else device
+        self.rank, self.ranks = self.accelerator.process_index, self.accelerator.num_processes
+        if config.batch_size % self.ranks:
             raise ValueError(
-                f"a batch of {config.batch_size} cannot be drawn from {len(data)} items; "
-                f"set batch_size to at most {len(data)}."
+                f"a batch of {config.batch_size} cannot be shared evenly by {self.ranks} "
+                f"processes; set batch_size to a multiple of {self.ranks}."
             )
-        self.out = None if out is None else _new_folder(Path(out))
-        self.accelerator = Accelerator(cpu=pick_device(config.device).type == "cpu")
-        self.device = self.accelerator.device
         self.config, self.schedule = config, schedule.to(self.device)
-        self.data = data.to(self.device)
-        self.ema = AveragedModel(model, self.device, multi_avg_fn=_ema(config.ema_decay))
+        self.data = data.to(self.device) if _fits(data, self.device) else data
+        # Convolutions run fastest with a pixel's channels side by side; the exception is
+        # bfloat16 on a CPU, where GroupNorm is then ten times slower.
+        slow = config.precision == "bfloat16" and self.device.type == "cpu"
+        wide = data.ndim == 4 and not slow
+        layout = torch.channels_last if wide else torch.contiguous_format
+        model.to(device=self.device, memory_format=layout)  # type: ignore
+        self.ema = AveragedModel(model, multi_avg_fn=self._average)
         self.ema.module.eval()
-        optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
+        if config.compile:
+            model.compile()
+        fused = self.device.type != "mps"
+        optimizer = torch.optim.Adam(model.parameters(), config.learning_rate, fused=fused)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.generator = torch.Generator(self.device)
+        self.orders: dict[int, Tensor] = {}
         self.step, self.seconds = 0, 0.0
-        # The order of the data is the same in every process; the noise differs.
-        self.order_generator = torch.Generator().manual_seed(config.seed)
-        rank = self.accelerator.process_index
-        self.noise_generator = torch.Generator(self.device).manual_seed(config.seed + 1 + rank)
-        self.order = torch.empty(0, dtype=torch.int64)
 
-    # -- training -----------------------------------------------------------------------------
+    # -- training: the part that this file is about -------------------------------------------
 
     @property
     def finished(self) -> bool:
@@ -157,51 +184,69 @@ class Trainer:
             rate = self._learning_rate()
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            loss = epsilon_loss(
-                self._predict, self._batch(), self.schedule, generator=self.noise_generator
-            )
+            loss = epsilon_loss(self._predict, *self._draw())
             self.accelerator.backward(loss)
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
             self.optimizer.step()
             self.optimizer.zero_grad()
             self.ema.update_parameters(self.accelerator.unwrap_model(self.model))
             self.step += 1
-            self.seconds += time.perf_counter() - start
-            yield Metrics(self.step, rate, self.seconds, loss.detach())
+            self.seconds = self._clock(self.seconds + time.perf_counter() - start)
+            yield Metrics(self.step, rate, self.seconds, loss.detach(), norm)
             n = None if n is None else n - 1
 
-    def save(self) -> Path:
-        """Write the averaged model to ``out``; returns the file that ``checkpoint.load`` reads."""
-        if self.out is None:
-            raise ValueError("this trainer has no folder; make it with Trainer(..., out=FOLDER).")
-        model = self.ema.module
-        if not isinstance(model, UNet):
-            raise ValueError(
-                f"a run folder holds a UNet, and this model is a {type(model).__name__}; "
-                "keep its weights yourself: trainer.ema.module.state_dict()."
-            )
-        path = self.out / "model.safetensors"
-        if self.accelerator.is_main_process:
-            checkpoint.write(path, *checkpoint.pack(model, self.schedule))
-            about = {"config": asdict(self.config), "step": self.step, "seconds": self.seconds}
-            (self.out / "config.json").write_text(json.dumps(about, indent=2) + "\n")
-        return path
+    def _draw(self) -> tuple[Tensor, Schedule, Tensor, Tensor]:
+        """x_0, t and ε of this step. Every process draws for the whole batch and keeps its share,
+        so that the number of processes changes nothing."""
+        generator = self.generator.manual_seed(self._seed(_NOISE, self.step))
+        size, shape = self.config.batch_size, self.data.shape[1:]
+        share = size // self.ranks
+        mine = slice(self.rank * share, (self.rank + 1) * share)
+        t = uniform_t(size, self.schedule, generator)[mine]
+        eps = torch.randn(size, *shape, generator=generator, device=self.device)[mine]
+        x_0 = self.data[self._batch()[mine]].to(self.device, non_blocking=True)
+        if x_0.dtype == torch.uint8:
+            x_0 = x_0 / 127.5 - 1
+        if self.config.flip:
+            coin = torch.rand(size, generator=generator, device=self.device)[mine] < 0.5
+            x_0 = torch.where(coin[:, None, None, None], x_0.flip(-1), x_0)
+        return x_0, self.schedule, t, eps
+
+    def _batch(self) -> Tensor:
+        """The next items of an endless shuffle: every item once before any comes again."""
+        epoch, place = divmod(self.step * self.config.batch_size, len(self.data))
+        items = self._order(epoch)[place : place + self.config.batch_size]
+        missing = self.config.batch_size - len(items)
+        return torch.cat([items, self._order(epoch + 1)[:missing]]) if missing else items
+
+    def _order(self, epoch: int) -> Tensor:
+        if epoch not in self.orders:
+            generator = torch.Generator().manual_seed(self._seed(_ORDER, epoch))
+            order = torch.randperm(len(self.data), generator=generator).to(self.data.device)
+            self.orders = {e: o for e, o in self.orders.items() if e == epoch - 1} | {epoch: order}
+        return self.orders[epoch]
+
+    def _seed(self, *use: int) -> int:
+        """A seed for each use of chance. Since each step's follows from its number, a run that
+        goes on draws what it would have drawn."""
+        return int(np.random.SeedSequence([self.config.seed, *use]).generate_state(1)[0])
 
     def _predict(self, x_t: Tensor, t: Tensor) -> Tensor:
         """ε_θ in the chosen precision; what goes in and what comes out is float32."""
         low = self.config.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16) if low else contextlib.nullcontext():
+        with (
+            _dropout_from(self._seed(_DROPOUT, self.rank, self.step), self.device),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=low),
+        ):
             return self.model(x_t, t).float()
 
-    def _batch(self) -> Tensor:
-        """The next items of an endless shuffle: every item once before any comes again."""
-        size, processes = self.config.batch_size, self.accelerator.num_processes
-        while len(self.order) < size * processes:
-            fresh = torch.randperm(len(self.data), generator=self.order_generator)
-            self.order = torch.cat([self.order, fresh])
-        mine = self.order[self.accelerator.process_index * size :][:size]
-        self.order = self.order[size * processes :]
-        return self.data[mine.to(self.device)]
+    def _average(
+        self, averaged: Sequence[Tensor], live: Sequence[Tensor], _count: int | Tensor
+    ) -> None:
+        # A young average forgets faster, or it would remember the random start for too long.
+        keep = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(averaged), list(live), 1 - keep)
 
     def _progress(self) -> float:
         """0 at the start, 1 at the end, by steps or by time, whichever is further."""
@@ -214,6 +259,81 @@ class Trainer:
         rise = min(1.0, (self.step + 1) / (self.config.warmup + 1))
         return self.config.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * self._progress()))
 
+    def _clock(self, seconds: float) -> float:
+        """The first process's clock, where the learning rate depends on it."""
+        if self.ranks == 1 or self.config.max_seconds is None:
+            return seconds
+        from accelerate.utils import broadcast
+
+        return float(broadcast(torch.tensor(seconds, device=self.device)))
+
+    # -- what a run that is cut off needs to go on --------------------------------------------
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on, beside the config and ``step``: the weights, their
+        average, and the optimizer's moments. Chance needs no place here; see ``_seed``."""
+        model = self.accelerator.unwrap_model(self.model)
+        state = {f"model.{name}": value for name, value in model.state_dict().items()}
+        state |= {f"ema.{name}": value for name, value in self.ema.module.state_dict().items()}
+        for name, parameter in model.named_parameters():
+            for key, value in self.optimizer.state[parameter].items():
+                state[f"optimizer.{name}.{key}"] = value
+        return state
+
+    def restore(self, state: Mapping[str, Tensor], step: int, seconds: float) -> None:
+        """Take up the ``state()`` of a trainer of the same model after ``step`` steps.
+
+        Raises:
+            ValueError: a tensor is missing, or of another shape.
+        """
+        model = self.accelerator.unwrap_model(self.model)
+        load_weights(model, select(state, "model."))
+        load_weights(self.ema.module, select(state, "ema."))
+        for name, parameter in model.named_parameters():
+            moments = select(state, f"optimizer.{name}.")
+            if step and {key: value.shape for key, value in moments.items()} != {
+                "step": torch.Size(),
+                "exp_avg": parameter.shape,
+                "exp_avg_sq": parameter.shape,
+            }:
+                raise ValueError(f"the optimizer's moments of {name} are missing or misshapen.")
+            # In the memory layout of the parameter, as Adam itself would have made them.
+            self.optimizer.state[parameter] = {
+                key: torch.empty_like(parameter).copy_(value) if value.ndim else value
+                for key, value in moments.items()
+            }
+        self.step, self.seconds = step, seconds
+        self.ema.n_averaged.fill_(step)
+
+
+@contextlib.contextmanager
+def _dropout_from(seed: int, device: torch.device) -> Iterator[None]:
+    """Dropout draws from torch's global generators: seed them, and put them back afterwards."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _fits(data: Tensor, device: torch.device) -> bool:
+    """Whether the data leave half of a GPU's memory free."""
+    return device.type != "cuda" or data.nbytes < torch.cuda.mem_get_info(device)[0] / 2
+
+
+def _check(data: Tensor, config: TrainConfig, device: torch.device) -> None:
+    if len(data) < config.batch_size:
+        raise ValueError(
+            f"a batch of {config.batch_size} cannot be drawn from {len(data)} items; "
+            f"set batch_size to at most {len(data)}."
+        )
+    if data.dtype not in (torch.float32, torch.uint8):
+        raise ValueError(f"data has dtype {data.dtype}; give float32 in [-1, 1], or uint8 images.")
+    if data.ndim != 4 and (config.flip or data.dtype == torch.uint8):
+        raise ValueError(
+            f"data has shape {tuple(data.shape)}; flip and uint8 are for images (N, C, H, W)."
+        )
+    if config.compile and device.type != "cuda":
+        raise ValueError(f"compile needs a CUDA device, and this is {device.type}; leave it out.")
+
 
 def pick_device(name: str) -> torch.device:
     """The device that ``name`` means here; "auto" prefers a GPU.
@@ -221,44 +341,17 @@ def pick_device(name: str) -> torch.device:
     Raises:
         ValueError: this machine has no such device.
     """
+    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-        if name == "cpu" and torch.backends.mps.is_available():
-            name = "mps"
-    here = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not here.get(name.split(":")[0], False):
+        name = next(device for device in ("cuda", "mps", "cpu") if here[device])
+    kind, _, index = name.partition(":")
+    if (
+        not here.get(kind)
+        or (index and not index.isdigit())
+        or (kind == "cuda" and int(index or 0) >= torch.cuda.device_count())
+    ):
         raise ValueError(
             f"device is {name!r}, which this machine does not have; choose 'auto' or one of "
             f"{', '.join(device for device, present in here.items() if present)}."
         )
     return torch.device(name)
-
-
-def _new_folder(path: Path) -> Path:
-    """Make the folder, unless something is there already that a run could overwrite."""
-    try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise ValueError(f"{path} exists already; choose another folder, or move it away.")
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"{path} cannot be made ({error}); choose another folder.") from error
-    return path
-
-
-_Tensors = tuple[Tensor, ...] | list[Tensor]
-
-
-def _ema(decay: float) -> Callable[[_Tensors, _Tensors, int | Tensor], None]:
-    """Average by ``decay``, all tensors at once."""
-
-    @torch.no_grad()
-    def update(averaged: _Tensors, live: _Tensors, count: int | Tensor) -> None:
-        # A young average forgets faster, or it would remember the random start for too long.
-        keep = min(decay, (1 + float(count)) / (10 + float(count)))
-        torch._foreach_lerp_(averaged, live, 1 - keep)
-
-    return update

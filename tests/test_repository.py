@@ -49,9 +49,10 @@ TOP_LEVEL = {
 FLOORS = [
     {"schedule", "gaussian", "symbolic"},
     {"forward", "marginal", "unet", "data"},
-    {"reverse", "metrics", "checkpoint", "interop", "plots", "widgets"},
+    {"reverse", "metrics", "checkpoint", "images", "interop", "plots", "widgets"},
     {"loss"},
     {"trainer", "trends"},
+    {"run"},
     {"cli", "grading"},
 ]
 

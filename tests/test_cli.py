@@ -1,0 +1,232 @@
+"""The command line: what it makes, and one sentence with exit code 2 for what it cannot do."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm_course import Schedule, UNet, UNetConfig, checkpoint
+from ddpm_course.cli import main
+
+TRAIN = ["train", "--device", "cpu", "--seed", "1", "--steps", "3", "--batch-size", "4"]
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    torch.manual_seed(0)
+    config = UNetConfig(channels=(8, 8), blocks=1, attention=(False, False))
+    checkpoint.write(path, *checkpoint.pack(UNet(config), Schedule.linear(6, 0.01, 0.5)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    chance = np.random.default_rng(0)
+    for i in range(6):
+        pixels = chance.integers(0, 256, (10, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder
+
+
+def refused(capsys, *arguments: object) -> str:
+    """The sentence with which the command is refused."""
+    assert main([str(argument) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    error = captured.err.splitlines()[-1]
+    assert error.startswith("ddpm-course: ")
+    assert "Traceback" not in captured.err
+    return error
+
+
+def test_train_then_resume_then_sample_then_evaluate(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main([*TRAIN, "--out", str(run)]) == 0
+    assert "3 steps" in capsys.readouterr().out
+    assert main(["train", "--resume", str(run), "--steps", "5", "--device", "cpu"]) == 0
+    assert "5 steps" in capsys.readouterr().out
+    config = json.loads((run / "config.json").read_text())
+    assert config["progress"]["step"] == 5
+    assert config["train"]["seed"] == 1
+    assert config["unet"]["channels"] == [32, 64]
+
+    out = tmp_path / "samples.npy"
+    arguments = ["sample", str(run), "--num", "3", "--sampler", "ddim", "--steps", "4"]
+    assert main([*arguments, "--out", str(out)]) == 0
+    samples = np.load(out)
+    assert samples.shape == (3, 1, 8, 8)
+    assert samples.dtype == np.float32
+    assert np.abs(samples).max() <= 1
+    capsys.readouterr()
+
+    arguments = ["evaluate", str(run), "--num", "20", "--sampler", "ddim", "--steps", "2"]
+    assert main(arguments) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["samples"] == 20
+    assert report["data"] == "digits"
+    assert report["frechet"] > 0
+    assert sum(report["shares"]) == pytest.approx(1)
+
+
+def test_train_on_a_folder(tmp_path, photos, capsys):
+    run = tmp_path / "run"
+    assert main([*TRAIN, "--data", str(photos), "--size", "8", "--out", str(run)]) == 0
+    model, _ = checkpoint.load(run)
+    assert (model.config.in_channels, model.config.size) == (3, 8)
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--num", "3", "--sampler", "ddim", "--steps", "2"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"] == str(photos)
+
+
+@pytest.mark.parametrize(
+    ("options", "walk"),
+    [
+        ([], lambda reverse: reverse.ancestral),
+        (["--variance", "beta"], lambda reverse: reverse.ancestral),
+        (["--sampler", "ddim", "--steps", "3", "--eta", "0.5"], lambda reverse: reverse.ddim),
+    ],
+)
+def test_samples_are_those_of_the_library(tmp_path, model_file, options, walk):
+    from ddpm_course import reverse
+
+    out = tmp_path / "x.npy"
+    fixed = ["sample", str(model_file), "--num", "5", "--seed", "2", "--device", "cpu"]
+    assert main([*fixed, *options, "--batch-size", "3", "--out", str(out)]) == 0
+    model, schedule = checkpoint.load(model_file)
+    generator = torch.Generator().manual_seed(2)
+    named = dict(zip(options[::2], options[1::2], strict=True))
+    arguments = {"variance": named["--variance"]} if "--variance" in named else {}
+    if "--eta" in named:
+        arguments = {"steps": 3, "eta": 0.5}
+    batches = []
+    for size in (3, 2):
+        *_, last = walk(reverse)(model, (size, 1, 8, 8), schedule, generator=generator, **arguments)
+        batches.append(last.x_t)
+    np.testing.assert_array_equal(np.load(out), torch.cat(batches).numpy())
+
+
+def test_a_grid_is_a_picture(tmp_path, model_file):
+    out = tmp_path / "deep" / "grid.png"
+    assert main(["sample", str(model_file), "--num", "4", "--out", str(out)]) == 0
+    with Image.open(out) as picture:
+        assert picture.size == (6 * 19, 6 * 19)
+    assert [file.name for file in out.parent.iterdir()] == ["grid.png"]
+
+
+def test_help_teaches(capsys):
+    for command in ("train", "sample", "evaluate"):
+        with pytest.raises(SystemExit) as stop:
+            main([command, "--help"])
+        assert stop.value.code == 0
+        assert "example" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--num", "0"], "--num is 0; ask for at least 1 image"),
+        (["--batch-size", "0"], "--batch-size is 0"),
+        (["--out", "x.jpg"], "--out is x.jpg; end it with .png (a grid) or .npy (numbers)"),
+        (["--steps", "5"], "--steps does not belong to --sampler ancestral"),
+        (["--sampler", "ddim", "--variance", "beta"], "--variance does not belong to --sampler"),
+        (["--sampler", "ddim", "--steps", "7"], "steps is 7; this schedule allows 1 to 6"),
+        (["--sampler", "ddim", "--eta", "2"], "eta is 2.0; choose from 0"),
+        (["--device", "tpu"], "device is 'tpu', which this machine does not have"),
+    ],
+)
+def test_sample_refuses(tmp_path, capsys, monkeypatch, model_file, options, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(capsys, "sample", model_file, *options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sample_into_a_place_that_cannot_be_written(tmp_path, capsys, model_file):
+    (tmp_path / "file").write_text("mine")
+    error = refused(capsys, "sample", model_file, "--out", tmp_path / "file" / "x.npy")
+    assert "cannot be written" in error
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_old_file_stays_when_the_model_is_missing(tmp_path, capsys):
+    old = tmp_path / "x.npy"
+    old.write_text("mine")
+    assert "is neither a run folder" in refused(capsys, "sample", "nothing", "--out", old)
+    assert old.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--device", "tpu"], "device is 'tpu'"),
+        (["--batch-size", "5000"], "a batch of 5000 cannot be drawn from 1437 items"),
+        (["--batch-size", "0"], "batch_size is 0"),
+        (["--learning-rate", "-1"], "learning_rate is -1"),
+        (["--max-seconds", "nan"], "max_seconds is nan"),
+        (["--save-every", "0"], "save_every is 0"),
+        (["--dropout", "1.5"], "dropout is 1.5"),
+        (["--size", "16"], "the digits are 8x8 and grey"),
+        (["--data", "nowhere"], "nowhere is no folder of images"),
+        (["--compile"], "compile needs a CUDA device"),
+    ],
+)
+def test_train_refuses_before_it_makes_anything(tmp_path, capsys, options, sentence):
+    assert sentence in refused(capsys, *TRAIN, "--out", tmp_path / "run", *options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_gpu_that_is_not_there(tmp_path, capsys):
+    for command in (["train", "--out", tmp_path / "run"], ["sample", "--out", tmp_path / "x.npy"]):
+        assert "choose 'auto' or one of cpu" in refused(capsys, *command, "--device", "cuda")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_leaves_an_existing_folder_alone(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    assert "exists already; choose another folder" in refused(capsys, *TRAIN, "--out", tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_resume_refuses_another_architecture_or_data_set(tmp_path, capsys, photos):
+    run = tmp_path / "run"
+    assert main([*TRAIN, "--out", str(run)]) == 0
+    before = {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()}
+    resume = ["train", "--resume", run, "--device", "cpu"]
+    assert "another architecture than the preset cifar10" in refused(
+        capsys, *resume, "--preset", "cifar10"
+    )
+    assert "has --dropout 0.1; leave --dropout out" in refused(capsys, *resume, "--dropout", "0")
+    assert "are not the ones that the run" in refused(
+        capsys, *resume, "--data", photos, "--steps", "9"
+    )
+    assert "config.json cannot be read" in refused(capsys, "train", "--resume", tmp_path / "none")
+    (tmp_path / "config.json").write_text("{}")
+    assert "holds no run" in refused(capsys, "train", "--resume", tmp_path)
+    assert {file.name: file.read_bytes() for file in run.iterdir() if file.is_file()} == before
+
+
+def test_divergence_is_told_without_a_traceback(tmp_path, capsys, monkeypatch):
+    from ddpm_course import trainer
+
+    monkeypatch.setattr(trainer, "epsilon_loss", lambda model, *draw: model(*draw[::2]).sum() / 0)
+    assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "keeps the last good checkpoint. Try a lower learning rate" in error
+
+
+def test_evaluate_refuses(tmp_path, capsys, model_file):
+    assert "needs at least 2" in refused(capsys, "evaluate", model_file, "--num", "1")
+    error = refused(capsys, "evaluate", model_file, "--num", "4")
+    assert "--data" in error
+
+
+def test_fid_without_its_network(capsys, model_file, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
+    error = refused(capsys, "evaluate", model_file, "--num", "4", "--data", "digits", "--fid")
+    assert "run `pip install torchmetrics[image]`" in error

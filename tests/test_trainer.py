@@ -1,0 +1,291 @@
+"""The trainer: what it draws, what it learns, and what it refuses."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from ddpm_course import Schedule, UNet, UNetConfig
+from ddpm_course.trainer import TrainConfig, Trainer, pick_device
+
+SCHEDULE = Schedule.linear(50, 1e-3, 0.2)
+CONFIG = TrainConfig(steps=20, batch_size=8, warmup=2, device="cpu")
+TINY = UNetConfig(size=4, channels=(8, 8), blocks=1, attention=(False, False), dropout=0.2)
+
+
+def tiny_unet(seed: int = 0, config: UNetConfig = TINY) -> UNet:
+    torch.manual_seed(seed)
+    return UNet(config)
+
+
+def images(count: int = 20) -> torch.Tensor:
+    return torch.rand(count, 1, 4, 4, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+class Affine(nn.Module):
+    """The smallest ε_θ: a x + b."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(()))
+        self.seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        self.seen.append((x.detach().clone(), t.clone()))
+        return self.a * x + self.b
+
+
+def weights(model: nn.Module) -> torch.Tensor:
+    return torch.cat([value.flatten() for value in model.state_dict().values()])
+
+
+def test_it_learns_the_best_linear_answer():
+    # Data N(0, s² I) and T = 1: the best ε_θ is E[ε | x_1] = √(1 - ᾱ) / (ᾱ s² + 1 - ᾱ) · x_1.
+    beta, s = 0.5, 0.5
+    schedule = Schedule.linear(1, beta, beta)
+    data = s * torch.randn(4000, 2, generator=torch.Generator().manual_seed(0))
+    config = TrainConfig(steps=400, batch_size=500, learning_rate=0.02, warmup=10, device="cpu")
+    model = Affine()
+    trainer = Trainer(model, schedule, data, config)
+    for _ in trainer.steps():
+        pass
+    best = beta**0.5 / ((1 - beta) * data.var().item() + beta)
+    assert model.a.item() == pytest.approx(best, abs=0.02)
+    assert model.b.item() == pytest.approx(0, abs=0.02)
+    assert trainer.ema.module.a.item() == pytest.approx(best, abs=0.02)
+
+
+def test_one_step_by_hand():
+    """A first step of Adam moves every weight by the learning rate, against its gradient."""
+    model = Affine()
+    data = torch.full((8, 2), 0.5)
+    config = replace(CONFIG, steps=None, warmup=0, learning_rate=0.1)
+    trainer = Trainer(model, SCHEDULE, data, config)
+    metrics = next(trainer.steps(1))
+    (x_t, t) = model.seen[0]
+    alpha_bar = SCHEDULE.alpha_bar[t][:, None]
+    eps = (x_t - alpha_bar.sqrt() * data) / (1 - alpha_bar).sqrt()
+    assert metrics.loss == pytest.approx((eps**2).mean().item(), rel=1e-5)  # a = b = 0: it says 0
+    gradient = torch.stack([-2 * (eps * x_t).mean(), -2 * eps.mean()]).float()
+    assert metrics.gradient_norm == pytest.approx(gradient.norm().item(), rel=1e-4)
+    step = torch.stack([model.a, model.b]).detach()
+    torch.testing.assert_close(step, -0.1 * gradient.sign(), rtol=1e-4, atol=1e-6)
+
+
+def test_every_item_once_before_any_comes_again():
+    data = torch.arange(20.0)[:, None].repeat(1, 2)
+    trainer = Trainer(Affine(), SCHEDULE, data, replace(CONFIG, batch_size=6))
+    drawn = []
+    for step in range(10):  # 60 items, three epochs, with batches across their borders
+        trainer.step = step
+        drawn.append(trainer._draw()[0][:, 0])
+    epochs = torch.cat(drawn).view(3, 20)
+    for epoch in epochs:
+        assert sorted(epoch.tolist()) == list(range(20))
+    assert not torch.equal(epochs[0], epochs[1])
+
+
+def test_t_covers_both_ends_and_noise_is_standard():
+    trainer = Trainer(Affine(), SCHEDULE, torch.zeros(500, 4), replace(CONFIG, batch_size=500))
+    t, eps = [], []
+    for step in range(40):
+        trainer.step = step
+        _, _, t_step, eps_step = trainer._draw()
+        t.append(t_step)
+        eps.append(eps_step)
+    counts = torch.cat(t).bincount(minlength=51)
+    assert counts[0] == 0
+    # 20,000 draws over 50 steps: 400 each, give or take five standard deviations (19.8)
+    assert (counts[1:] - 400).abs().max() < 5 * 19.8
+    noise = torch.stack(eps)
+    assert noise.mean().abs() < 5 / noise.numel() ** 0.5
+    assert (noise.var() - 1).abs() < 5 * (2 / noise.numel()) ** 0.5
+    assert len({float(x) for x in noise[:, 0, 0]}) == 40  # new noise at each step
+
+
+def test_bytes_and_mirrors():
+    data = torch.tensor([[0, 51], [204, 255]], dtype=torch.uint8).expand(400, 1, 2, 2)
+    trainer = Trainer(tiny_unet(), SCHEDULE, data, replace(CONFIG, batch_size=400, flip=True))
+    x_0 = trainer._draw()[0]
+    assert x_0.dtype == torch.float32
+    plain = torch.tensor([[-1.0, -0.6], [0.6, 1.0]])
+    mirrored = (x_0 - plain.flip(-1)).abs().amax(dim=(1, 2, 3)) < 1e-6
+    straight = (x_0 - plain).abs().amax(dim=(1, 2, 3)) < 1e-6
+    assert bool((mirrored ^ straight).all())
+    assert abs(int(mirrored.sum()) - 200) < 5 * 10  # a fair coin, within five deviations
+
+
+def test_ema_is_the_average_that_the_book_defines():
+    model = Affine()
+    trainer = Trainer(model, SCHEDULE, torch.randn(8, 2), replace(CONFIG, ema_decay=0.5))
+    expected = None
+    for n, _ in enumerate(trainer.steps(12)):
+        live = model.a.item()
+        keep = min(0.5, (1 + n) / (10 + n))
+        expected = live if expected is None else keep * expected + (1 - keep) * live
+        assert trainer.ema.module.a.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_ema_copies_buffers_and_averages_none():
+    model = nn.Module()
+    model.weight = nn.Parameter(torch.zeros(1))
+    model.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    def forward(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        model.count += 1
+        return model.weight * x
+
+    model.forward = forward  # type: ignore[method-assign]
+    trainer = Trainer(model, SCHEDULE, torch.randn(8, 2), CONFIG)
+    for _ in trainer.steps(3):
+        pass
+    assert trainer.ema.module.count.item() == 3
+
+
+def test_learning_rate_rises_and_decays():
+    config = replace(CONFIG, steps=10, warmup=3, learning_rate=1.0)
+    trainer = Trainer(Affine(), SCHEDULE, images().flatten(1), config)
+    rates = [metrics.learning_rate for metrics in trainer.steps()]
+    assert rates[:2] == pytest.approx([0.25, 0.5 * 0.5 * (1 + 0.9510565163)])
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert len(rates) == 10
+    assert rates[-1] < 0.05
+    assert trainer.finished
+
+
+def test_steps_can_be_taken_in_pieces():
+    whole = Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+    list(whole.steps())
+    pieces = Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+    assert [m.step for m in pieces.steps(3)] == [1, 2, 3]
+    torch.randn(5)  # what a notebook does in between changes nothing
+    assert [m.step for m in pieces.steps()] == list(range(4, 21))
+    assert torch.equal(weights(whole.ema.module), weights(pieces.ema.module))
+
+
+def test_it_leaves_the_global_random_state_alone():
+    torch.manual_seed(3)
+    expected = torch.randn(4)
+    trainer = Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+    torch.manual_seed(3)
+    list(trainer.steps(2))
+    assert torch.equal(torch.randn(4), expected)
+
+
+def test_dropout_is_drawn_anew_at_each_step():
+    trainer = Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+    trainer.model.train()
+    nn.init.normal_(trainer.model.conv_out.weight)
+    for block in trainer.model.modules():
+        if hasattr(block, "conv2"):
+            nn.init.normal_(block.conv2.weight)
+    x, t = images(8), torch.ones(8, dtype=torch.int64)
+    first, again = trainer._predict(x, t), trainer._predict(x, t)
+    trainer.step += 1
+    later = trainer._predict(x, t)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, later)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_state_and_restore_go_on_bit_for_bit(precision):
+    config = replace(CONFIG, precision=precision)
+    whole = Trainer(tiny_unet(), SCHEDULE, images(), config)
+    losses = [metrics.loss for metrics in whole.steps()]
+
+    before = Trainer(tiny_unet(), SCHEDULE, images(), config)
+    list(before.steps(7))
+    after = Trainer(tiny_unet(seed=5), SCHEDULE, images(), config)
+    after.restore(before.state(), before.step, before.seconds)
+    assert [metrics.loss for metrics in after.steps()] == losses[7:]
+    for name, value in whole.state().items():
+        assert torch.equal(value, after.state()[name]), name
+
+
+def test_restore_refuses_what_is_not_whole():
+    trainer = Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+    list(trainer.steps(1))
+    state = trainer.state()
+    del state["optimizer.conv_in.weight.exp_avg"]
+    with pytest.raises(ValueError, match=r"moments of conv_in\.weight are missing"):
+        trainer.restore(state, 1, 0.0)
+
+
+def test_low_precision_stays_inside_the_network():
+    seen = {}
+
+    class Spy(UNet):
+        def forward(self, x, t):
+            seen["in"], out = x.dtype, super().forward(x, t)
+            seen["out"] = out.dtype
+            return out
+
+    torch.manual_seed(0)
+    trainer = Trainer(Spy(TINY), SCHEDULE, images(), replace(CONFIG, precision="bfloat16"))
+    metrics = next(trainer.steps())
+    assert seen == {"in": torch.float32, "out": torch.bfloat16}
+    assert metrics.loss_tensor.dtype == torch.float32
+    assert all(p.dtype == torch.float32 for p in trainer.model.parameters())
+
+
+def test_two_trainers_of_different_precision_live_side_by_side():
+    alone = Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+    losses = [metrics.loss for metrics in alone.steps()]
+    low = Trainer(tiny_unet(), SCHEDULE, images(), replace(CONFIG, precision="bfloat16"))
+    full = Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+    pairs = [(a.loss, b.loss) for a, b in zip(low.steps(), full.steps(), strict=True)]
+    assert [b for _, b in pairs] == losses
+    assert [a for a, _ in pairs] != losses
+
+
+def test_max_seconds_ends_the_training():
+    trainer = Trainer(
+        Affine(), SCHEDULE, images().flatten(1), replace(CONFIG, steps=None, max_seconds=0.05)
+    )
+    *_, last = trainer.steps()
+    assert trainer.finished
+    assert last.seconds >= 0.05
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"steps": 0}, "steps is 0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"max_seconds": -1.0}, "max_seconds is -1"),
+        ({"clip_norm": 0.0}, "clip_norm is 0"),
+        ({"warmup": -1}, "warmup is -1"),
+        ({"seed": -1}, "seed is -1"),
+        ({"ema_decay": 1.0}, r"ema_decay is 1\.0"),
+        ({"precision": "float16"}, "precision is 'float16'; choose"),
+    ],
+)
+def test_config_out_of_range(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        replace(CONFIG, **changes)
+
+
+@pytest.mark.parametrize(
+    ("data", "changes", "sentence"),
+    [
+        (images(7), {}, "a batch of 8 cannot be drawn from 7 items; set batch_size to at most 7"),
+        (images().double(), {}, "data has dtype torch.float64"),
+        (torch.zeros(8, 2), {"flip": True}, r"shape \(8, 2\); flip and uint8 are for images"),
+        (images(), {"compile": True}, "compile needs a CUDA device, and this is cpu"),
+        (images(), {"device": "tpu"}, "device is 'tpu', which this machine does not have"),
+    ],
+)
+def test_trainer_refuses(data, changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Trainer(tiny_unet(), SCHEDULE, data, replace(CONFIG, **changes))
+
+
+def test_devices():
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device("auto").type in ("cpu", "cuda", "mps")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="device is 'cuda', which this machine does not have"):
+            pick_device("cuda")
+    with pytest.raises(ValueError, match="device is 'cuda:99'"):
+        pick_device("cuda:99")
