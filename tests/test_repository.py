@@ -51,9 +51,9 @@ FLOORS = [
     {"forward", "marginal", "unet", "data"},
     {"reverse", "metrics", "checkpoint", "images", "interop", "plots", "widgets"},
     {"loss"},
-    {"trainer", "trends"},
-    {"run"},
-    {"cli", "grading"},
+    {"trainer", "trends", "ledger"},
+    {"run", "grading"},
+    {"cli"},
 ]
 
 
