@@ -51,7 +51,7 @@ FLOORS = [
     {"forward", "marginal", "unet", "data"},
     {"reverse", "metrics", "checkpoint", "interop", "plots", "widgets"},
     {"loss"},
-    {"trainer", "trends"},
+    {"trainer", "trends", "ledger"},
     {"cli", "grading"},
 ]
 
