@@ -458,18 +458,24 @@ def log_of(e: sp.Expr) -> sp.Expr:
     return sp.log(e)
 
 
-def _log_gaussian_integral(of: sp.Expr, by: sp.Expr) -> sp.Expr:
-    """log of the integral of exp(-a y²/2 + b y + c), which is c + b²/(2a) + log(2 pi / a)/2.
+def bell(of: sp.Expr, by: sp.Expr) -> tuple[sp.Expr, sp.Expr, sp.Expr]:
+    """The logarithm of the area under exp(-a y²/2 + b y + c), its mean and its variance.
 
-    It is the claim ``forward.gaussian-integral``, after completing the square.
+    They are c + b²/(2a) + log(2 pi / a)/2, b/a and 1/a: the claim ``forward.gaussian-integral``,
+    after completing the square.
     """
     y = sp.Dummy(real=True)
     exponent = sp.expand(expand_logs(log_of(of)).xreplace({by: y}))
     c, b, a = (exponent.coeff(y, power) for power in range(3))
-    if sp.expand(exponent - a * y**2 - b * y - c) != 0:
+    if a == 0 or sp.expand(exponent - a * y**2 - b * y - c) != 0:
         raise Undecided(f"the integrand over {by} is not a Gaussian")
     a, b = sp.together(-2 * a), sp.together(b)
-    return c + b**2 / (2 * a) + sp.log(2 * sp.pi / a) / 2
+    return c + b**2 / (2 * a) + sp.log(2 * sp.pi / a) / 2, b / a, 1 / a
+
+
+def _log_gaussian_integral(of: sp.Expr, by: sp.Expr) -> sp.Expr:
+    """The logarithm of the integral of a Gaussian over the line."""
+    return bell(of, by)[0]
 
 
 def nonnegative(e: sp.Expr, strict: bool = False) -> bool:
@@ -499,6 +505,7 @@ def nonnegative(e: sp.Expr, strict: bool = False) -> bool:
 __all__ = [
     "Generators",
     "Undecided",
+    "bell",
     "difference",
     "log_difference",
     "nonnegative",

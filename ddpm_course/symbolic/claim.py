@@ -195,6 +195,8 @@ class Claim:
     def relation(self) -> str:
         """The weakest relation along the steps: one < makes the whole chain a <."""
         found = [step.relation for step in self.steps]
+        if isinstance(self.lhs, nt.Density) and isinstance(self.rhs, nt.Normal):
+            return "="  # both integrate to 1: proportional densities are equal
         for symbol in (r"\propto", "<", r"\le", r"\to"):
             if symbol in found:
                 return symbol
@@ -273,12 +275,14 @@ class Claim:
         """
         if self.base:
             self._check_base(self.base)
-            self._chain(self.base.lhs, self.base.steps, "base, step", ())
-        hypothesis = ()
-        if self.base:
-            earlier = {self.over: self.over - 1}
-            hypothesis = ((at_time(self.lhs, earlier), at_time(self.rhs, earlier)),)
-        self._chain(self.lhs, self.steps, "step", hypothesis)
+            for number in range(len(self.base.steps)):
+                self.prove_step(number, base=True)
+        for number in range(len(self.steps)):
+            self.prove_step(number)
+        self.check()
+
+    def check(self) -> None:
+        """Hold the claim to its checks; raises ClaimError as ``verify`` does."""
         for check in self.checks:
             try:
                 left = check.holds(self)
@@ -302,33 +306,37 @@ class Claim:
                     f"not the claim at {self.over} = 1, {latex(at_time(general, start))}."
                 )
 
-    def _chain(
-        self, lhs: Any, steps: tuple[Step, ...], what: str, hypothesis: tuple[Any, ...]
-    ) -> None:
-        before = lhs
-        for number, step in enumerate(steps, 1):
-            rules = self._rules(step, hypothesis)
-            try:
-                left = step.by.prove(before.xreplace(rules), step.expr.xreplace(rules))
-            except Exception as error:  # a false step may be anything: even a division by zero
-                left = f"{type(error).__name__}: {error}"
-            if not (left is True or left == 0):
-                raise ClaimError(
-                    f"{self.name}: {what} {number} of {len(steps)} ({step.reason}) does not follow.\n"
-                    f"  from:  {latex(before)}\n"
-                    f"  to:    {step.relation} {latex(step.expr)}\n"
-                    f"  what is left between them:  {left}"
-                )
-            before = step.expr
+    def prove_step(self, number: int, base: bool = False) -> None:
+        """Prove that one step, counted from 0, follows from the one before it."""
+        chain = self.base if base and self.base else Chain(self.lhs, self.steps)
+        step = chain.steps[number]
+        before = chain.steps[number - 1].expr if number else chain.lhs
+        try:
+            rules = self._rules(step, base)
+            left = step.by.prove(before.xreplace(rules), step.expr.xreplace(rules))
+        except Exception as error:  # a false step may be anything: even a division by zero
+            left = f"{type(error).__name__}: {error}"
+        if not (left is True or left == 0):
+            which = f"{'base, ' if base else ''}step {number + 1} of {len(chain.steps)}"
+            raise ClaimError(
+                f"{self.name}: {which} ({step.reason}) does not follow.\n"
+                f"  from:  {latex(before)}\n"
+                f"  to:    {step.relation} {latex(step.expr)}\n"
+                f"  what is left between them:  {left}"
+            )
 
-    def _rules(self, step: Step, hypothesis: tuple[Any, ...]) -> dict[Any, Any]:
+    def _rules(self, step: Step, base: bool) -> dict[Any, Any]:
+        """What the step may replace by what, from the claims that it uses."""
         rules: dict[Any, Any] = {}
         for use in step.uses:
             if use == ASSUMED:
                 rules.update(dict(self.assuming))
                 continue
             if use == HYPOTHESIS:
-                rules.update(dict(hypothesis))
+                if base or not self.base:
+                    raise ValueError("only the step of an induction may use the claim itself")
+                earlier = {self.over: self.over - 1}
+                rules[at_time(self.lhs, earlier)] = at_time(self.rhs, earlier)
                 continue
             name, times = (use, {}) if isinstance(use, str) else use
             if isinstance(name, sp.Basic):  # an assumption of this step alone
@@ -365,15 +373,17 @@ class Claim:
         rules = {
             kind: (other.lhs, other.rhs)
             for kind, name in RULES.items()
-            if (other := self.registry.get(name)) is not None and kind is not type(self.lhs)
+            if name != self.name and (other := self.registry.get(name)) is not None
         }
         return Values(beta, t, given or {}, rules)(self.rhs)
 
-    def mutated(self, number: int, expr: Any) -> Claim:
-        """The claim with the expression of one step exchanged: for the mutation tests."""
-        steps = list(self.steps)
-        steps[number] = steps[number]._replace(expr=expr)
-        return replace(self, steps=tuple(steps))
+    def with_step(self, number: int, expr: Any, base: bool = False) -> Claim:
+        """The claim with another expression for one of its steps."""
+        chain = list(self.base.steps if base and self.base else self.steps)
+        chain[number] = chain[number]._replace(expr=expr)
+        if base and self.base:
+            return replace(self, base=self.base._replace(steps=tuple(chain)))
+        return replace(self, steps=tuple(chain))
 
 
 # What a sequence is, when only beta is known: its definition is a claim too.

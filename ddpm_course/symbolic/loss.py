@@ -9,7 +9,7 @@ import numpy as np
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from .algebra import difference
+from .algebra import bell, difference
 from .chain import LADDER, on_ladder, same_on_ladder
 from .claim import (
     ALGEBRA,
@@ -28,10 +28,13 @@ from .notation import (
     E,
     Edge,
     Gradient,
+    Grouped,
+    Guess,
     Letter,
     Loss,
     Norm2,
     Normal,
+    Over,
     States,
     T,
     Var,
@@ -270,21 +273,107 @@ def _rotation(claim: Claim) -> Any:
 
 
 def _decoder_is_mass(claim: Claim) -> Any:
-    """A cell that is the whole line has mass 1; the mass grows with the upper edge."""
+    """What is integrated is a density, with the mean and the variance of the model."""
     with evaluate(True):
-        integral = claim.rhs
-        variable, low, high = integral.limits[0]
-        density = integral.function.doit()
-        center, size = sp.Symbol("c", real=True), sp.Symbol("s", positive=True)
-        plain = density.replace(Normal, lambda *a: Normal(*a).density)
-        plain = plain.xreplace({mu_theta(x(1), 1): center, sigma(1): size})
-        whole = sp.integrate(sp.expand(plain.subs(variable, center + size * y) * size), (y, -sp.oo, sp.oo))
-        mean = sp.integrate(
-            sp.expand(plain.subs(variable, center + size * y) * size * y**2), (y, -sp.oo, sp.oo)
+        variable, low, high = claim.rhs.limits[0]
+        area, mean, var = bell(claim.rhs.function.doit(), variable)
+        return (
+            difference(area, sp.S.Zero)
+            or difference(mean, mu_theta(x(1), 1))
+            or difference(var, sigma(1) ** 2)
+            or (0 if (low, high) == (lower, upper) else sp.Symbol("edges"))
         )
-        ends = 0 if (low, high) == (lower, upper) else sp.Symbol("edges")
-        return sp.simplify(whole - 1) or sp.simplify(mean - 1) or ends
 
+
+def _points(before: Any, after: Any) -> Any:
+    """For data on two points and on three, with any weights: both sides written out."""
+    with evaluate(True):
+        for count in (2, 3):
+            points = sp.symbols(f"a_1:{count + 1}", real=True)
+            shares = sp.symbols(f"w_1:{count + 1}", positive=True)
+            sides = [_on_points(side, points, shares, {}) for side in (before, after)]
+            names = {x(t): sp.Symbol("x_t", real=True), alpha_bar(t): sp.Rational(9, 25)}
+            left = (sides[0] - sides[1]).xreplace(names)
+            # A value that is clearly not 0 settles it; SymPy shows that the others are.
+            numbers = {name: sp.Rational(3 + 2 * n, 7) for n, name in enumerate(left.free_symbols)}
+            if abs(sp.N(left.subs(numbers), 30)) > 1e-20 or sp.simplify(left) != 0:
+                return left
+        return 0
+
+
+def _on_points(e: Any, points: Any, shares: Any, here: Any) -> Any:
+    """The value for data on points; ``here`` says which point x_0 is, inside an integral."""
+
+    def value(part: Any, at: Any = None) -> Any:
+        return _on_points(part, points, shares, at or here)
+
+    def bell_at(point: Any) -> Any:
+        return Normal(x(t), sqrt(alpha_bar(t)) * point, 1 - alpha_bar(t)).density
+
+    pairs = list(zip(points, shares, strict=True))
+    total = sum(share * bell_at(point) for point, share in pairs)
+    if isinstance(e, Density):
+        _, variables, given = e.args
+        known = {(x(t),): total, (x(0),): here.get("share")}
+        if tuple(given) == (x(0),) and tuple(variables) == (x(t),):
+            return bell_at(here[x(0)])
+        return sp.Symbol(str(e)) if given else known.get(tuple(variables), sp.Symbol(str(e)))
+    if isinstance(e, Over):
+        return sum(value(e.args[0], {x(0): a, "share": share}) for a, share in pairs)
+    if isinstance(e, E):  # given x_t
+        if tuple(e.args[1]) != (x(t),):
+            return sp.Symbol(str(e))
+        terms = (value(e.args[0], {x(0): a, "share": w}) * w * bell_at(a) for a, w in pairs)
+        return sum(terms) / total
+    if isinstance(e, Gradient):
+        name = sp.Dummy(real=True)
+        return sp.diff(value(e.args[0]).xreplace({x(t): name}), name).xreplace({name: x(t)})
+    if e == eps:
+        return (x(t) - sqrt(alpha_bar(t)) * here[x(0)]) / sqrt(1 - alpha_bar(t))
+    if not e.args or isinstance(e, (x, alpha_bar)):
+        return e
+    return e.func(*(value(part) for part in e.args))
+
+
+POINTS = Method("exact cases", _points)
+
+
+def _cases(before: Any, after: Any) -> Any:
+    """For a noise and an x_t that take 2 or 3 values each, with any guess."""
+    with evaluate(True):
+        for rows, columns in ((2, 2), (3, 2)):
+            cells = [(a, b) for a in range(rows) for b in range(columns)]
+            sizes = {(a, b): 1 + (3 * a + 5 * b) % 7 for a, b in cells}
+            whole = sum(sizes.values())
+            table = {cell: sp.Rational(size, whole) for cell, size in sizes.items()}
+            left = sp.expand(_on_table(before, table, None) - _on_table(after, table, None))
+            if left != 0:
+                return left
+        return 0
+
+
+def _on_table(e: Any, table: Any, cell: Any) -> Any:
+    """The value for a finite joint distribution of (x_t, ε): symbols for values and guesses."""
+    if isinstance(e, E):
+        of, given, _, _ = e.args
+        if given and tuple(given) != (x(t),):
+            return sp.Symbol(str(e))
+        cells = [c for c in table if not given or c[0] == cell[0]]
+        total = sum(table[c] for c in cells)
+        mean = sum(table[c] * _on_table(of, table, c) for c in cells) / total
+        if not isinstance(e, Var):
+            return mean
+        return sum(table[c] * _on_table(of, table, c) ** 2 for c in cells) / total - mean**2
+    if isinstance(e, Guess):
+        return sp.Symbol(f"f_{cell[0]}") if e.args == (x(t),) else sp.Symbol(str(e))
+    if e == eps:
+        return sp.Symbol(f"e_{cell[1]}")
+    if isinstance(e, Grouped):
+        return _on_table(e.args[0], table, cell)
+    return e.func(*(_on_table(part, table, cell) for part in e.args)) if e.args else e
+
+
+CASES = Method("exact cases", _cases)
 
 lower, upper = sp.Symbol(r"\delta_-(x_0)", real=True), sp.Symbol(r"\delta_+(x_0)", real=True)
 levels = sp.Symbol("K", integer=True, positive=True)
@@ -314,6 +403,7 @@ def _edge(e: Any, name: sp.Symbol, value: int) -> Any:
 
 
 with as_written():
+    best_guess = E(eps, x(t))
     normal_1, normal_2 = Normal(None, m_1, var_1, False), Normal(None, m_2, var_2, False)
     law = (y, normal_1)
     network = eps_theta(x(t), t)
@@ -710,7 +800,7 @@ with as_written():
                     DEFINITION,
                 ),
             ),
-            checks=(Check("a cell that is the whole line has mass 1", _decoder_is_mass, "calculus"),),
+            checks=(Check("a cell that is the whole line has mass 1", _decoder_is_mass),),
         ),
         Claim(
             "loss.decoder-sum",
@@ -843,6 +933,63 @@ with as_written():
                 ),
             ),
             show=2,
+        ),
+        Claim(
+            "loss.best-predictor",
+            E((eps - Guess(x(t))) ** 2),
+            (
+                Step(
+                    E((Grouped(eps - best_guess) + Grouped(best_guess - Guess(x(t)))) ** 2),
+                    "put the best guess between them",
+                    CASES,
+                ),
+                Step(
+                    E((eps - best_guess) ** 2)
+                    + 2 * E((eps - best_guess) * (best_guess - Guess(x(t))))
+                    + E((best_guess - Guess(x(t))) ** 2),
+                    "multiply out",
+                    CASES,
+                ),
+                Step(
+                    E((eps - best_guess) ** 2) + E((best_guess - Guess(x(t))) ** 2),
+                    "given $x_t$, the error $\\epsilon - \\mathbb E[\\epsilon \\mid x_t]$ has mean 0",
+                    CASES,
+                ),
+                Step(
+                    E(Var(eps, x(t))) + E((best_guess - Guess(x(t))) ** 2),
+                    "the definition of the variance",
+                    CASES,
+                ),
+            ),
+        ),
+        Claim(
+            "loss.marginal-score",
+            Gradient(log(q(x(t))), x(t)),
+            (
+                Step(
+                    1 / q(x(t)) * Over(Gradient(q(x(t), x(0)), x(t)) * q(x(0)), x(0)),
+                    "$\\nabla \\log q = \\nabla q / q$, and $q(x_t)$ is a mean over all data",
+                    POINTS,
+                ),
+                Step(
+                    Over(
+                        Gradient(log(q(x(t), x(0))), x(t)) * (q(x(t), x(0)) * q(x(0)) / q(x(t))), x(0)
+                    ),
+                    "$\\nabla q = q\\, \\nabla \\log q$",
+                    POINTS,
+                ),
+                Step(
+                    E(Gradient(log(q(x(t), x(0))), x(t)), x(t)),
+                    "Bayes' rule: the fraction is $q(x_0 \\mid x_t)$",
+                    POINTS,
+                ),
+                Step(
+                    -(E(eps, x(t)) / sqrt(1 - alpha_bar(t))),
+                    "the score of each",
+                    POINTS,
+                    ("loss.score",),
+                ),
+            ),
         ),
         Claim(
             "loss.best-eps",

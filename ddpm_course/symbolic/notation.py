@@ -257,19 +257,26 @@ class Edge(Indexed):
     tex = r"\delta"
 
 
-class Loss(Notation):
+class Loss(Indexed):
     """L_T, L_{t-1}, L_0: a term of the bound; Loss(k) prints L_k."""
 
     tex = "L"
-
-    def __new__(cls, at: Any) -> Any:
-        return sp.Expr.__new__(cls, index(at))
 
 
 class Over(Notation):
     r"""The integral of a density over a state: Over(f, x(t)) prints \int f dx_t."""
 
     is_positive = True
+
+
+class data_variance(Sequence):
+    r"""v_t, the variance of x_t for Gaussian data."""
+
+    tex = "v"
+
+
+class Guess(Vector):
+    """f(x_t), any guess of the noise."""
 
 
 class Frequency(Sequence):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import mpmath
 import numpy as np
 import sympy as sp
-from scipy.special import gammaln
+from scipy.special import ndtr
 
 from . import notation as nt
 
@@ -73,13 +74,22 @@ class Values:
             return self(e.args[1]), self(e.args[2])
         if isinstance(e, nt.Norm2):
             return (self(e.args[0]) ** 2).sum(-1, keepdims=True)
-        if isinstance(e, nt.Grouped):
+        if isinstance(e, nt.Grouped) or type(e) is nt.E:  # of an expectation, one draw
             return self(e.args[0])
+        if isinstance(e, nt.Trace):
+            return self(e.args[0])  # of one component
+        if isinstance(e, sp.Integral):
+            return self._mass(e)
+        if e.has(sp.gamma):
+            return self._precisely(e)
         if type(e) in self.rules and e not in self.given:
             left, right = self.rules[type(e)]
             return self(right.xreplace(dict(zip(left.args, e.args))))
         if isinstance(e, (sp.Sum, sp.Product)):
             return self._series(e)
+        if isinstance(e, sp.log) and e.args[0].is_Add and sp.S.One in e.args[0].args:
+            rest = [a for a in e.args[0].args if a != 1]
+            return np.log1p(sum(self(a) for a in rest))  # log(1 - a) keeps its digits for small a
         args = [self(a) for a in e.args]
         if e.is_Add:
             return sum(args)
@@ -87,8 +97,6 @@ class Values:
             return _multiply(args)
         if e.is_Pow:
             return np.sqrt(args[0]) if e.exp == sp.S.Half else np.power(args[0] * 1.0, args[1])
-        if isinstance(e, sp.gamma):
-            raise ValueError("a Gamma function alone overflows; write a quotient of them")
         if type(e) in FUNCTIONS:
             return FUNCTIONS[type(e)](*args)
         raise ValueError(f"{e} has no value: give one for it")
@@ -107,7 +115,30 @@ class Values:
         else:
             raise ValueError(f"{e} has no value: give one for it")
         at = np.asarray(self(e.at), dtype=int)
-        return table[at] if at.ndim == 0 or table.ndim > 1 else table[at.ravel()].reshape(at.shape)
+        if at.ndim == 0:
+            return table[at]
+        rows = table[at.ravel()]
+        return rows if table.ndim > 1 else rows.reshape(at.shape)
+
+    def _mass(self, e: sp.Integral) -> Array:
+        """The mass that a Gaussian puts between two edges."""
+        (_, low, high), density = e.limits[0], next(iter(e.atoms(nt.Normal)))
+        mean, var = self(density.args[1]), self(density.args[2])
+        lower, upper = ((self(edge) - mean) / np.sqrt(var) for edge in (low, high))
+        right = lower > 0  # far in the upper tail both are 1: use the symmetry
+        lower, upper = np.where(right, -upper, lower), np.where(right, -lower, upper)
+        return ndtr(upper) - ndtr(lower)
+
+    def _precisely(self, e: sp.Expr) -> Array:
+        """Gamma functions of large numbers cancel: 50 digits, one time after another."""
+        names = sorted(e.free_symbols - {nt.t, nt.T}, key=str)
+        known = {name: sp.Float(float(self(name)), 50) for name in names}
+        known[nt.T] = sp.Integer(len(self.beta) - 1)
+        logs = sp.expand_log(sp.log(e.xreplace(known)), force=True)
+        logs = logs.replace(sp.gamma, lambda a: sp.exp(sp.loggamma(a)))
+        exact = sp.lambdify(nt.t, sp.expand_log(logs, force=True), "mpmath")
+        with mpmath.workdps(50):
+            return np.array([[float(mpmath.exp(exact(int(step))))] for step in self.t.ravel()])
 
     def _series(self, e: sp.Expr) -> Array:
         """A sum or product up to a limit, for each time."""
@@ -139,8 +170,3 @@ def _multiply(args: list[Any]) -> Any:
     for a in args:
         out = out * a
     return out
-
-
-def gamma_quotient(top: Array, bottom: Array) -> Array:
-    """Γ(top) / Γ(bottom), without overflow."""
-    return np.exp(gammaln(top) - gammaln(bottom))

@@ -172,14 +172,11 @@ class Printer(LatexPrinter):
         return self._sub(e.tex, e.at)
 
     _print_beta = _print_alpha = _print_alpha_bar = _print_beta_tilde = _print_sigma = _print_Indexed
-    _print_Frequency = _print_Weights = _print_Averaged = _print_Spread = _print_Indexed
-    _print_QueryNoise = _print_KeyNoise = _print_weight = _print_Edge = _print_x = _print_eps_at = _print_Indexed
+    _print_data_variance = _print_Frequency = _print_Weights = _print_Averaged = _print_Spread = _print_Indexed
+    _print_QueryNoise = _print_KeyNoise = _print_weight = _print_Loss = _print_Edge = _print_x = _print_eps_at = _print_Indexed
 
     def _print_snr(self, e: nt.snr) -> str:
         return rf"{e.tex}({self._index(e.at)})"
-
-    def _print_Loss(self, e: nt.Loss) -> str:
-        return self._sub(e.tex, e.args[0])
 
     def _arguments(self, args: Any) -> str:
         return ", ".join(self._print(a) for a in args)
@@ -240,6 +237,9 @@ class Printer(LatexPrinter):
         of, by = e.args
         return rf"\int {self._factor(of)} \, d{self._print(by)}"
 
+    def _print_Guess(self, e: nt.Guess) -> str:
+        return f"f({self._arguments(e.args)})"
+
     def _print_Trace(self, e: nt.Trace) -> str:
         return r"\operatorname{tr}" + bracket(self._print(e.args[0]))
 
@@ -257,7 +257,8 @@ class Printer(LatexPrinter):
 
     def _print_Run(self, e: nt.Run) -> str:
         body, variable, low, high = e.args
-        ends = (self._print(body.xreplace({variable: end})) for end in (low, high))
+        with nt.as_written():
+            ends = [self._print(body.xreplace({variable: end})) for end in (low, high)]
         return r",\, \ldots,\, ".join(ends)
 
     def _print_Tuple(self, e: sp.Tuple) -> str:

@@ -35,6 +35,7 @@ from .notation import (
     as_written,
     beta,
     beta_tilde,
+    data_variance,
     eps,
     eps_theta,
     exp,
@@ -53,6 +54,7 @@ from .notation import (
 )
 
 m = Letter("m", real=True)
+tilt = Letter("a", real=True)  # the slope of log q(x_{t-1}), where it looks straight
 spread = sp.Symbol("s", positive=True)  # the standard deviation of Gaussian data
 
 
@@ -150,6 +152,37 @@ with as_written():
             ),
             checks=(
                 Check("it is the share of each path (T = 1, 2, 3)", _joint_on_ladder, "exact cases"),
+            ),
+        ),
+        Claim(
+            "reverse.small-step",
+            q(x(t - 1), x(t)),
+            (
+                Step(
+                    q(x(t), x(t - 1)) * q(x(t - 1)),
+                    "Bayes' rule; the denominator does not contain $x_{t-1}$",
+                    proportional(x(t - 1)),
+                    (),
+                    r"\propto",
+                ),
+                Step(
+                    exp(-((x(t) - sqrt(alpha(t)) * x(t - 1)) ** 2 / (2 * beta(t))) + tilt * x(t - 1)),
+                    "the transition, and a straight line for $\\log q(x_{t-1})$",
+                    proportional(x(t - 1)),
+                    ("forward.transition", (q(x(t - 1)), exp(tilt * x(t - 1)))),
+                    r"\propto",
+                ),
+                Step(
+                    Normal(
+                        x(t - 1),
+                        1 / sqrt(alpha(t)) * (x(t) + beta(t) / sqrt(alpha(t)) * tilt),
+                        beta(t) / alpha(t),
+                    ),
+                    "complete the square",
+                    proportional(x(t - 1)),
+                    (),
+                    r"\propto",
+                ),
             ),
         ),
         Claim(
@@ -536,6 +569,47 @@ with as_written():
             ),
         ),
         Claim(
+            "reverse.gaussian-walk",
+            Var(x(t - 1), over="p"),
+            (
+                Step(
+                    Var(E(x(t - 1), x(t)) + sigma(t) * z, over="p"),
+                    "the sampler, with a network that knows the mean",
+                    DEFINITION,
+                ),
+                Step(
+                    Var(
+                        sqrt(alpha_bar(t - 1)) * m
+                        + sqrt(alpha(t))
+                        * (data_variance(t - 1) / data_variance(t))
+                        * (x(t) - sqrt(alpha_bar(t)) * m)
+                        + sigma(t) * z,
+                        over="p",
+                    ),
+                    "the exact mean, with $v_t = \\bar\\alpha_t s^2 + 1 - \\bar\\alpha_t$",
+                    ALGEBRA,
+                    ("reverse.gaussian-data-mean", ASSUMED),
+                ),
+                Step(
+                    alpha(t)
+                    * (data_variance(t - 1) / data_variance(t)) ** 2
+                    * Var(x(t), over="p")
+                    + sigma(t) ** 2,
+                    "$m$ does not vary; $x_t$ and $z$ are independent",
+                ),
+            ),
+            assuming=(
+                (data_variance(t), data_var),
+                (data_variance(t - 1), data_var_before),
+            ),
+            checks=(
+                Check(
+                    "the true variance, with the true variance of a step, is kept",
+                    lambda claim: _walk_is_true(claim),
+                ),
+            ),
+        ),
+        Claim(
             "reverse.x0-model",
             x0_hat(x(t), t),
             (
@@ -611,6 +685,16 @@ def _regression(claim: Claim) -> Any:
     found = claim.rhs.xreplace({Var(x(0), x(t)): denoiser_var})
     formula = claim.registry["reverse.posterior-variance"].rhs
     return difference(found.xreplace({beta_tilde(t): formula}), wanted)
+
+
+def _walk_is_true(claim: Claim) -> Any:
+    """A sampler that starts from the true x_t and adds the true variance has the true x_{t-1}."""
+    true = {
+        **dict(claim.assuming),
+        Var(x(t), over="p"): data_var,
+        sigma(t): sqrt(claim.registry["reverse.gaussian-data-variance"].rhs),
+    }
+    return difference(claim.rhs.xreplace(true), data_var_before)
 
 
 def _regression_mean(claim: Claim) -> Any:

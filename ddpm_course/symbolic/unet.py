@@ -16,10 +16,14 @@ count = sp.Symbol("m", integer=True, positive=True)  # how many frequencies
 def _frequencies(claim: Claim) -> Any:
     """From 1 down to 1/10000, each the same fraction of the one before."""
     with evaluate(True):
-        at = lambda when: sp.powsimp(claim.rhs.xreplace({i: sp.sympify(when)}).doit())  # noqa: E731
-        first, last = at(0), at(count - 1)
-        ratio = sp.simplify(at(i + 1) / at(i) - at(1) / at(0))
-        return sp.simplify(first - 1) or sp.simplify(last - sp.Rational(1, 10000)) or ratio
+        for frequencies in (2, 3, 5):
+            size = claim.rhs.xreplace({count: sp.Integer(frequencies)})
+            sizes = [size.xreplace({i: sp.Integer(j)}).doit() for j in range(frequencies)]
+            ratio = sizes[1] / sizes[0]
+            wanted = [ratio**j for j in range(frequencies)]
+            if sizes != wanted or sizes[-1] != sp.Rational(1, 10000):
+                return sizes[-1]
+        return 0
 
 
 def written_out(e: Any, frequencies: int) -> Any:
