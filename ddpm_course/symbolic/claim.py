@@ -147,6 +147,11 @@ class Row(NamedTuple):
     reason: str
 
 
+def _shown(left: Any) -> str:
+    """What is left, as it stands: sorting its terms could take SymPy long."""
+    return sp.sstr(left, order="none") if isinstance(left, sp.Basic) else str(left)
+
+
 def at_time(e: Any, times: Mapping[Any, Any]) -> Any:
     """The expression with other values for t, T, ...: still as it was written."""
     with nt.as_written():
@@ -291,7 +296,7 @@ class Claim:
             if not (left is True or left == 0):
                 raise ClaimError(
                     f"{self.name}: it should be that {check.says}, but it is not.\n"
-                    f"  the claim:  {self.latex()}\n  what is left:  {left}"
+                    f"  the claim:  {self.latex()}\n  what is left:  {_shown(left)}"
                 )
 
     def _check_base(self, base: Chain) -> None:
@@ -322,7 +327,7 @@ class Claim:
                 f"{self.name}: {which} ({step.reason}) does not follow.\n"
                 f"  from:  {latex(before)}\n"
                 f"  to:    {step.relation} {latex(step.expr)}\n"
-                f"  what is left between them:  {left}"
+                f"  what is left between them:  {_shown(left)}"
             )
 
     def _rules(self, step: Step, base: bool) -> dict[Any, Any]:

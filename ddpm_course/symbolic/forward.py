@@ -63,7 +63,9 @@ def _moment(power: int, value: Any) -> Any:
 def _same_moments(claim: Claim) -> Any:
     """The density of a step has the mean and the variance of its reparameterization."""
     moved = claim.registry["forward.reparameterization"].rhs
-    _, mean, var, _ = claim.rhs.args
+    at, mean, var, _ = claim.rhs.args
+    if at != x(t):
+        return at
     return difference(E(moved, x(t - 1)), mean) or difference(Var(moved, x(t - 1)), var)
 
 

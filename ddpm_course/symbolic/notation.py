@@ -28,6 +28,7 @@ class Notation(sp.Function):
     """A function of ours: SymPy carries it, and our printer and our proofs know what it means."""
 
     is_real = True
+    is_number = False  # not even beta(1), though nothing in it is a free symbol
     tex = ""
 
     def __new__(cls, *args: Any) -> Any:
