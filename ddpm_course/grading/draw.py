@@ -78,13 +78,14 @@ class Tiny(nn.Module):
 def citations(seed: int, papers: int = 12) -> dict[str, list[str]]:
     """Which papers each paper refers to: only older ones, and names tell nothing of age.
 
-    Papers come in the order of their names; the first two written refer to nothing.
+    Papers come in the order of their names; the first two written refer to nothing. Each other
+    refers to a recent one, so that histories are long, and to up to two more.
     """
     rng = np.random.default_rng(seed)
     by_age = [chr(ord("A") + index) for index in rng.permutation(papers)]
     references: dict[str, list[str]] = {name: [] for name in sorted(by_age)}
     for age in range(2, papers):
-        count = int(rng.integers(1, min(age, 3) + 1))
-        chosen = rng.choice(age, size=count, replace=False)
+        recent = age - 1 - int(rng.integers(min(age, 4)))
+        chosen = {recent, *rng.choice(age, size=int(rng.integers(3)), replace=False).tolist()}
         references[by_age[age]] = sorted(by_age[index] for index in chosen)
     return references
