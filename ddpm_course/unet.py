@@ -94,9 +94,15 @@ class UNetConfig:
         )
 
 
+def frequencies(count: int, device: torch.device | None = None) -> Tensor:
+    """(count,) float32: ω_i = 10000^(-i / (count - 1)), from 1 down to 1/10000."""
+    exponent = torch.arange(count, dtype=torch.float32, device=device) / max(count - 1, 1)
+    return torch.exp(-math.log(10000) * exponent)
+
+
 def time_embedding(t: Tensor, dim: int) -> Tensor:
-    """Sines and cosines of t at ``dim / 2`` frequencies from 1 down to 1/10000, as in the
-    Transformer (Vaswani et al. 2017, section 3.5).
+    """Sines and cosines of t at ``dim / 2`` frequencies, as in the Transformer (Vaswani et al.
+    2017, section 3.5): sin(ω_i t), then cos(ω_i t)   (``unet.embedding``).
 
     Args:
         t: (B,) steps.
@@ -104,9 +110,7 @@ def time_embedding(t: Tensor, dim: int) -> Tensor:
     Returns:
         (B, dim) float32.
     """
-    half = dim // 2
-    exponent = torch.arange(half, dtype=torch.float32, device=t.device) / max(half - 1, 1)
-    angle = t[:, None].float() * torch.exp(-math.log(10000) * exponent)  # (B, half)
+    angle = t[:, None].float() * frequencies(dim // 2, t.device)  # (B, dim / 2)
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 

@@ -1,0 +1,238 @@
+"""To and from other libraries: diffusers' ``UNet2DModel``, and the Hugging Face Hub.
+
+diffusers counts timesteps from 0, so its network is given t - 1 where ours is given the paper's t.
+Sines and cosines of t - 1 are a rotation of those of t, frequency by frequency:
+
+    sin(ω(t - 1)) = cos ω · sin(ωt) - sin ω · cos(ωt)
+    cos(ω(t - 1)) = sin ω · sin(ωt) + cos ω · cos(ωt)
+
+and a rotation before a linear layer is part of that layer: W R e(t) with W R in place of W. So the
+converted network answers at our t what theirs answers at t - 1, exactly.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor
+
+from ddpm_course.checkpoint import load_weights, read
+from ddpm_course.unet import UNet, UNetConfig, frequencies
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DModel
+
+__all__ = ["HubUNet", "from_diffusers", "to_diffusers"]
+
+_FIRST = "time.0.weight"  # the layer that the sines and cosines go into
+
+# What every network of ours has in diffusers' terms; theirs may differ only in the rest.
+_FIXED = {
+    "act_fn": "silu",
+    "add_attention": True,
+    "attn_norm_num_groups": None,
+    "center_input_sample": False,
+    "class_embed_type": None,
+    "downsample_padding": 0,
+    "downsample_type": "conv",
+    "flip_sin_to_cos": False,
+    "freq_shift": 1,
+    "mid_block_scale_factor": 1,
+    "norm_eps": 1e-6,
+    "num_class_embeds": None,
+    "resnet_time_scale_shift": "default",
+    "time_embedding_type": "positional",
+    "upsample_type": "conv",
+}
+
+
+def from_diffusers(source: UNet2DModel | str | os.PathLike[str]) -> UNet:
+    """Our U-Net with the weights of a ``UNet2DModel``.
+
+    Args:
+        source: the model, or a folder or a name on the Hub in the diffusers format, such as
+            "google/ddpm-cifar10-32"; only safetensors are read.
+
+    Returns:
+        A U-Net in evaluation mode: at t in 1..T it answers what theirs answers at t - 1.
+
+    Raises:
+        ValueError: the model cannot be had, or has a part that our U-Net lacks.
+    """
+    theirs: Any = _load(source) if isinstance(source, (str, os.PathLike)) else source
+    config = dict(theirs.config)
+    widths = tuple(config["block_out_channels"])
+    for name, value in _FIXED.items():
+        if config.get(name, value) != value:
+            raise ValueError(f"{name} is {config[name]!r}; our U-Net has {value!r} alone.")
+    if config["in_channels"] != config["out_channels"]:
+        raise ValueError(
+            f"the model takes {config['in_channels']} channels and gives "
+            f"{config['out_channels']}; our U-Net gives as many as it takes."
+        )
+    _check_heads(theirs)
+    attention = _attention(config["down_block_types"], "DownBlock2D", "AttnDownBlock2D")
+    if attention != _attention(config["up_block_types"], "UpBlock2D", "AttnUpBlock2D")[::-1]:
+        raise ValueError(
+            "attention sits at other levels on the way up than on the way down; our U-Net has it "
+            "at the same."
+        )
+    size = config["sample_size"] or 2 ** (len(widths) - 1)
+    ours = UNet(
+        UNetConfig(
+            size=size if isinstance(size, int) else size[0],
+            in_channels=config["in_channels"],
+            channels=widths,
+            blocks=config["layers_per_block"],
+            attention=attention,
+            groups=config["norm_num_groups"],
+            dropout=config["dropout"],
+        )
+    )
+    parts, weights = theirs.state_dict(), {}
+    for name, value in ours.state_dict().items():
+        # One convolution of ours makes q, k and v; diffusers has a linear layer for each.
+        joined = torch.cat([parts.pop(part) for part in _their_names(name)])
+        weights[name] = joined.reshape(value.shape)
+    if parts:
+        raise ValueError(f"the model has {next(iter(parts))}, which our U-Net lacks.")
+    weights[_FIRST] = _turn(weights[_FIRST], by=-1)
+    ours.load_state_dict(weights)
+    return ours.eval()
+
+
+def to_diffusers(model: UNet) -> UNet2DModel:
+    """A ``UNet2DModel`` with the weights of our U-Net, the inverse of ``from_diffusers``.
+
+    Returns:
+        The model in evaluation mode: at the timestep t - 1 it answers what ours answers at t.
+        Its ``save_pretrained`` writes safetensors.
+    """
+    from diffusers import UNet2DModel
+
+    config = model.config
+    names = [("Attn" if wanted else "") + "DownBlock2D" for wanted in config.attention]
+    theirs: Any = UNet2DModel(
+        **_FIXED,
+        sample_size=config.size,
+        in_channels=config.in_channels,
+        out_channels=config.in_channels,
+        block_out_channels=config.channels,
+        layers_per_block=config.blocks,
+        down_block_types=tuple(names),
+        up_block_types=tuple(name.replace("Down", "Up") for name in reversed(names)),
+        norm_num_groups=config.groups,
+        attention_head_dim=None,
+        dropout=config.dropout,
+    )
+    own = model.state_dict()
+    own[_FIRST] = _turn(own[_FIRST], by=1)
+    shapes, weights = theirs.state_dict(), {}
+    for name, value in own.items():
+        parts = _their_names(name)
+        for part, piece in zip(parts, value.chunk(len(parts)), strict=True):
+            weights[part] = piece.reshape(shapes[part].shape)
+    theirs.load_state_dict(weights)
+    return theirs.eval()
+
+
+def _load(source: str | os.PathLike[str]) -> UNet2DModel:
+    try:
+        from diffusers import UNet2DModel
+    except ImportError as error:
+        raise ValueError("diffusers is not installed; run `pip install diffusers`.") from error
+    inside = {"subfolder": "unet"} if (Path(source) / "unet").is_dir() else {}
+    try:
+        return UNet2DModel.from_pretrained(source, use_safetensors=True, **inside)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{source} cannot be read as a diffusers model with safetensors weights ({error}); "
+            "give its folder, or its name on the Hugging Face Hub."
+        ) from error
+
+
+def _attention(types: tuple[str, ...], plain: str, attentive: str) -> tuple[bool, ...]:
+    for name in types:
+        if name not in (plain, attentive):
+            raise ValueError(f"the model has a {name}; our U-Net has {plain} and {attentive}.")
+    return tuple(name == attentive for name in types)
+
+
+def _check_heads(theirs: Any) -> None:
+    for name, layer in theirs.named_modules():
+        if getattr(layer, "heads", 1) != 1:
+            raise ValueError(f"{name} has {layer.heads} heads; our attention has one.")
+
+
+def _turn(weight: Tensor, by: int) -> Tensor:
+    """W R: the first layer of the time embedding for t + ``by`` in place of t, in float64."""
+    omega = frequencies(weight.shape[1] // 2).double()
+    cos, sin = (by * omega).cos(), (by * omega).sin()
+    for_sin, for_cos = weight.double().chunk(2, dim=1)
+    turned = [for_sin * cos - for_cos * sin, for_sin * sin + for_cos * cos]
+    return torch.cat(turned, dim=1).to(weight.dtype)
+
+
+# Our names and diffusers', part by part. Those of a block's layers follow those of the block.
+_RENAMED = [
+    (r"^(down|up)\.(\d+)\.blocks\.(\d+)\.0", r"\1_blocks.\2.resnets.\3"),
+    (r"^(down|up)\.(\d+)\.blocks\.(\d+)\.1", r"\1_blocks.\2.attentions.\3"),
+    (r"^(down|up)\.(\d+)\.resize", r"\1_blocks.\2.\1samplers.0"),
+    (r"^middle\.0", "mid_block.resnets.0"),
+    (r"^middle\.1", "mid_block.attentions.0"),
+    (r"^middle\.2", "mid_block.resnets.1"),
+    (r"^time\.0", "time_embedding.linear_1"),
+    (r"^time\.2", "time_embedding.linear_2"),
+    (r"^norm_out", "conv_norm_out"),
+    (r"(resnets\.\d+)\.time", r"\1.time_emb_proj"),
+    (r"(resnets\.\d+)\.shortcut", r"\1.conv_shortcut"),
+    (r"(attentions\.\d+)\.norm", r"\1.group_norm"),
+    (r"(attentions\.\d+)\.out", r"\1.to_out.0"),
+]
+
+
+def _their_names(ours: str) -> list[str]:
+    """diffusers' name of our weight, or of the three parts that it has there."""
+    for pattern, replacement in _RENAMED:
+        ours = re.sub(pattern, replacement, ours)
+    return [ours.replace("qkv", f"to_{part}") for part in "qkv"] if "qkv" in ours else [ours]
+
+
+class HubUNet(UNet, PyTorchModelHubMixin, tags=["ddpm"]):
+    """A ``UNet`` with ``save_pretrained``, ``push_to_hub`` and ``from_pretrained``.
+
+    >>> HubUNet.of(model).save_pretrained("folder")
+    >>> model = HubUNet.from_pretrained("folder")
+
+    Weights are safetensors; pickles, which can run a stranger's code, are refused.
+
+    Args:
+        sizes: the fields of ``UNetConfig``.
+    """
+
+    def __init__(self, **sizes: Any) -> None:
+        super().__init__(UNetConfig(**sizes))
+
+    @classmethod
+    def of(cls, model: UNet) -> HubUNet:
+        """A copy of ``model`` that can be shared."""
+        copy = cls(**asdict(model.config))
+        copy.load_state_dict(model.state_dict())
+        return copy.eval()
+
+    @classmethod
+    def _load_as_safetensor(  # type: ignore[override]
+        cls, model: HubUNet, model_file: str, map_location: str, strict: bool
+    ) -> HubUNet:
+        load_weights(model, read(model_file)[0], model_file)  # all of them, strict or not
+        return model.to(map_location).eval()
+
+    @classmethod
+    def _load_as_pickle(cls, model: Any, model_file: str, *_: object) -> Any:
+        raise ValueError(f"{model_file} is a pickle; ask its author for model.safetensors.")
