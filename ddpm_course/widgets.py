@@ -104,13 +104,12 @@ class Explorer:
         frames = list(self.frames.values())
         width, height = self._size
         settings = "".join(
-            _menu(label, values) if _are_words(values) else _slider(label, values)
-            for label, values in self._labeled()
+            _menu(name, values)
+            if _are_words(values)
+            else _slider(name, values, name == self._played)
+            for name, values in self.controls.items()
         )
-        if self._played is not None:
-            interval = _interval(self.controls[self._played])
-            settings += f'<button type="button" data-interval="{interval}">Play</button>'
-        name = html.escape("Explorer: " + " and ".join(label for label, _ in self._labeled()))
+        name = html.escape("Explorer: " + " and ".join(map(_label, self.controls)))
         # Inside a script, only "<" could end it. The first picture is in the page already.
         data = json.dumps([[f.picture for f in frames[1:]], [f.words for f in frames]])
         data = data.replace("<", r"\u003c")
@@ -131,11 +130,11 @@ class Explorer:
 
         frames = list(self.frames.values())
         picture, inputs = ipywidgets.HTML(), {}
-        for (name, values), (label, _) in zip(self.controls.items(), self._labeled(), strict=True):
+        for name, values in self.controls.items():
             kind = ipywidgets.Dropdown if _are_words(values) else ipywidgets.SelectionSlider
             inputs[name] = kind(
                 options=[(_say(value), place) for place, value in enumerate(values)],
-                description=label,
+                description=_label(name),
                 style={"description_width": "initial"},
             )
 
@@ -155,9 +154,6 @@ class Explorer:
             ipywidgets.jslink((play, "value"), (inputs[self._played], "index"))
             row.append(play)
         return ipywidgets.VBox([picture, ipywidgets.HBox(row)])
-
-    def _labeled(self) -> list[tuple[str, tuple[Value, ...]]]:
-        return [(name.replace("_", " "), values) for name, values in self.controls.items()]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {
@@ -232,20 +228,27 @@ def _image(frame: Frame, attributes: str) -> str:
     return f'<img src="{frame.picture}" alt="{html.escape(frame.words)}" {attributes}>'
 
 
-def _slider(label: str, values: tuple[Value, ...]) -> str:
+def _label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _slider(name: str, values: tuple[Value, ...], played: bool) -> str:
     words = [_say(value) for value in values]
-    said = html.escape(json.dumps(words))
+    first, last = html.escape(words[0]), len(values) - 1
     return (
-        f'<label><span>{html.escape(label)}</span><input type="range" max="{len(values) - 1}" '
-        f'value="0" data-values="{said}" aria-valuetext="{html.escape(words[0])}" '
-        f'autocomplete="off"></label><output aria-live="off">{html.escape(words[0])}</output>'
+        f'<div class="explorer-slider"><label><span>{html.escape(_label(name))}</span>'
+        f'<input type="range" max="{last}" value="0" aria-valuetext="{first}" autocomplete="off" '
+        f'data-values="{html.escape(json.dumps(words))}"></label>'
+        f'<output aria-live="off">{first}</output>'
+        + f'<button type="button" data-interval="{_interval(values)}">Play</button>' * played
+        + "</div>"
     )
 
 
-def _menu(label: str, values: tuple[Value, ...]) -> str:
+def _menu(name: str, values: tuple[Value, ...]) -> str:
     options = "".join(f"<option>{html.escape(_say(value))}</option>" for value in values)
     return (
-        f"<label><span>{html.escape(label)}</span>"
+        f"<label><span>{html.escape(_label(name))}</span>"
         f'<select autocomplete="off">{options}</select></label>'
     )
 
