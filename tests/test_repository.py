@@ -49,8 +49,8 @@ TOP_LEVEL = {
 FLOORS = [
     {"schedule", "gaussian", "symbolic"},
     {"forward", "marginal", "unet", "data"},
-    {"reverse", "metrics", "checkpoint", "images", "interop", "plots", "widgets"},
-    {"loss"},
+    {"reverse", "metrics", "checkpoint", "images", "plots", "widgets"},
+    {"loss", "interop"},
     {"trainer", "trends"},
     {"run"},
     {"cli", "grading"},
