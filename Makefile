@@ -1,4 +1,5 @@
 # Every target makes the virtual environment if it is missing or out of date, and does nothing twice.
+# PYTHON counts when the environment is made; `make distclean` takes an old one away.
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
@@ -9,10 +10,10 @@ INSTALLED := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help install book serve lab test test-book check format clean distclean
+.PHONY: help install book serve lab test test-book check format digits-model clean distclean
 
 help:  ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)  ## make the virtual environment (another Python: make install PYTHON=python3.12)
 
@@ -23,6 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing the course into $(VENV): some minutes the first time."
 	@$(BIN)/pip install --quiet --editable '.[book,test]' --constraint constraints.txt
+	@$(BIN)/python -c 'import matplotlib.font_manager' # makes its font cache now, not in a page
 	@touch $@
 
 # Warnings are errors. A build that failed forgets what it read, so that the next one warns again
@@ -30,13 +32,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 book: $(INSTALLED)  ## run every page and build the book into _build/html/index.html
 	@rm -rf _build/html/reports
 	@$(BIN)/jupyter-book build book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . \
-		-W -n --keep-going || { cat _build/html/reports/*.err.log 2>/dev/null; rm -rf _build/.doctrees; exit 1; }
+		-W -n --keep-going || { cat _build/html/reports/*.err.log 2>/dev/null; rm -f _build/.doctrees/environment.pickle; exit 1; }
 
 serve: book  ## show the book at http://localhost:8000 (another port: make serve PORT=8001)
 	$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)
 
 lab: $(INSTALLED)  ## open the exercises in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir exercises
+	$(BIN)/jupyter lab exercises
 
 test: check  ## check the code, test the package and run every notebook
 	$(PYTEST) --nbval --nbval-cell-timeout 300 tests solutions exercises
@@ -52,6 +54,11 @@ check: $(INSTALLED)  ## check format, lint and types
 format: $(INSTALLED)  ## format the code and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+digits-model: $(INSTALLED)  ## train the digits model that ships with the package anew (20 minutes)
+	$(BIN)/ddpm-course train --preset digits --seed 0 --out runs/digits-model
+	$(BIN)/python -c 'from ddpm_course.checkpoint import halve; \
+		halve("runs/digits-model", "ddpm_course/assets/digits.safetensors")'
 
 clean:  ## remove the built book and every cache
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache

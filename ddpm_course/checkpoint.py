@@ -23,6 +23,7 @@ from ddpm_course.unet import UNet, UNetConfig
 __all__ = [
     "BETA",
     "beside",
+    "halve",
     "load",
     "load_weights",
     "pack",
@@ -131,6 +132,15 @@ def unpack(
     model = UNet(config)
     load_weights(model, select(tensors, _MODEL), path)
     return model, schedule
+
+
+def halve(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Write the model of ``source`` to ``target`` in float16: half the size, for shipping.
+
+    The schedule stays float64. ``load`` gives float32 weights back, rounded to 11 bits.
+    """
+    tensors, about = pack(*load(source))
+    write(target, {k: v if k == BETA else v.half() for k, v in tensors.items()}, about)
 
 
 def load(source: str | os.PathLike[str]) -> tuple[UNet, Schedule]:

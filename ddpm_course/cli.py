@@ -1,4 +1,4 @@
-"""The command line: ``ddpm-course train``, ``ddpm-course sample``, ``ddpm-course evaluate``.
+"""The command line: train, sample and evaluate a model; verify, release and papers for the course.
 
 Bad input ends with one sentence on stderr and exit code 2; nothing on disk is lost.
 """
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ddpm-course",
-        description="Train a DDPM, sample from it and judge the samples, on a laptop or on GPUs.",
+        description="Train a DDPM, sample from it and judge the samples; prove the book's equations, "
+        "make its exercises, order your reading.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -133,6 +134,47 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_sampling(evaluate, num=2000)
     evaluate.set_defaults(run=_evaluate)
+
+    verify = commands.add_parser(
+        "verify",
+        help="prove every equation of the book, and compare it with the code",
+        description="Prove every equation of the book step by step, and compare each with the "
+        "function that computes it. Exits 1 when a claim fails.",
+    )
+    verify.set_defaults(run=_verify)
+
+    release = commands.add_parser(
+        "release",
+        help="write the exercises from the solved notebooks",
+        description="Write exercises/ from solutions/: answers cleared, checks locked.",
+        epilog="example: ddpm-course release marginal reverse",
+    )
+    release.add_argument("chapters", nargs="*", help="which notebooks (default: all)")
+    release.add_argument(
+        "--source", type=Path, default=Path("solutions"), help="solved (default: solutions)"
+    )
+    release.add_argument(
+        "--target", type=Path, default=Path("exercises"), help="to solve (default: exercises)"
+    )
+    release.add_argument(
+        "--force", action="store_true", help="overwrite notebooks that hold somebody's work"
+    )
+    release.set_defaults(run=_release)
+
+    papers = commands.add_parser(
+        "papers",
+        help="rank a library of papers by its citations, and order your reading",
+        description="Find the core and the clusters of a library of papers, and what to read "
+        "before a paper and next.",
+        epilog="example: ddpm-course papers mine.csv --citations cites.csv --before ho2020ddpm",
+    )
+    papers.add_argument(
+        "library", type=Path, nargs="?", help="CSV or BibTeX (default: the book's own papers)"
+    )
+    papers.add_argument("--citations", type=Path, help="CSV with the columns citing and cited")
+    papers.add_argument("--before", metavar="ID", help="the paper that you want to understand")
+    papers.add_argument("--already", metavar="ID", nargs="+", default=[], help="what you have read")
+    papers.set_defaults(run=_papers)
     return parser
 
 
@@ -168,18 +210,21 @@ def _add_sampling(parser: argparse.ArgumentParser, num: int) -> None:
 # -- train ------------------------------------------------------------------------------------
 
 
-def _digits() -> tuple[UNetConfig, TrainConfig]:
+def _digits() -> tuple[UNetConfig, Schedule, TrainConfig]:
+    from ddpm_course.schedule import Schedule
     from ddpm_course.trainer import TrainConfig
     from ddpm_course.unet import UNetConfig
 
-    return UNetConfig.digits(), TrainConfig.digits()
+    # So small an image needs few steps: 250 draw as well as 1000, in a quarter of the time.
+    return UNetConfig.digits(), Schedule.cosine(250), TrainConfig.digits()
 
 
-def _cifar10() -> tuple[UNetConfig, TrainConfig]:
+def _cifar10() -> tuple[UNetConfig, Schedule, TrainConfig]:
+    from ddpm_course.schedule import Schedule
     from ddpm_course.trainer import TrainConfig
     from ddpm_course.unet import UNetConfig
 
-    return UNetConfig.cifar10(), TrainConfig.cifar10()
+    return UNetConfig.cifar10(), Schedule.linear(), TrainConfig.cifar10()
 
 
 _PRESETS = {"cifar10": _cifar10, "digits": _digits}  # each name is that of its data too
@@ -231,12 +276,11 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
 
     from ddpm_course import images
     from ddpm_course.run import Run, check_new
-    from ddpm_course.schedule import Schedule
     from ddpm_course.trainer import Trainer, pick_device
     from ddpm_course.unet import UNet
 
     name = options.preset or "digits"
-    network, config = _PRESETS[name]()
+    network, schedule, config = _PRESETS[name]()
     if "max_seconds" in changes:
         changes = {"steps": None} | changes
     source = options.data or name
@@ -251,7 +295,7 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     with torch.random.fork_rng([]):
         torch.manual_seed(config.seed)  # the network's first weights
         model = UNet(network)
-    trainer = Trainer(model, Schedule.linear(), data, config)
+    trainer = Trainer(model, schedule, data, config)
     return Run(
         trainer,
         options.out,
@@ -409,6 +453,38 @@ def _evaluate(options: argparse.Namespace) -> None:
         )
         report["bits_per_dim"] = float(bits.total)
     print(json.dumps(report, indent=2))
+
+
+# -- the course -------------------------------------------------------------------------------
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from ddpm_course import ledger
+
+    return ledger.main()
+
+
+def _release(options: argparse.Namespace) -> None:
+    from ddpm_course.grading.release import release
+    from ddpm_course.grading.tasks import CHAPTERS
+
+    chapters = options.chapters or CHAPTERS
+    if unknown := [name for name in chapters if name not in CHAPTERS]:
+        raise ValueError(
+            f"{unknown[0]} is no chapter with exercises; choose among {', '.join(CHAPTERS)}."
+        )
+    for path in release(chapters, options.source, options.target, options.force):
+        print(path)
+
+
+def _papers(options: argparse.Namespace) -> None:
+    from ddpm_course.trends import papers
+
+    if options.library is None:
+        library = papers.landmarks()
+    else:
+        library = papers.read(options.library, options.citations)
+    print(papers.summary(library, options.before, options.already))
 
 
 if __name__ == "__main__":

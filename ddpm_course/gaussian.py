@@ -43,8 +43,6 @@ class Gaussian(NamedTuple):
 
     def kl(self, other: Gaussian) -> Tensor:
         """KL(self ‖ other) of each coordinate, in nats (``loss.kl-gaussians``). Needs var > 0."""
-        return 0.5 * (
-            (self.var + (self.mean - other.mean) ** 2) / other.var
-            - 1
-            + torch.log(other.var / self.var)
-        )
+        # r - log(1 + r) keeps its digits where the variances are close; σ₁²/σ₂² - 1 would lose them.
+        r = (self.var - other.var) / other.var
+        return 0.5 * ((self.mean - other.mean) ** 2 / other.var + r - torch.log1p(r))

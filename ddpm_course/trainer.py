@@ -66,7 +66,7 @@ class TrainConfig:
     @classmethod
     def digits(cls) -> TrainConfig:
         """For the 8x8 digits with ``UNetConfig.digits()``."""
-        return cls(steps=8000)
+        return cls(steps=5000)
 
     @classmethod
     def cifar10(cls) -> TrainConfig:

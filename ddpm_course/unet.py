@@ -79,7 +79,7 @@ class UNetConfig:
     @classmethod
     def digits(cls) -> UNetConfig:
         """For the 8x8 digits: 0.7 M weights, small enough for a laptop."""
-        return cls(channels=(32, 64), blocks=1, attention=(False, True), dropout=0.1)
+        return cls(channels=(32, 64), blocks=1, attention=(False, True), dropout=0.3)
 
     @classmethod
     def cifar10(cls) -> UNetConfig:

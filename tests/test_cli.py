@@ -199,7 +199,9 @@ def test_resume_refuses_another_architecture_or_data_set(tmp_path, capsys, photo
     assert "another architecture than the preset cifar10" in refused(
         capsys, *resume, "--preset", "cifar10"
     )
-    assert "has --dropout 0.1; leave --dropout out" in refused(capsys, *resume, "--dropout", "0")
+    dropout = UNetConfig.digits().dropout
+    says = f"has --dropout {dropout}; leave --dropout out"
+    assert says in refused(capsys, *resume, "--dropout", "0")
     assert "are not the ones that the run" in refused(
         capsys, *resume, "--data", photos, "--steps", "9"
     )
@@ -230,3 +232,40 @@ def test_fid_without_its_network(capsys, model_file, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
     error = refused(capsys, "evaluate", model_file, "--num", "4", "--data", "digits", "--fid")
     assert "run `pip install torchmetrics[image]`" in error
+
+
+# -- the course's own commands ----------------------------------------------------------------
+
+
+def test_release_writes_exercises_and_guards_a_students_work(tmp_path, capsys):
+    solutions = str(Path(__file__).resolve().parents[1] / "solutions")
+    command = ["release", "marginal", "--source", solutions, "--target", str(tmp_path)]
+    assert main(command) == 0
+    notebook = tmp_path / "marginal" / "marginal.ipynb"
+    assert capsys.readouterr().out.strip() == str(notebook)
+    content = json.loads(notebook.read_text(encoding="utf8"))
+    content["cells"][1]["source"] = "my = 'work'"
+    notebook.write_text(json.dumps(content), encoding="utf8")
+    assert "holds work that is not in the released notebook" in refused(capsys, *command)
+    assert "my = 'work'" in notebook.read_text(encoding="utf8")
+    assert main([*command, "--force"]) == 0
+    assert "my = 'work'" not in notebook.read_text(encoding="utf8")
+
+
+def test_release_knows_its_chapters(capsys):
+    assert "gans is no chapter with exercises; choose among" in refused(capsys, "release", "gans")
+
+
+def test_papers_orders_the_reading_of_a_readers_own_library(tmp_path, capsys):
+    library, citations = tmp_path / "mine.csv", tmp_path / "cites.csv"
+    library.write_text(
+        "id,title,authors,year\na,First,Ann Ada,2001\nb,Second,Bo Bee,2002\nc,Third,Cy Cee,2003\n",
+        encoding="utf8",
+    )
+    citations.write_text("citing,cited\nc,b\nb,a\n", encoding="utf8")
+    assert main(["papers", str(library), "--citations", str(citations), "--before", "c"]) == 0
+    out = capsys.readouterr().out
+    before = out[out.index("Before") :]
+    assert "3 papers, 2 citations" in out
+    assert before.index("First") < before.index("Second")
+    assert "none.csv cannot be read" in refused(capsys, "papers", tmp_path / "none.csv")

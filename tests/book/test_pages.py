@@ -10,7 +10,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from conftest import BUILD, DESKTOP, HTML, PHONE, Visit
+
+from tests.book.conftest import BUILD, DESKTOP, HTML, PHONE, Visit
 
 pytestmark = pytest.mark.book
 
@@ -102,6 +103,14 @@ def test_figures_have_a_text_alternative(page_name: str) -> None:
         if len(image.get("alt", "").split()) < 3 or "/" in image.get("alt", "").split()[0]
     ]
     assert untold == []
+
+
+def test_page_is_light(page_name: str) -> None:
+    assert (HTML / page_name).stat().st_size <= 3_000_000
+
+
+def test_book_is_light() -> None:
+    assert sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file()) <= 80_000_000
 
 
 def test_cells_write_no_warnings() -> None:

@@ -1,0 +1,291 @@
+"""The book's displayed mathematics: directives that typeset claims and nothing else.
+
+    ```{claim} marginal.variance        the numbered equation, with a mark that links to its proof;
+    ```                                 {eq}`marginal.variance` refers to it
+    ```{derivation} marginal.variance   its steps, aligned, with their reasons
+    ```
+    ```{ledger}                         every claim: how it is known, what computes it, how well they agree
+    ```
+
+``{claim}`` with the option ``:again:`` shows an equation that is numbered elsewhere once more.
+
+All claims are proved when the build begins. What was proved is remembered beside the doctrees, by the
+content of the package, so that the next build proves only after a change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, ClassVar
+
+import sympy
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.errors import SphinxError
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from ddpm_course import symbolic
+
+logger = logging.getLogger(__name__)
+
+PACKAGE = Path(symbolic.__file__).parent
+LEDGER = "ledger"  # the page that holds {ledger}
+
+
+class ClaimFailure(SphinxError):
+    """A page asks for a claim that is not there, or a claim does not hold: the build stops."""
+
+    category = "Claim error"
+
+
+class part(nodes.TextElement):
+    """A piece of HTML around mathematics: a tag, its classes and its attributes."""
+
+
+class mark(nodes.Element):
+    """The mark beside a claim; it becomes a link to the claim's row in the ledger."""
+
+
+class use(nodes.Element):
+    """A claim that a step applies; it becomes the number of its equation, where it has one."""
+
+
+def anchor(name: str) -> str:
+    """The id of a claim's row in the ledger."""
+    return nodes.make_id(f"claim-{name}")
+
+
+def reason_nodes(reason: str) -> list[nodes.Node]:
+    """A sentence with inline mathematics between dollar signs."""
+    return [
+        nodes.math("", piece) if n % 2 else nodes.Text(piece)
+        for n, piece in enumerate(reason.split("$"))
+        if piece
+    ]
+
+
+def div(cls: str, *children: nodes.Node, tag: str = "div", **attributes: str) -> part:
+    """An element around its children."""
+    node = part("", tag=tag, html={"class": cls, **attributes})
+    node.extend(children)
+    return node
+
+
+class OfClaim(SphinxDirective):
+    """What {claim} and {derivation} share: the look-up of a name."""
+
+    required_arguments = 1
+    has_content = False
+
+    def claim(self) -> symbolic.Claim:
+        for source in PACKAGE.glob("*.py"):
+            self.env.note_dependency(str(source))
+        try:
+            return symbolic.claim(self.arguments[0])
+        except ValueError as error:
+            source, line = self.get_source_info()
+            raise ClaimFailure(f"{source}:{line}: {error}") from None
+
+    def math_block(self, latex: str) -> nodes.math_block:
+        node = nodes.math_block(latex, latex, nowrap=False, number=None, docname=self.env.docname)
+        self.set_source_info(node)
+        return node
+
+
+class ClaimDirective(OfClaim):
+    """{claim}: the equation, numbered, with the mark of its proof."""
+
+    option_spec: ClassVar[dict[str, Any]] = {"again": directives.flag}
+
+    def run(self) -> list[nodes.Node]:
+        claim = self.claim()
+        block = self.math_block(claim.latex())
+        if "again" in self.options:
+            number = use("", label=claim.name)
+            number["always"] = True
+            return [div("claim claim-again", block, number, mark("", label=claim.name))]
+        block["label"] = claim.name
+        domain = self.env.get_domain("math")
+        domain.note_equation(self.env.docname, claim.name, location=block)
+        block["number"] = domain.get_equation_number_for(claim.name)
+        identifier = nodes.make_id(f"equation-{claim.name}")
+        block["ids"].append(identifier)
+        self.state.document.note_explicit_target(block)
+        return [div("claim", block, mark("", label=claim.name))]
+
+
+class DerivationDirective(OfClaim):
+    """{derivation}: the steps of a claim, one below the other, their reasons at the side."""
+
+    def run(self) -> list[nodes.Node]:
+        claim = self.claim()
+        body = div(
+            "derivation",
+            role="group",
+            tabindex="0",
+            **{"aria-label": f"Derivation, step by step, of {claim.name}"},
+        )
+        # A long left side would push the steps off the page: it gets a line of its own.
+        widest = max(_width(row.lhs) for row in claim.rows())
+        if widest > 14:
+            body["html"]["class"] += " derivation-long"
+        steps = [*(claim.base.steps if claim.base else ()), *claim.steps]
+        for row, step in zip(claim.rows(), steps):
+            if row.lhs:
+                body += div("derivation-lhs", nodes.math("", rf"\displaystyle {row.lhs}"))
+            rhs = rf"\displaystyle {{}} {row.relation} {row.rhs}"
+            body += div("derivation-step", nodes.math("", rhs))
+            reason = div("derivation-reason", *reason_nodes(row.reason))
+            for name in claim.names_of(step):
+                reason += use("", label=name)
+            body += reason
+        return [body]
+
+
+class LedgerDirective(SphinxDirective):
+    """{ledger}: the table of all claims."""
+
+    has_content = False
+
+    def run(self) -> list[nodes.Node]:
+        from ddpm_course import ledger
+
+        for source in PACKAGE.parent.rglob("*.py"):
+            self.env.note_dependency(str(source))
+        out: list[nodes.Node] = []
+        entries = {entry.name: entry for entry in ledger.entries(prove=False)}
+        bad = [entry for entry in entries.values() if entry.wrong]
+        if bad:
+            raise ClaimFailure("\n".join(f"{entry.name}: {entry.wrong}" for entry in bad))
+        for chapter in dict.fromkeys(claim.chapter for claim in symbolic.CLAIMS.values()):
+            rows = []
+            for claim in symbolic.CLAIMS.values():
+                if claim.chapter == chapter:
+                    rows.append(self._row(claim, entries[claim.name]))
+            head = ["Claim", "How it is known", "Computed by", "Largest relative error"]
+            table = _table(head, rows)
+            section = nodes.section("", nodes.title("", chapter.capitalize()), table)
+            section["ids"] = [nodes.make_id(f"ledger-{chapter}")]
+            out.append(section)
+        return out
+
+    @staticmethod
+    def _row(claim: symbolic.Claim, entry: Any) -> list[list[nodes.Node]]:
+        name = nodes.paragraph("", "", nodes.literal(claim.name, claim.name), ids=[anchor(claim.name)])
+        equation = nodes.paragraph("", "", nodes.math("", claim.latex()), use("", label=claim.name))
+        known = nodes.paragraph("", ", ".join(claim.kinds))
+        checks = [nodes.paragraph("", check.says) for check in claim.checks]
+        functions: list[nodes.Node] = []
+        for n, function in enumerate(entry.functions):
+            functions += [nodes.Text(", ")] * bool(n) + [nodes.literal(function, function)]
+        error = "" if entry.error is None else f"{entry.error:.1e}"
+        return [
+            [name, equation],
+            [known, *checks],
+            [nodes.paragraph("", "", *functions)],
+            [nodes.paragraph("", error)],
+        ]
+
+
+def _width(latex: str) -> float:
+    """About how many letters wide a piece of LaTeX is."""
+    plain = re.sub(r"\\(left|right|mathbb|mathcal|operatorname|mathrm|sqrt|displaystyle|big|lVert|,|!)", "", latex)
+    plain = re.sub(r"\\[a-zA-Z]+", "x", plain)
+    return len(re.sub(r"[{}_^\s]", "", plain))
+
+
+def _table(head: list[str], rows: list[list[list[nodes.Node]]]) -> nodes.Node:
+    group = nodes.tgroup("", cols=len(head))
+    group += [nodes.colspec("", colwidth=1) for _ in head]
+    top = nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", h)) for h in head)))
+    body = nodes.tbody("", *(nodes.row("", *(nodes.entry("", *c) for c in row)) for row in rows))
+    group += [top, body]
+    table = nodes.table("", group, classes=["ledger"])
+    return div("ledger-scroll", table, tabindex="0", role="region", **{"aria-label": "Ledger of claims"})
+
+
+class Resolve(SphinxPostTransform):
+    """Marks become links to the ledger, uses become numbers of equations."""
+
+    default_priority = 5
+
+    def run(self, **_: Any) -> None:
+        domain = self.env.get_domain("math")
+        document = self.env.docname
+        for node in list(self.document.findall(mark)):
+            name = node["label"]
+            how = ", ".join(symbolic.claim(name).kinds)
+            if LEDGER in self.env.found_docs:
+                uri = self.app.builder.get_relative_uri(document, LEDGER) + "#" + anchor(name)
+                link = nodes.reference("", "✓", refuri=uri, internal=True, classes=["claim-mark"])
+                link["reftitle"] = f"Verified ({how}). See its row in the ledger"
+                node.replace_self(nodes.paragraph("", "", link, classes=["claim-mark-line"]))
+            else:
+                node.parent.remove(node)
+        for node in list(self.document.findall(use)):
+            name = node["label"]
+            shown = domain.equations.get(name)  # type: ignore[attr-defined]
+            if shown is None:
+                node.parent.remove(node)
+                continue
+            text = nodes.literal("", name)
+            reference = domain.resolve_xref(
+                self.env, document, self.app.builder, "eq", name, node, text
+            )
+            node.replace_self([nodes.Text(" "), reference])
+
+
+def visit_part(self: Any, node: part) -> None:
+    attributes = {k: v for k, v in node["html"].items() if k != "class"}
+    self.body.append(self.starttag(node, node["tag"], "", CLASS=node["html"]["class"], **attributes))
+
+
+def depart_part(self: Any, node: part) -> None:
+    self.body.append(f"</{node['tag']}>\n")
+
+
+def _pass(self: Any, node: nodes.Node) -> None:
+    """Other writers take what is inside."""
+
+
+def fingerprint() -> str:
+    """What the proofs depend on: the symbolic package, word for word, and SymPy."""
+    digest = hashlib.sha256(sympy.__version__.encode())
+    for source in sorted(PACKAGE.glob("*.py")):
+        digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()
+
+
+def prove(app: Sphinx) -> None:
+    """Prove every claim, unless this very package was proved by an earlier build."""
+    memory = Path(app.doctreedir) / "claims.json"
+    now = fingerprint()
+    try:
+        if json.loads(memory.read_text())["proved"] == now:
+            return
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # nothing is remembered: prove
+    logger.info("proving %d claims", len(symbolic.CLAIMS))
+    wrong = symbolic.verify()
+    if wrong:
+        raise ClaimFailure("\n\n".join(wrong.values()))
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    memory.write_text(json.dumps({"proved": now}))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_directive("claim", ClaimDirective)
+    app.add_directive("derivation", DerivationDirective)
+    app.add_directive("ledger", LedgerDirective)
+    app.add_node(part, html=(visit_part, depart_part), latex=(_pass, _pass), text=(_pass, _pass))
+    app.add_node(mark)
+    app.add_node(use)
+    app.add_post_transform(Resolve)
+    app.connect("builder-inited", prove)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,91 @@
+"""Random questions from a seed: what the tasks' cases are drawn with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Denoiser", "Tiny", "betas", "citations", "generator", "noise", "points", "steps"]
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def betas(g: torch.Generator, T: int = 12) -> Tensor:
+    """(T+1,) float64: a rough schedule with beta[0] = 0, far enough from every wrong one."""
+    beta = 0.05 + 0.3 * torch.rand(T + 1, generator=g, dtype=torch.float64)
+    beta[0] = 0
+    return beta
+
+
+def steps(g: torch.Generator, B: int, T: int) -> Tensor:
+    """(B,) int64 in 1..T: the first is in the middle, 1 and T are among them."""
+    t = torch.randint(2, T, (B,), generator=g)
+    t[1], t[2] = T, 1
+    return t
+
+
+def noise(g: torch.Generator, *shape: int) -> Tensor:
+    """float32 from N(0, 1)."""
+    return torch.randn(shape, generator=g)
+
+
+def points(
+    seed: int, *ranges: tuple[float, float], count: int = 6
+) -> tuple[tuple[float, ...], ...]:
+    """``count`` points for each symbol, each drawn from its range."""
+    rng = np.random.default_rng(seed)
+    return tuple(tuple(rng.uniform(low, high, count).tolist()) for low, high in ranges)
+
+
+@dataclass(frozen=True, eq=False)
+class Denoiser:
+    """The exact ε_θ for data N(0, variance): it stands in for a trained network.
+
+    Called as model(x_t, t) with t of shape (B,), as every network of the course is.
+    """
+
+    alpha_bar: Tensor
+    variance: float = 0.3
+
+    def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
+        if not isinstance(t, Tensor) or t.shape != x_t.shape[:1]:
+            got = f"shape {tuple(t.shape)}" if isinstance(t, Tensor) else type(t).__name__
+            raise TypeError(
+                f"the model was given t as {got}; it needs one step for each item, (B,)"
+            )
+        share = self.alpha_bar[t].to(x_t.dtype).view(-1, *[1] * (x_t.ndim - 1))
+        return (1 - share).sqrt() * x_t / (share * self.variance + 1 - share)
+
+
+class Tiny(nn.Module):
+    """A network of three numbers: ε_θ(x_t, t) = (a + b t/T) x_t + c. Enough to be trained."""
+
+    def __init__(self, T: int) -> None:
+        super().__init__()
+        self.T = T
+        self.weight = nn.Parameter(torch.tensor([0.1, -0.2, 0.3]))
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        a, b, c = self.weight
+        return (a + b * t.view(-1, *[1] * (x_t.ndim - 1)) / self.T) * x_t + c
+
+
+def citations(seed: int, papers: int = 12) -> dict[str, list[str]]:
+    """Which papers each paper refers to: only older ones, and names tell nothing of age.
+
+    Papers come in the order of their names; the first two written refer to nothing. Each other
+    refers to a recent one, so that histories are long, and to up to two more.
+    """
+    rng = np.random.default_rng(seed)
+    by_age = [chr(ord("A") + index) for index in rng.permutation(papers)]
+    references: dict[str, list[str]] = {name: [] for name in sorted(by_age)}
+    for age in range(2, papers):
+        recent = age - 1 - int(rng.integers(min(age, 4)))
+        chosen = {recent, *rng.choice(age, size=int(rng.integers(3)), replace=False).tolist()}
+        references[by_age[age]] = sorted(by_age[index] for index in chosen)
+    return references

@@ -1,0 +1,443 @@
+"""Tasks on training and on the network: what turns a loss into a model."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ddpm_course.grading import draw
+from ddpm_course.grading.task import Case, Chapter, Mistake, Task
+
+# -- the average of the weights ---------------------------------------------------------------
+
+
+def ema(weights: Tensor, decay: float) -> Tensor:
+    """(P,) the moving average after the last update.
+
+    weights: (n+1, P), the weights θ_0 before training and θ_1, ..., θ_n after each update.
+    """
+    ### BEGIN SOLUTION
+    average = weights[0]
+    for new in weights[1:]:
+        average = decay * average + (1 - decay) * new
+    return average
+    ### END SOLUTION
+
+
+def _ema(weights: Tensor, decay: float) -> Tensor:
+    average = weights[0]
+    for new in weights[1:]:
+        average = decay * average + (1 - decay) * new
+    return average
+
+
+EMA = Task(
+    name="training.ema",
+    title="A calmer copy of the weights",
+    points=1,
+    minutes=4,
+    prompt=r"""
+Samples come from a moving average of the weights,
+$\bar\theta_n = \lambda\,\bar\theta_{n-1} + (1 - \lambda)\,\theta_n$, which starts at
+$\bar\theta_0 = \theta_0$. Compute $\bar\theta_n$ from the whole history of the weights;
+$\lambda$ is `decay`.""",
+    hint="A loop over `weights[1:]`. Which of the two has the larger say if λ = 0.9?",
+    lesson="the average follows slowly: about the last 1/(1 - λ) updates have a say in it.",
+    reference=ema,
+    cases=lambda seed: [
+        Case((draw.noise(draw.generator(seed), 6, 5), decay)) for decay in (0.9, 0.7)
+    ],
+    mistakes=(
+        Mistake(
+            "The two factors are swapped: this average runs after the newest weights.",
+            lambda w, d: _ema(w, 1 - d),
+        ),
+        Mistake(
+            "The average starts from 0, and is pulled towards it for long.",
+            lambda w, d: _ema(torch.cat([w[:1] * 0, w[1:]]), d),
+        ),
+        Mistake("This is the plain mean: old weights must fade.", lambda w, d: w.mean(0)),
+        Mistake("The last update is left out.", lambda w, d: _ema(w[:-1], d)),
+        Mistake(
+            "The starting weights count as an update of an average that was 0.",
+            lambda w, d: _ema(torch.cat([w[:1] * 0, w]), d),
+        ),
+        Mistake("These are the last weights; no average.", lambda w, d: w[-1]),
+    ),
+)
+
+# -- the network's parts ----------------------------------------------------------------------
+
+
+def time_embedding(t: Tensor, dim: int) -> Tensor:
+    """(B, dim): first the sines, then the cosines, of t at dim / 2 frequencies; t: (B,) int64."""
+    ### BEGIN SOLUTION
+    m = dim // 2
+    omega = 10000.0 ** (-torch.arange(m) / (m - 1))
+    angle = t[:, None] * omega
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+    ### END SOLUTION
+
+
+def _time_embedding(t: Tensor, dim: int, form: str = "right") -> Tensor:
+    """The embedding, and what goes wrong with it."""
+    m = dim // 2
+    index = torch.arange(m)
+    omega = 10000.0 ** -(index / {"m": m, "dim": dim}.get(form, m - 1))
+    if form == "rising":
+        omega = index + 1.0
+    angle = t[:, None] * omega
+    sin, cos = angle.sin(), angle.cos()
+    if form == "interleaved":
+        return torch.stack([sin, cos], dim=2).flatten(1)
+    return torch.cat([cos, sin] if form == "swapped" else [sin, cos], dim=1)
+
+
+def _time_cases(seed: int) -> list[Case]:
+    t = draw.steps(draw.generator(seed), 6, 100)
+    return [Case((t, dim), along=t.tolist(), atol=1e-4) for dim in (8, 14)]
+
+
+TIME_EMBEDDING = Task(
+    name="training.time_embedding",
+    title="Telling the network the time",
+    points=2,
+    minutes=7,
+    prompt=r"""
+A network cannot do much with one bare number $t$. Give it $m$ = `dim / 2` waves instead: first
+all $\sin(t\,\omega_i)$, then all $\cos(t\,\omega_i)$, with frequencies
+$\omega_i = 10000^{-i/(m-1)}$ for $i = 0, \ldots, m - 1$, from 1 down to 1/10000.""",
+    hint="`t[:, None] * omega` has shape (B, m). Join the two halves along the second axis.",
+    lesson="fast waves tell neighbours apart, slow waves tell early from late: a clock with many "
+    "hands.",
+    reference=time_embedding,
+    cases=_time_cases,
+    mistakes=(
+        Mistake(
+            "Sines and cosines take turns here; all sines come first.",
+            partial(_time_embedding, form="interleaved"),
+        ),
+        Mistake("The cosines come first here.", partial(_time_embedding, form="swapped")),
+        Mistake(
+            "The slowest wave is too fast: the last exponent should be -1.",
+            partial(_time_embedding, form="m"),
+        ),
+        Mistake(
+            "The exponent divides by `dim`, but there are half as many frequencies.",
+            partial(_time_embedding, form="dim"),
+        ),
+        Mistake(
+            "The frequencies rise from 1 on: then distant times look alike.",
+            partial(_time_embedding, form="rising"),
+        ),
+        Mistake(
+            "Only the sines are there: sin alone cannot tell t from its mirror image.",
+            lambda t, dim: _time_embedding(t, 2 * dim)[:, :dim],
+        ),
+    ),
+    picture="""
+t = torch.arange(1, 1001)
+plt.figure(figsize=(6, 2))
+plt.imshow(time_embedding(t, 32).T, aspect="auto", cmap="RdBu", interpolation="nearest")
+plt.xlabel("t")
+plt.ylabel("feature")
+plt.show()
+""",
+    alt="The 32 features as rows over t from 1 to 1000: fast stripes in the first rows, slower and "
+    "slower ones below, nearly constant at row 15; the same once more for the cosines.",
+)
+
+
+def residual(x: Tensor, time: Tensor, w_1: Tensor, w_time: Tensor, w_2: Tensor) -> Tensor:
+    """A residual block: (B, C, H, W) in and out.
+
+    x: (B, C, H, W); time: (B, D); w_1, w_2: (C, C, 3, 3); w_time: (C, D). No biases.
+    """
+    ### BEGIN SOLUTION
+    h = F.conv2d(F.silu(x), w_1, padding=1)
+    h = h + F.linear(time, w_time)[:, :, None, None]
+    h = F.conv2d(F.silu(h), w_2, padding=1)
+    return x + h
+    ### END SOLUTION
+
+
+def _residual(
+    x: Tensor, time: Tensor, w_1: Tensor, w_time: Tensor, w_2: Tensor, form: str = "right"
+) -> Tensor:
+    """The block, and what goes wrong with it."""
+    bias = F.linear(time, w_time)[:, :, None, None]
+    if form == "after":
+        h = F.silu(F.conv2d(x, w_1, padding=1)) + bias
+        return x + F.silu(F.conv2d(h, w_2, padding=1))
+    h = F.conv2d(F.silu(x), w_1, padding=1 if form != "narrow" else 0)
+    if form == "relu":
+        h = F.conv2d(F.relu(x), w_1, padding=1)
+        return x + F.conv2d(F.relu(h + bias), w_2, padding=1)
+    h = h if form in ("timeless", "late") else h + bias
+    h = F.conv2d(h if form == "linear" else F.silu(h), w_2, padding=1 if form != "narrow" else 0)
+    h = h + bias if form == "late" else h
+    return h if form in ("no shortcut", "narrow") else x + h
+
+
+def _residual_cases(seed: int) -> list[Case]:
+    g = draw.generator(seed)
+    kernels = [0.3 * draw.noise(g, 3, 3, 3, 3) for _ in range(2)]
+    x, time, w_time = draw.noise(g, 4, 3, 6, 6), draw.noise(g, 4, 5), draw.noise(g, 3, 5)
+    return [Case((x, time, kernels[0], w_time, kernels[1]), atol=1e-4)]
+
+
+RESIDUAL = Task(
+    name="training.residual",
+    title="A residual block",
+    points=2,
+    minutes=8,
+    prompt=r"""
+The U-Net is built of such blocks: SiLU, a 3x3 convolution, **plus** the time as a bias for
+each channel, SiLU, another 3x3 convolution, and at the end the input is added. (Real blocks
+also normalize; we leave that out.) The convolutions keep height and width.""",
+    hint="`F.conv2d(..., padding=1)`. The time's bias has shape (B, C); the images (B, C, H, W).",
+    lesson="with small weights the block does nothing, and that is why deep stacks of them train.",
+    reference=residual,
+    cases=_residual_cases,
+    mistakes=(
+        Mistake(
+            "The shortcut is missing: the input is added at the end.",
+            partial(_residual, form="no shortcut"),
+        ),
+        Mistake(
+            "The time is not used: the same block must act differently at each t.",
+            partial(_residual, form="timeless"),
+        ),
+        Mistake(
+            "The time comes in after the second convolution; it belongs between the two.",
+            partial(_residual, form="late"),
+        ),
+        Mistake(
+            "SiLU comes after each convolution here; it comes before.",
+            partial(_residual, form="after"),
+        ),
+        Mistake(
+            "The second SiLU is missing, so the two convolutions collapse into one linear map.",
+            partial(_residual, form="linear"),
+        ),
+        Mistake("This uses ReLU; the block uses SiLU.", partial(_residual, form="relu")),
+        Mistake(
+            "The picture shrinks: 3x3 convolutions need padding to keep its size.",
+            partial(_residual, form="narrow"),
+        ),
+    ),
+)
+
+# -- training ---------------------------------------------------------------------------------
+
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+def train(
+    model: nn.Module, optimizer: torch.optim.Optimizer, batches: list[Batch], alpha_bar: Tensor
+) -> list[float]:
+    """Train on each batch in turn; return the loss of each, as it was before its update.
+
+    batches: (x_0, t, eps) each; x_0, eps: (B, 2); t: (B,) int64; alpha_bar: (T+1,) float64.
+    """
+    ### BEGIN SOLUTION
+    losses = []
+    for x_0, t, eps in batches:
+        share = alpha_bar[t].float()[:, None]
+        x_t = share.sqrt() * x_0 + (1 - share).sqrt() * eps
+        loss = ((eps - model(x_t, t)) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+    ### END SOLUTION
+
+
+def _train(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: list[Batch],
+    alpha_bar: Tensor,
+    form: str = "right",
+) -> list[float]:
+    """The loop, and what goes wrong with it."""
+    losses = []
+    for x_0, t, eps in batches:
+        if form == "first batch":
+            x_0, t, eps = batches[0]
+        share = alpha_bar[t].float()[:, None]
+        x_t = share.sqrt() * x_0 + (1 - share).sqrt() * eps
+        error = (eps - model(x_t, t)) ** 2
+        loss = error.sum() if form == "sum" else error.mean()
+        if form == "late":
+            optimizer.step()
+        if form != "accumulate":
+            optimizer.zero_grad()
+        (-loss if form == "uphill" else loss).backward()
+        if form not in ("frozen", "late"):
+            optimizer.step()
+        if form == "afterwards":
+            loss = ((eps - model(x_t, t)) ** 2).mean()
+        losses.append(loss.item())
+    return losses
+
+
+def _train_cases(seed: int) -> list[Case]:
+    g = draw.generator(seed)
+    table = (1 - draw.betas(g)).cumprod(0)
+    model = draw.Tiny(12)
+    batches = [(draw.noise(g, 6, 2), draw.steps(g, 6, 12), draw.noise(g, 6, 2)) for _ in range(5)]
+    return [Case((model, torch.optim.SGD(model.parameters(), lr=0.2), batches, table))]
+
+
+TRAIN = Task(
+    name="training.train",
+    title="The training loop",
+    points=2,
+    minutes=8,
+    prompt=r"""
+Train the model on a list of batches with the optimizer that is given. For each batch: noise it
+in one jump, take the simple loss (the mean), and make one update. Return the losses, each
+taken before its update.""",
+    hint="Five lines in the loop. Which three calls does PyTorch want around `backward`, in "
+    "which order?",
+    lesson="forget the old gradient, work out the new one, step: the order matters.",
+    reference=train,
+    cases=_train_cases,
+    mistakes=(
+        Mistake(
+            "Gradients of earlier batches are still there when the next one is added.",
+            partial(_train, form="accumulate"),
+        ),
+        Mistake(
+            "The weights never change: is an update missing, or is the gradient gone before it?",
+            partial(_train, form="frozen"),
+        ),
+        Mistake(
+            "The update uses the gradient of the batch before.",
+            partial(_train, form="late"),
+        ),
+        Mistake(
+            "The loss is a sum, so each update is many times too large.",
+            partial(_train, form="sum"),
+        ),
+        Mistake("The loss goes up: the update climbs.", partial(_train, form="uphill")),
+        Mistake(
+            "These are the losses after each update.",
+            partial(_train, form="afterwards"),
+        ),
+        Mistake(
+            "Every update uses the first batch.",
+            partial(_train, form="first batch"),
+        ),
+    ),
+)
+
+# -- the hard one -----------------------------------------------------------------------------
+
+
+def ddim(x_t: Tensor, eps_hat: Tensor, t: int, s: int, alpha_bar: Tensor) -> Tensor:
+    """x_s, by the DDIM step from t to any earlier s, with the guess of x_0 kept in [-1, 1].
+
+    x_t, eps_hat: (B, 2); alpha_bar: (T+1,) float64; 0 <= s < t <= T.
+    """
+    ### BEGIN SOLUTION
+    now, then = alpha_bar[t].float(), alpha_bar[s].float()
+    x0_hat = ((x_t - (1 - now).sqrt() * eps_hat) / now.sqrt()).clamp(-1, 1)
+    eps_hat = (x_t - now.sqrt() * x0_hat) / (1 - now).sqrt()  # the noise that fits the new x_0
+    return then.sqrt() * x0_hat + (1 - then).sqrt() * eps_hat
+    ### END SOLUTION
+
+
+def _ddim(x: Tensor, e: Tensor, t: int, s: int, a: Tensor, form: str = "right") -> Tensor:
+    """The step, and what goes wrong with it."""
+    now, then = a[t].float(), a[t - 1 if form == "one step" else s].float()
+    x_0 = (x - (1 - now).sqrt() * e) / now.sqrt()
+    if form != "free":
+        x_0 = x_0.clamp(-1, 1)
+    if form != "stale":
+        e = (x - now.sqrt() * x_0) / (1 - now).sqrt()
+    if form == "fresh":
+        e = torch.randn_like(x)
+    if form == "roots":
+        return then * x_0 + (1 - then) * e
+    if form == "now":
+        return then.sqrt() * x_0 + (1 - now).sqrt() * e
+    if form == "clipped":
+        return (then.sqrt() * x_0 + (1 - then).sqrt() * e).clamp(-1, 1)
+    return then.sqrt() * x_0 + (1 - then).sqrt() * e
+
+
+def _ddim_cases(seed: int) -> list[Case]:
+    g = draw.generator(seed)
+    table = (1 - draw.betas(g)).cumprod(0)
+    return [
+        Case((draw.noise(g, 8, 2), draw.noise(g, 8, 2), t, s, table))
+        for t, s in ((12, 7), (7, 2), (5, 0))
+    ]
+
+
+DDIM = Task(
+    name="training.ddim",
+    title="Skipping steps",
+    points=3,
+    minutes=12,
+    prompt=r"""
+A trained model can sample in fewer steps (Song et al., 2021). From $t$ to any earlier $s$,
+without fresh noise: guess $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\hat\epsilon) /
+\sqrt{\bar\alpha_t}$, clip it to $[-1, 1]$, then go to $x_s = \sqrt{\bar\alpha_s}\,\hat x_0 +
+\sqrt{1 - \bar\alpha_s}\,\hat\epsilon$. One thing is left for you to find: after clipping,
+$\hat x_0$ and $\hat\epsilon$ no longer belong to the same $x_t$. Mend that before the last
+formula.""",
+    hint="x_t is a fact. Given x_t and the new x_0, which noise must be in it?",
+    lesson="x_t, x_0 and ε: two fix the third. Libraries have shipped without this line.",
+    reference=ddim,
+    cases=_ddim_cases,
+    mistakes=(
+        Mistake(
+            "After x_0 was clipped, the noise was not worked out anew.",
+            partial(_ddim, form="stale"),
+        ),
+        Mistake("The guess of x_0 is not clipped.", partial(_ddim, form="free")),
+        Mistake(
+            "This lands at t - 1. Steps are skipped: the place to land is s.",
+            partial(_ddim, form="one step"),
+        ),
+        Mistake(
+            "Fresh noise is added. This step keeps the noise that the model saw.",
+            partial(_ddim, form="fresh"),
+        ),
+        Mistake("The roots in the last formula are missing.", partial(_ddim, form="roots")),
+        Mistake(
+            "The noise has the size of time t; at s there is less.",
+            partial(_ddim, form="now"),
+        ),
+        Mistake(
+            "The result is clipped, too. x_s is noisy and may leave [-1, 1].",
+            partial(_ddim, form="clipped"),
+        ),
+    ),
+)
+
+CHAPTER = Chapter(
+    name="training",
+    title="network and training",
+    intro=r"""
+A loss is not yet a model. Here you write the loop that trains one, two parts of the network,
+the average of the weights that samples are drawn with, and a sampler that skips steps.""",
+    setup="""
+import matplotlib.pyplot as plt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ddpm_course.grading import check
+
+Batch = tuple[Tensor, Tensor, Tensor]
+""",
+    tasks=(EMA, TIME_EMBEDDING, RESIDUAL, TRAIN, DDIM),
+)

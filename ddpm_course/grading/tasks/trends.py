@@ -1,0 +1,520 @@
+"""Tasks on reading a field by its citations: counts, paths, clusters and rank."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from ddpm_course.grading import draw
+from ddpm_course.grading.task import Case, Chapter, Mistake, Task
+
+References = dict[str, list[str]]
+
+# -- counting ---------------------------------------------------------------------------------
+
+
+def citations(references: dict[str, list[str]]) -> dict[str, int]:
+    """How often each paper is cited; references: paper -> the papers that it cites."""
+    ### BEGIN SOLUTION
+    count = dict.fromkeys(references, 0)
+    for cited in references.values():
+        for paper in cited:
+            count[paper] += 1
+    return count
+    ### END SOLUTION
+
+
+def _graphs(seed: int) -> list[References]:
+    return [draw.citations(2 * seed, papers=14), draw.citations(2 * seed + 1, papers=18)]
+
+
+def _graph_cases(seed: int) -> list[Case]:
+    return [Case((references,)) for references in _graphs(seed)]
+
+
+def _cited_by(references: References) -> References:
+    """The arrows turned round: paper -> the papers that cite it."""
+    return {paper: [p for p in references if paper in references[p]] for paper in references}
+
+
+def _reachable(references: References, paper: str) -> set[str]:
+    """The papers that one comes to by following references, the start not among them."""
+    found: set[str] = set()
+    todo = list(references[paper])
+    while todo:
+        one = todo.pop()
+        if one not in found:
+            found.add(one)
+            todo += references[one]
+    return found
+
+
+CITATIONS = Task(
+    name="trends.citations",
+    title="Who is cited most?",
+    points=1,
+    minutes=4,
+    prompt=r"""
+`references["A"]` lists the papers that A cites. Turn the arrows round: how often is each paper
+cited? Papers that nobody cites count 0; they belong in the answer, too.""",
+    hint="Start with 0 for every paper. Then go through all the lists.",
+    lesson="a count is a first hint, and an old paper's advantage: it had more time to be cited.",
+    reference=citations,
+    cases=_graph_cases,
+    mistakes=(
+        Mistake(
+            "This counts what a paper cites, not how often it is cited.",
+            lambda r: {paper: len(cited) for paper, cited in r.items()},
+        ),
+        Mistake(
+            "Papers that nobody cites are missing.",
+            lambda r: {paper: len(by) for paper, by in _cited_by(r).items() if by},
+        ),
+        Mistake(
+            "This counts citations over several corners, too; only direct ones are asked for.",
+            lambda r: {paper: len(_reachable(_cited_by(r), paper)) for paper in r},
+        ),
+        Mistake(
+            "Each paper is counted once too often, as if it cited itself.",
+            lambda r: {paper: len(by) + 1 for paper, by in _cited_by(r).items()},
+        ),
+    ),
+)
+
+# -- paths ------------------------------------------------------------------------------------
+
+
+def ancestors(references: dict[str, list[str]], paper: str) -> list[str]:
+    """All papers that `paper` builds on, directly or over others, in alphabetical order."""
+    ### BEGIN SOLUTION
+    found: set[str] = set()
+    todo = list(references[paper])
+    while todo:
+        one = todo.pop()
+        if one not in found:
+            found.add(one)
+            todo += references[one]
+    return sorted(found)
+    ### END SOLUTION
+
+
+def _near(references: References, paper: str) -> set[str]:
+    """The papers one or two references away."""
+    return {near for one in references[paper] for near in [one, *references[one]]}
+
+
+def _telling(references: References) -> str:
+    """The paper with the longest history: not that of everything, nor ended after two steps."""
+    cited = {paper for many in references.values() for paper in many}
+    history = {paper: _reachable(references, paper) for paper in references}
+    some = [p for p in references if history[p] not in (cited - {p}, _near(references, p))]
+    return max(some or references, key=lambda paper: (len(history[paper]), paper))
+
+
+def _paper_cases(seed: int) -> list[Case]:
+    return [Case((references, _telling(references))) for references in _graphs(seed)]
+
+
+ANCESTORS = Task(
+    name="trends.ancestors",
+    title="What does a paper stand on?",
+    points=1,
+    minutes=5,
+    prompt=r"""
+Follow the references of a paper, and their references, and so on to the end. Return all the
+papers that you come to, each once, in alphabetical order; the paper itself is not among them.""",
+    hint="Keep a list of papers still to visit, and a set of papers found.",
+    lesson="a handful of steps back leads from nearly every paper to the few that began a field.",
+    reference=ancestors,
+    cases=_paper_cases,
+    mistakes=(
+        Mistake(
+            "These are the direct references alone; follow theirs, too.",
+            lambda r, p: sorted(r[p]),
+        ),
+        Mistake(
+            "This stops after two steps. Go on until nothing new turns up.",
+            lambda r, p: sorted(_near(r, p)),
+        ),
+        Mistake(
+            "The paper itself is not one of its ancestors.",
+            lambda r, p: sorted({p, *_reachable(r, p)}),
+        ),
+        Mistake(
+            "This finds what everything stands on, whichever paper is asked about.",
+            lambda r, p: sorted({q for cited in r.values() for q in cited}),
+        ),
+        Mistake(
+            "Only the beginnings are kept; the papers on the way count, too.",
+            lambda r, p: sorted(q for q in _reachable(r, p) if not r[q]),
+        ),
+    ),
+)
+
+
+def reading_order(references: dict[str, list[str]], paper: str) -> list[str]:
+    """An order in which to read `paper` and all it builds on: references come first.
+
+    Whenever several papers could come next, the alphabetically first one does.
+    """
+    ### BEGIN SOLUTION
+    wanted, todo = set(), [paper]
+    while todo:
+        one = todo.pop()
+        wanted.add(one)
+        todo += references[one]
+    order: list[str] = []
+    while len(order) < len(wanted):
+        ready = [one for one in wanted - set(order) if set(references[one]) <= set(order)]
+        order.append(min(ready))
+    return order
+    ### END SOLUTION
+
+
+def _order(references: References, wanted: set[str], last: bool = False) -> list[str]:
+    """Papers so that references come first; of those ready, the first (or last) by name."""
+    order: list[str] = []
+    while len(order) < len(wanted):
+        ready = [p for p in wanted - set(order) if set(references[p]) <= set(order)]
+        order.append(max(ready) if last else min(ready))
+    return order
+
+
+def _by_distance(references: References, paper: str) -> list[str]:
+    """Breadth first, from the paper back."""
+    order = [paper]
+    for one in order:
+        order += [q for q in sorted(references[one]) if q not in order]
+    return order
+
+
+READING_ORDER = Task(
+    name="trends.reading_order",
+    title="In which order shall I read?",
+    points=2,
+    minutes=10,
+    prompt=r"""
+You want to understand one paper. List it and all that it builds on, so that each paper comes
+**after** every paper it cites. Where several papers could come next, take the alphabetically
+first: then there is one right answer.""",
+    hint="A paper is ready when all its references are read. Pick the first ready one, again and "
+    "again.",
+    lesson="this is a topological order. It exists because nobody cites the future.",
+    reference=reading_order,
+    cases=_paper_cases,
+    mistakes=(
+        Mistake(
+            "The order is back to front: you would read the newest paper first.",
+            lambda r, p: _order(r, {p, *_reachable(r, p)})[::-1],
+        ),
+        Mistake(
+            "This is alphabetical. A paper may come before one that it cites.",
+            lambda r, p: sorted({p, *_reachable(r, p)}),
+        ),
+        Mistake(
+            "The paper you wanted to read is missing at the end.",
+            lambda r, p: _order(r, _reachable(r, p)),
+        ),
+        Mistake(
+            "This lists the papers by their distance from the goal, nearest first: goal first, "
+            "that "
+            "is.",
+            _by_distance,
+        ),
+        Mistake(
+            "Reading by distance, farthest first, does not help: a paper may be near the goal and "
+            "still be needed early.",
+            lambda r, p: _by_distance(r, p)[::-1],
+        ),
+        Mistake(
+            "Papers that the goal does not build on are in the list.",
+            lambda r, p: _order(r, set(r)),
+        ),
+        Mistake(
+            "References come first, as they should; but among ready papers take the alphabetically "
+            "first.",
+            lambda r, p: _order(r, {p, *_reachable(r, p)}, last=True),
+        ),
+    ),
+)
+
+# -- clusters ---------------------------------------------------------------------------------
+
+
+def overlap(references: dict[str, list[str]], a: str, b: str) -> float:
+    """The share of references that two papers have in common: common ones / all of either."""
+    ### BEGIN SOLUTION
+    first, second = set(references[a]), set(references[b])
+    return len(first & second) / len(first | second)
+    ### END SOLUTION
+
+
+def _overlap_cases(seed: int) -> list[Case]:
+    """Two lists of different lengths that share some, in a graph where others cite both."""
+    rng = np.random.default_rng(seed)
+    cases = []
+    for common, only_a, only_b in ((2, 1, 3), (3, 2, 0)):
+        names = [f"P{number}" for number in rng.permutation(common + only_a + only_b)]
+        shared, mine = names[:common], names[common : common + only_a]
+        references: References = {name: [] for name in names}
+        references["A"] = sorted(shared + mine)
+        references["B"] = sorted(shared + names[common + only_a :])
+        references |= {"C": ["A", "B"], "D": ["A"], "E": ["B"], "F": ["A"]}
+        cases.append(Case((references, "A", "B")))
+    return cases
+
+
+OVERLAP = Task(
+    name="trends.overlap",
+    title="Do two papers belong together?",
+    points=1,
+    minutes=4,
+    prompt=r"""
+Papers on the same subject cite the same papers. Measure it: the number of references that A
+and B share, divided by the number of papers that at least one of them cites. (Both cite
+something.)""",
+    hint="Python's sets know `&` and `|`.",
+    lesson="0 for strangers, 1 for twins. It works on the day a paper appears, before anyone "
+    "cites it.",
+    reference=overlap,
+    cases=_overlap_cases,
+    mistakes=(
+        Mistake(
+            "This is how many they share; a share is asked for.",
+            lambda r, a, b: len(set(r[a]) & set(r[b])),
+        ),
+        Mistake(
+            "Common references are counted twice below the line.",
+            lambda r, a, b: len(set(r[a]) & set(r[b])) / (len(r[a]) + len(r[b])),
+        ),
+        Mistake(
+            "Below the line stands the shorter list; both lists together are meant.",
+            lambda r, a, b: len(set(r[a]) & set(r[b])) / min(len(r[a]), len(r[b])),
+        ),
+        Mistake(
+            "This looks at who cites A and B. Look at whom they cite.",
+            lambda r, a, b: (
+                len(set(_cited_by(r)[a]) & set(_cited_by(r)[b]))
+                / len(set(_cited_by(r)[a]) | set(_cited_by(r)[b]))
+            ),
+        ),
+        Mistake(
+            "Twice the common ones over both lengths is another measure (Dice's).",
+            lambda r, a, b: 2 * len(set(r[a]) & set(r[b])) / (len(r[a]) + len(r[b])),
+        ),
+    ),
+)
+
+
+def inside(references: dict[str, list[str]], cluster: dict[str, int]) -> float:
+    """The share of all citations that stay within a cluster; cluster: paper -> its cluster."""
+    ### BEGIN SOLUTION
+    pairs = [(paper, cited) for paper, many in references.items() for cited in many]
+    return sum(cluster[paper] == cluster[cited] for paper, cited in pairs) / len(pairs)
+    ### END SOLUTION
+
+
+def _inside_cases(seed: int) -> list[Case]:
+    rng = np.random.default_rng(seed)
+    cases = []
+    for number in range(2):
+        references = draw.citations(2 * seed + number, papers=26)
+        cluster = {paper: int(rng.integers(2)) for paper in references}
+        cases.append(Case((references, cluster)))
+    return cases
+
+
+def _agreeing(references: References, cluster: dict[str, int]) -> dict[str, list[bool]]:
+    """For each paper, which of its references are in its own cluster."""
+    return {p: [cluster[p] == cluster[q] for q in cited] for p, cited in references.items()}
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values))
+
+
+INSIDE = Task(
+    name="trends.inside",
+    title="How closed is a circle?",
+    points=2,
+    minutes=6,
+    prompt=r"""
+The papers of a field fall into clusters. What share of **all citations** goes from a paper to
+one of its own cluster? Return a number between 0 and 1.""",
+    hint="List all pairs (paper, cited) first. Each citation counts once.",
+    lesson="compare it with chance: with three equal clusters, a third would stay inside by luck "
+    "alone.",
+    reference=inside,
+    cases=_inside_cases,
+    mistakes=(
+        Mistake(
+            "This is the share that leaves the cluster.",
+            lambda r, c: 1 - inside(r, c),
+        ),
+        Mistake(
+            "This is how many stay inside, not the share.",
+            lambda r, c: sum(map(sum, _agreeing(r, c).values())),
+        ),
+        Mistake(
+            "A mean of shares: a paper with one reference counts as much as one with three.",
+            lambda r, c: _mean([_mean(list(map(float, a))) for a in _agreeing(r, c).values() if a]),
+        ),
+        Mistake(
+            "Papers without references drag the mean down: this is a mean over papers.",
+            lambda r, c: _mean([float(np.mean(a)) if a else 0.0 for a in _agreeing(r, c).values()]),
+        ),
+        Mistake(
+            "This divides by the number of papers, not of citations.",
+            lambda r, c: sum(map(sum, _agreeing(r, c).values())) / len(r),
+        ),
+        Mistake(
+            "This is the share of papers with at least one reference inside.",
+            lambda r, c: _mean([float(any(a)) for a in _agreeing(r, c).values()]),
+        ),
+    ),
+)
+
+# -- rank -------------------------------------------------------------------------------------
+
+CLAIM = Task(
+    name="trends.claim",
+    title="What does a high rank say?",
+    points=1,
+    minutes=3,
+    prompt=r"""
+Paper X is cited twice, both times by papers that everybody cites. Paper Y is cited four times,
+by papers that nobody cites. In PageRank, X stands above Y. What does that say?
+
+- `"a"`: X is the better paper.
+- `"b"`: X is newer.
+- `"c"`: a reader who keeps following references comes to X more often.
+- `"d"`: more papers cite X.
+
+Set `claim` to one letter.""",
+    hint="PageRank is the share of time that somebody spends where, who walks from paper to paper.",
+    lesson="a rank tells where references lead, and nothing about whether a paper is right: read "
+    "it.",
+    reference="c",
+    observe=lambda answer: str(answer).strip().lower(),
+    mistakes=(
+        Mistake("A count of arrows cannot judge quality: famous mistakes are cited, too.", "a"),
+        Mistake("Newer papers have had less time to be cited; nothing here is about dates.", "b"),
+        Mistake("Count again: two is less than four. It is about who cites, not how many.", "d"),
+    ),
+)
+
+
+def pagerank(references: dict[str, list[str]], damping: float, rounds: int) -> dict[str, float]:
+    """The rank of each paper after some rounds, starting from equal ranks that add up to 1."""
+    ### BEGIN SOLUTION
+    n = len(references)
+    rank = dict.fromkeys(references, 1 / n)
+    for _ in range(rounds):
+        lost = sum(rank[paper] for paper, cited in references.items() if not cited)
+        new = dict.fromkeys(references, (1 - damping) / n + damping * lost / n)
+        for paper, cited in references.items():
+            for one in cited:
+                new[one] += damping * rank[paper] / len(cited)
+        rank = new
+    return rank
+    ### END SOLUTION
+
+
+def _pagerank(
+    references: References, damping: float, rounds: int, form: str = "right"
+) -> dict[str, float]:
+    """The rank, and what goes wrong with it."""
+    if form == "backwards":
+        references = _cited_by(references)
+    if form == "swapped":
+        damping = 1 - damping
+    if form == "undamped":
+        damping = 1.0
+    if form == "early":
+        rounds -= 1
+    n = len(references)
+    by = _cited_by(references)
+    rank = dict.fromkeys(references, 1 / n)
+    for _ in range(rounds):
+        lost = 0.0 if form == "lossy" else sum(rank[p] for p in references if not references[p])
+        rank = {
+            p: (1 - damping) / n
+            + damping * lost / n
+            + damping
+            * sum(rank[q] / (1 if form == "undivided" else len(references[q])) for q in by[p])
+            for p in references
+        }
+    return rank
+
+
+def _pagerank_cases(seed: int) -> list[Case]:
+    return [
+        Case((references, damping, rounds), atol=1e-7)
+        for references, damping, rounds in zip(_graphs(seed), (0.85, 0.6), (3, 30), strict=True)
+    ]
+
+
+PAGERANK = Task(
+    name="trends.pagerank",
+    title="PageRank by hand",
+    points=2,
+    minutes=14,
+    prompt=r"""
+A citation from an important paper should count more. Start with rank $1/n$ for each of the $n$
+papers, and repeat `rounds` times: every paper shares its rank equally among the papers it
+cites; a paper that cites nothing shares with all $n$; the new rank is $(1 - d)/n$ plus $d$
+times what came in, where $d$ is `damping`. All ranks are renewed at once.""",
+    hint="Keep old and new ranks in two dictionaries. Do the ranks still add up to 1 after a "
+    "round?",
+    lesson="importance flows along references until it settles; the ranks always add up to 1.",
+    reference=pagerank,
+    cases=_pagerank_cases,
+    mistakes=(
+        Mistake(
+            "The rank flows to the papers that cite, not to those that are cited.",
+            partial(_pagerank, form="backwards"),
+        ),
+        Mistake(
+            "Rank gets lost: what becomes of the share of papers that cite nothing?",
+            partial(_pagerank, form="lossy"),
+        ),
+        Mistake(
+            "`damping` stands where 1 - `damping` belongs: most of the rank should flow.",
+            partial(_pagerank, form="swapped"),
+        ),
+        Mistake(
+            "A paper gives its whole rank to each reference; it must share it.",
+            partial(_pagerank, form="undivided"),
+        ),
+        Mistake("The damping is not there.", partial(_pagerank, form="undamped")),
+        Mistake("One round is missing.", partial(_pagerank, form="early")),
+    ),
+    picture="""
+references = {
+    "A": [], "B": ["A"], "C": ["A"], "D": ["B", "C"], "E": ["B"], "F": ["B", "D"], "G": ["D"],
+}
+ranks = pagerank(references, damping=0.85, rounds=50)
+plt.figure(figsize=(4, 2))
+plt.bar(list(ranks), list(ranks.values()))
+plt.ylabel("PageRank")
+plt.show()
+""",
+    alt="Bars for seven papers A to G: A, on which all others build, has by far the highest "
+    "rank; B "
+    "comes second; E, F and G, which nobody cites, are lowest and equal.",
+)
+
+CHAPTER = Chapter(
+    name="trends",
+    title="reading a field",
+    intro=r"""
+Nobody can read every paper. Citations show where to begin, in which order to go on, and what
+belongs together. The papers here have letters for names; what you write works for real ones.""",
+    setup="""
+import matplotlib.pyplot as plt
+
+from ddpm_course.grading import check
+""",
+    tasks=(CITATIONS, ANCESTORS, OVERLAP, INSIDE, READING_ORDER, CLAIM, PAGERANK),
+)

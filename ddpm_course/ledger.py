@@ -1,0 +1,658 @@
+"""The ledger: every claim of the book beside the torch function that computes it.
+
+A claim is proved by SymPy and evaluated by NumPy, in ``ddpm_course.symbolic``, which knows nothing of
+torch. Here both meet: each binding evaluates a claim at every t of three schedules, in float64, and lays
+the result beside what the package computes.
+
+    >>> from ddpm_course import ledger
+    >>> ledger.main()          # what ``ddpm-course verify`` prints; 1 when anything fails
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddpm_course import data, forward, gaussian, loss, marginal, metrics, reverse, schedule
+from ddpm_course.symbolic import CLAIMS, ClaimError
+from ddpm_course.symbolic import forward as sym_forward
+from ddpm_course.symbolic import loss as sym_loss
+from ddpm_course.symbolic import marginal as sym_marginal
+from ddpm_course.symbolic import notation as nt
+from ddpm_course.symbolic import reverse as sym_reverse
+from ddpm_course.symbolic.claim import Claim, at_time
+
+__all__ = ["BINDINGS", "TOLERANCE", "Binding", "Entry", "entries", "largest_error", "main"]
+
+TOLERANCE = 1e-10  # the largest relative error that is accepted
+
+Pair = tuple[Any, Any]  # what torch computes, what the claim says: (T, d), or (T, 1)
+
+
+class Setting:
+    """A schedule, and random data for all of its steps at once: row t - 1 belongs to step t."""
+
+    def __init__(self, name: str) -> None:
+        kind, length = name.split("-")
+        self.name = name
+        self.schedule = getattr(schedule.Schedule, kind)(int(length))
+        rng = np.random.default_rng(7)
+        draw = lambda: torch.from_numpy(rng.standard_normal((int(length), 3)))  # noqa: E731
+        self.x_0, self.x_t, self.eps, self.eps_hat, self.z = (draw() for _ in range(5))
+        self.t = torch.arange(1, int(length) + 1)
+        self.beta = self.schedule.beta.numpy()
+        self.length = int(length)
+
+    def numeric(self, claim: Claim, given: Mapping[Any, Any] | None = None, **at: Any) -> Any:
+        """The right side of a claim at every t; ``given`` as for ``Claim.numeric``."""
+        values = {key: np.asarray(value) for key, value in (given or {}).items()}
+        return claim.numeric(self.beta, values, **at)
+
+    def column(self, table: Tensor) -> Tensor:
+        """A table of the schedule at t = 1..T."""
+        return table[1:, None]
+
+
+SETTINGS = ("linear-10", "cosine-1000", "linear-1000")  # quick ones first: a mutant dies early
+
+
+class Binding(NamedTuple):
+    """What computes a claim: names of functions, and the two results to compare."""
+
+    functions: tuple[str, ...]
+    pairs: Callable[[Claim, Setting], Iterator[Pair]]
+
+
+def network(x_t: Tensor, t: Tensor) -> Tensor:
+    """A network in closed form, so that claims can be evaluated with the same one."""
+    return torch.sin(2 * x_t) + 0.3 * torch.cos(0.1 * t).view(-1, *[1] * (x_t.ndim - 1))
+
+
+def _noise(shape: Any, generator: torch.Generator, dtype: Any = torch.float64) -> Tensor:
+    return torch.randn(shape, generator=generator, dtype=dtype)
+
+
+def _seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(11)
+
+
+def _both(distribution: Any, said: tuple[Any, Any]) -> Iterator[Pair]:
+    """Mean and variance of a Gaussian, torch's and the claim's."""
+    yield distribution.mean, said[0]
+    yield distribution.var, said[1]
+
+
+# -- forward ---------------------------------------------------------------------------------------
+
+
+def _density(claim: Claim, s: Setting) -> Iterator[Pair]:
+    mean, var = s.eps, s.z**2 + 0.1
+    found = gaussian.Gaussian(mean, var).log_prob(s.x_0).exp()
+    given = {sym_forward.y: s.x_0, sym_forward.mu: mean, sym_forward.sd: var.sqrt()}
+    yield found, s.numeric(claim, given)
+
+
+def _step(claim: Claim, s: Setting) -> Iterator[Pair]:
+    said = s.numeric(claim, {nt.x(nt.t - 1): s.x_0})
+    found = forward.step(s.x_0, s.t, s.schedule)
+    if isinstance(said, tuple):
+        yield from _both(found, said)
+    else:
+        yield (found.var if claim.name.endswith("variance") else found.mean), said
+
+
+def _stepped(claim: Claim, s: Setting) -> Iterator[Pair]:
+    found = forward.step(s.x_0, s.t, s.schedule).sample(_seeded())
+    eps = _noise(s.x_0.shape, _seeded())
+    yield found, s.numeric(claim, {nt.x(nt.t - 1): s.x_0, nt.eps_at: _table(eps)})
+
+    walk = torch.stack(list(forward.trajectory(s.x_0[:1], s.schedule, _seeded())))[:, 0]
+    generator = _seeded()
+    eps = torch.cat([_noise((1, 3), generator) for _ in range(s.length)])
+    if len(walk) != s.length + 1:
+        raise ValueError(f"the walk has {len(walk)} states for {s.length} steps")
+    yield walk[1:], s.numeric(claim, {nt.x(nt.t - 1): walk[:-1], nt.eps_at: _table(eps)})
+
+
+def _table(rows: Tensor) -> Tensor:
+    """Rows for t = 1..T as a table with an entry 0."""
+    return torch.cat([torch.full_like(rows[:1], math.nan), rows])
+
+
+# -- marginal --------------------------------------------------------------------------------------
+
+
+def _of_schedule(attribute: str) -> Callable[[Claim, Setting], Iterator[Pair]]:
+    def pairs(claim: Claim, s: Setting) -> Iterator[Pair]:
+        yield s.column(getattr(s.schedule, attribute)), s.numeric(claim)
+        looked_up = s.schedule.at(getattr(s.schedule, attribute), s.t, s.x_0)
+        yield looked_up, s.numeric(claim)
+
+    return pairs
+
+
+def _given_x0(claim: Claim, s: Setting) -> Iterator[Pair]:
+    found = marginal.given_x0(s.x_0, s.t, s.schedule)
+    said = s.numeric(claim, {nt.x(0): s.x_0})
+    if isinstance(said, tuple):
+        yield from _both(found, said)
+    else:
+        yield (found.var if claim.name.endswith("variance") else found.mean), said
+
+
+def _sample(claim: Claim, s: Setting) -> Iterator[Pair]:
+    found, kept = marginal.sample(s.x_0, s.t, s.schedule, eps=s.eps)
+    yield found, s.numeric(claim, {nt.x(0): s.x_0, nt.eps: s.eps})
+    yield kept, s.eps
+    found, drawn = marginal.sample(s.x_0, s.t, s.schedule, generator=_seeded())
+    yield drawn, _noise(s.x_0.shape, _seeded())
+    yield found, s.numeric(claim, {nt.x(0): s.x_0, nt.eps: drawn})
+
+
+def _predict_x0(claim: Claim, s: Setting) -> Iterator[Pair]:
+    found = marginal.predict_x0(s.x_t, s.eps, s.t, s.schedule)
+    given = {nt.x(nt.t): s.x_t, nt.eps: s.eps, nt.eps_theta(nt.x(nt.t), nt.t): s.eps}
+    yield found, s.numeric(claim, given)
+
+
+def _predict_eps(claim: Claim, s: Setting) -> Iterator[Pair]:
+    found = marginal.predict_eps(s.x_t, s.x_0, s.t, s.schedule)
+    yield found, s.numeric(claim, {nt.x(nt.t): s.x_t, nt.x(0): s.x_0})
+
+
+def _linear(claim: Claim, s: Setting) -> Iterator[Pair]:
+    if s.name.startswith("linear"):
+        ends = {nt.beta(1): 1e-4, nt.beta(nt.T): 0.02}
+        yield s.column(s.schedule.beta), s.numeric(claim, ends)
+
+
+def _linear_alpha_bar(claim: Claim, s: Setting) -> Iterator[Pair]:
+    if s.name.startswith("linear"):
+        delta = (0.02 - 1e-4) / (s.length - 1)
+        given = {sym_marginal.delta: delta, sym_marginal.c: (1 - 1e-4) / delta}
+        yield s.column(s.schedule.alpha_bar), s.numeric(claim, given)
+
+
+def _cosine(claim: Claim, s: Setting) -> Iterator[Pair]:
+    if s.name.startswith("cosine"):
+        said = s.numeric(claim, {sym_marginal.offset: 0.008})
+        uncut = s.schedule.beta[1:] < 0.999  # at the cut, ᾱ_t is that of cosine-beta
+        yield s.column(s.schedule.alpha_bar)[uncut], said[uncut.numpy()]
+
+
+def _cosine_beta(claim: Claim, s: Setting) -> Iterator[Pair]:
+    if s.name.startswith("cosine"):
+        uncut = CLAIMS["marginal.cosine"]
+        times = np.arange(s.length + 1)
+        table = s.numeric(uncut, {sym_marginal.offset: 0.008}, t=times).ravel()
+        given = {nt.alpha_bar: table, sym_marginal.beta_max: 0.999}
+        yield s.column(s.schedule.beta), s.numeric(claim, given)
+
+
+def _prior(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """KL(q(x_T | x_0) || N(0, I)): from the two Gaussians, and from the bound."""
+    given = {nt.x(0): s.x_0, nt.d: 3}
+    said = s.numeric(claim, given)[-1:]
+    q = marginal.given_x0(s.x_0[-1:], s.length, s.schedule)
+    standard = gaussian.Gaussian(torch.zeros(1, 3, dtype=torch.float64), torch.ones(1, 3, dtype=torch.float64))
+    yield q.kl(standard).sum(1, keepdim=True), said
+    if s.length == 10:
+        x_0 = s.x_0[-1:]
+        bits = loss.bits_per_dim(network, x_0, s.schedule, generator=_seeded())
+        yield bits.prior.reshape(1, 1) * 3 * math.log(2), said
+
+
+# -- reverse ---------------------------------------------------------------------------------------
+
+
+def _posterior(claim: Claim, s: Setting) -> Iterator[Pair]:
+    found = reverse.posterior(s.x_0, s.x_t, s.t, s.schedule)
+    said = s.numeric(claim, {nt.x(0): s.x_0, nt.x(nt.t): s.x_t})
+    if isinstance(said, tuple):
+        yield from _both(found, said)
+    elif claim.name.endswith("variance"):
+        yield found.var, said
+        yield s.column(s.schedule.beta_tilde), said
+    else:
+        yield found.mean, said
+
+
+def _first(claim: Claim, s: Setting) -> Iterator[Pair]:
+    found = reverse.posterior(s.x_0[:1], s.x_t[:1], 1, s.schedule)
+    said = s.numeric(claim, {nt.x(0): s.x_0[:1], nt.x(1): s.x_t[:1]}, t=[1])
+    if claim.name.endswith("mean"):
+        yield found.mean, said
+    else:
+        yield found.var, said
+        yield s.schedule.beta_tilde[1:2, None], said
+
+
+def _mean_eps(claim: Claim, s: Setting) -> Iterator[Pair]:
+    x_0 = marginal.predict_x0(s.x_t, s.eps, s.t, s.schedule)
+    found = reverse.posterior(x_0, s.x_t, s.t, s.schedule).mean
+    yield found, s.numeric(claim, {nt.x(nt.t): s.x_t, nt.eps: s.eps})
+
+
+def _of_network(s: Setting, **more: Any) -> dict[Any, Any]:
+    return {nt.x(nt.t): s.x_t, nt.eps_theta(nt.x(nt.t), nt.t): s.eps_hat, **more}
+
+
+def _transition(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """p_θ: its mean is that of ``reverse.mean-model``, its variance one of two."""
+    mean = s.numeric(CLAIMS["reverse.mean-model"], _of_network(s))
+    for variance, table in (("beta", s.schedule.beta), ("beta_tilde", s.schedule.beta_tilde)):
+        found = reverse.transition(s.eps_hat, s.x_t, s.t, s.schedule, variance, clip_x0=False)
+        given = {nt.mu_theta(nt.x(nt.t), nt.t): mean, nt.sigma: table.sqrt()}
+        yield from _both(found, s.numeric(claim, given))
+
+
+def _mean_model(claim: Claim, s: Setting) -> Iterator[Pair]:
+    found = reverse.transition(s.eps_hat, s.x_t, s.t, s.schedule, clip_x0=False).mean
+    yield found, s.numeric(claim, _of_network(s))
+
+
+def _update(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """One update, and a whole walk of the sampler, step by step from its own states."""
+    deviation = s.schedule.beta_tilde.sqrt()
+    found = reverse.transition(s.eps_hat, s.x_t, s.t, s.schedule, clip_x0=False).sample(_seeded())
+    z = _noise(s.x_t.shape, _seeded())
+    given = _of_network(s) | {nt.sigma: deviation, nt.z: z}
+    yield found, s.numeric(claim, given)
+
+    for variance, table in (("beta_tilde", s.schedule.beta_tilde), ("beta", s.schedule.beta)):
+        start = s.x_t[:1]
+        walk = list(
+            reverse.ancestral(
+                network, (1, 3), s.schedule, variance, False, generator=_seeded(), x_T=start
+            )
+        )
+        if [step.t for step in walk] != list(range(s.length, -1, -1)):
+            raise ValueError(f"the sampler stood at {[step.t for step in walk][:3]}...")
+        states = torch.cat([step.x_t for step in reversed(walk)])  # row t is x_t
+        generator = _seeded()
+        fresh = [_noise((1, 3), generator) for _ in range(s.length - 1)]  # for t = T..2
+        z = torch.cat([torch.zeros(1, 3, dtype=torch.float64), *reversed(fresh)])
+        predicted = network(states[1:], s.t)
+        given = {
+            nt.x(nt.t): states[1:],
+            nt.eps_theta(nt.x(nt.t), nt.t): predicted,
+            nt.sigma: table.sqrt(),
+            nt.z: z,
+        }
+        yield states[:-1], s.numeric(claim, given)
+        seen = torch.cat([step.x0_hat for step in reversed(walk)])[1:]
+        yield seen, s.numeric(CLAIMS["reverse.x0-model"], given)
+
+
+def _gaussian_data(s: Setting) -> tuple[data.Mixture, dict[Any, Any]]:
+    mean, deviation = 0.4, 0.7
+    mixture = data.Mixture(
+        torch.ones(1, dtype=torch.float64),
+        torch.full((1, 3), mean, dtype=torch.float64),
+        torch.tensor([deviation**2], dtype=torch.float64),
+    )
+    return mixture, {sym_reverse.m: mean, sym_reverse.spread: deviation, nt.x(nt.t): s.x_t}
+
+
+def _denoiser(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """E[x_0 | x_t], from the exact network for Gaussian data."""
+    mixture, given = _gaussian_data(s)
+    eps = mixture.eps(s.schedule)(s.x_t, s.t)
+    said = s.numeric(claim, given)
+    # As noise: near t = T of the cosine schedule, x_0 itself would hang on the last digits of ε.
+    yield eps, s.numeric(CLAIMS["marginal.eps-from-x0"], {nt.x(nt.t): s.x_t, nt.x(0): said})
+
+
+def _noised(claim: Claim, s: Setting) -> Iterator[Pair]:
+    mixture, given = _gaussian_data(s)
+    mean, var = s.numeric(claim, given)
+    every = [mixture.noised(t, s.schedule) for t in range(1, s.length + 1)]
+    yield torch.cat([one.means[:, :1] for one in every]), mean
+    yield torch.stack([one.variances for one in every]), var
+
+
+# -- loss ------------------------------------------------------------------------------------------
+
+
+def _kl(claim: Claim, s: Setting) -> Iterator[Pair]:
+    one = gaussian.Gaussian(s.x_0, s.z**2 + 0.1)
+    two = gaussian.Gaussian(s.x_t, s.eps**2 + 0.1)
+    given = {
+        sym_loss.m_1: one.mean,
+        sym_loss.m_2: two.mean,
+        nt.var_1: one.var,
+        nt.var_2: two.var,
+    }
+    yield one.kl(two), s.numeric(claim, given)
+
+
+def _kl_isotropic(claim: Claim, s: Setting) -> Iterator[Pair]:
+    one = gaussian.Gaussian(s.x_0, s.z[:, :1] ** 2 + 0.1)
+    two = gaussian.Gaussian(s.x_t, s.eps[:, :1] ** 2 + 0.1)
+    given = {nt.mu_1: one.mean, nt.mu_2: two.mean, nt.var_1: one.var, nt.var_2: two.var, nt.d: 3}
+    yield one.kl(two).sum(1, keepdim=True), s.numeric(claim, given)
+
+
+def _terms(s: Setting, x_0: Tensor, x_t: Tensor, eps: Tensor, variance: str) -> dict[Any, Any]:
+    """What the claims about L_{t-1} need, from claims alone."""
+    table = {"beta": s.schedule.beta, "beta_tilde": s.schedule.beta_tilde}[variance]
+    here = {nt.x(0): x_0, nt.x(nt.t): x_t, nt.eps_theta(nt.x(nt.t), nt.t): eps, nt.d: x_0.shape[1]}
+    here |= {nt.sigma: table.sqrt()}
+    at = {"t": np.arange(2, s.length + 1)}
+    here |= {nt.mu_theta(nt.x(nt.t), nt.t): s.numeric(CLAIMS["reverse.mean-model"], here, **at)}
+    here |= {nt.x0_hat(nt.x(nt.t), nt.t): s.numeric(CLAIMS["reverse.x0-model"], here, **at)}
+    constant = dict(CLAIMS["loss.mean-error"].assuming)[sym_loss.const]
+    probe = CLAIMS["loss.weight"].with_step(0, constant)
+    return here | {sym_loss.const: s.numeric(probe, here, **at)}
+
+
+def _step_error(variance: str) -> Callable[[Claim, Setting], Iterator[Pair]]:
+    """KL(posterior || transition) for t = 2..T."""
+
+    def pairs(claim: Claim, s: Setting) -> Iterator[Pair]:
+        x_0, x_t, eps_hat, t = s.x_0[1:], s.x_t[1:], s.eps_hat[1:], s.t[1:]
+        said = s.numeric(claim, given := _terms(s, x_0, x_t, eps_hat, variance), t=t.numpy())
+        p = reverse.transition(eps_hat, x_t, t, s.schedule, variance, clip_x0=False)
+        found = reverse.posterior(x_0, x_t, t, s.schedule).kl(p).sum(1, keepdim=True)
+        yield found, said
+        assert given
+
+    return pairs
+
+
+def _eps_error(claim: Claim, s: Setting) -> Iterator[Pair]:
+    x_0, eps, eps_hat, t = s.x_0[1:], s.eps[1:], s.eps_hat[1:], s.t[1:]
+    x_t, _ = marginal.sample(x_0, t, s.schedule, eps=eps)
+    given = _terms(s, x_0, x_t, eps_hat, "beta") | {nt.eps: eps}
+    p = reverse.transition(eps_hat, x_t, t, s.schedule, "beta", clip_x0=False)
+    found = reverse.posterior(x_0, x_t, t, s.schedule).kl(p).sum(1, keepdim=True)
+    yield found, s.numeric(claim, given, t=t.numpy()) + given[sym_loss.const]
+
+
+def _epsilon_loss(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """One image at a time, at its own t; then all of them at once."""
+    x_t, _ = marginal.sample(s.x_0, s.t, s.schedule, eps=s.eps)
+    inside = nt.eps_theta(nt.x(nt.t), nt.t)
+    noised = claim.registry["marginal.sample"].rhs
+    said = network(torch.from_numpy(s.numeric(claim.registry["marginal.sample"], _clean(s))), s.t)
+    given = {**_clean(s), inside: said, at_time(inside, {nt.x(nt.t): noised}): said}
+    said = s.numeric(claim, given) / 3
+    one = [
+        loss.epsilon_loss(network, s.x_0[j : j + 1], s.schedule, t=j + 1, eps=s.eps[j : j + 1])
+        for j in range(s.length)
+    ]
+    yield torch.stack(one)[:, None], said
+    yield loss.epsilon_loss(network, s.x_0, s.schedule, s.t, s.eps).reshape(1, 1), said.mean(
+        keepdims=True
+    )
+    assert x_t.shape == s.x_0.shape
+
+
+def _clean(s: Setting) -> dict[Any, Any]:
+    return {nt.x(0): s.x_0, nt.eps: s.eps}
+
+
+def _bound(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """Every term of the bound, for images drawn on a grid of 17 values, and their sum in bits."""
+    if s.length != 10:
+        return
+    levels = 17
+    grid = torch.linspace(-1, 1, levels, dtype=torch.float64)
+    x_0 = grid[torch.arange(3).repeat(4, 1) * 5 + torch.arange(4)[:, None]]  # (4, 3)
+    bits = loss.bits_per_dim(
+        network, x_0, s.schedule, levels, "beta", False, generator=_seeded()
+    )
+    generator = _seeded()
+    noise = {t: _noise(x_0.shape, generator) for t in (*range(s.length, 1, -1), 1)}
+    terms = np.zeros((4, s.length + 1))  # L_k of each image at index k
+    for j in range(4):
+        image = x_0[j : j + 1].expand(s.length, 3)
+        eps = torch.stack([noise[t][j] for t in range(1, s.length + 1)])
+        made = torch.from_numpy(
+            s.numeric(CLAIMS["marginal.sample"], {nt.x(0): image, nt.eps: eps})
+        )
+        predicted = network(made, s.t)
+        given = _terms(s, image[1:], made[1:], predicted[1:], "beta")
+        terms[j, 1 : s.length] = s.numeric(
+            CLAIMS["loss.mean-error"], given, t=np.arange(2, s.length + 1)
+        ).ravel()
+        terms[j, s.length] = s.numeric(CLAIMS["loss.prior"], {nt.x(0): image, nt.d: 3})[-1, 0]
+        first = {nt.x(nt.t): made[:1], nt.eps_theta(nt.x(nt.t), nt.t): predicted[:1]}
+        mean = s.numeric(CLAIMS["reverse.mean-model"], first, t=[1])
+        terms[j, 0] = -np.log(_cell(s, x_0[j : j + 1], mean, levels)).sum()
+    mean_terms = terms.mean(0)
+    scale = 3 * math.log(2)
+    yield bits.decoder.reshape(1, 1) * scale, mean_terms[:1].reshape(1, 1)
+    yield bits.per_t[2:, None] * scale, mean_terms[1:-1, None]
+    yield bits.prior.reshape(1, 1) * scale, mean_terms[-1:].reshape(1, 1)
+    yield bits.per_t[:2, None], np.zeros((2, 1))
+    if claim.name == "evaluation.bits":
+        said = s.numeric(claim, {nt.Loss: mean_terms, nt.d: 3}, t=[1])
+        yield bits.total.reshape(1, 1), np.asarray(said).reshape(1, 1)
+
+
+def _cell(s: Setting, x_0: Any, mean: Any, levels: int, claim: Claim | None = None) -> Any:
+    """``loss.decoder`` on an even grid from -1 to 1, at t = 1."""
+    x_0 = np.asarray(x_0)
+    half = 1 / (levels - 1)
+    given = {
+        sym_loss.lower: np.where(x_0 < -1 + half, -np.inf, x_0 - half),
+        sym_loss.upper: np.where(x_0 > 1 - half, np.inf, x_0 + half),
+        nt.mu_theta(nt.x(1), 1): mean,
+        nt.sigma: s.schedule.beta.sqrt(),
+    }
+    return s.numeric(claim or CLAIMS["loss.decoder"], given, t=[1])
+
+
+def _decoder(claim: Claim, s: Setting) -> Iterator[Pair]:
+    for levels in (17, 256):
+        grid = torch.linspace(-1, 1, levels, dtype=torch.float64)[None]
+        for center in (-0.98, -0.3, 0.013, 1.02):
+            mean = torch.full_like(grid, center)
+            p = gaussian.Gaussian(mean, s.schedule.beta[1].reshape(1, 1))
+            found = loss.discretized_log_prob(grid, p, levels).exp()
+            said = _cell(s, grid, mean, levels, claim)
+            yield found, said
+
+
+def _decoder_sum(claim: Claim, s: Setting) -> Iterator[Pair]:
+    for levels in (2, 17, 256):
+        grid = torch.linspace(-1, 1, levels, dtype=torch.float64)[None]
+        p = gaussian.Gaussian(torch.full_like(grid, 0.2), torch.full((1, 1), 0.03, dtype=torch.float64))
+        found = loss.discretized_log_prob(grid, p, levels).exp().sum(1, keepdim=True)
+        yield found, np.full((1, 1), s.numeric(claim))
+
+
+def _score(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """The gradient that autograd takes of the log-density."""
+    with torch.enable_grad():
+        x_t, eps = marginal.sample(s.x_0, s.t, s.schedule, eps=s.eps)
+        x_t = x_t.detach().requires_grad_()
+        density = marginal.given_x0(s.x_0, s.t, s.schedule).log_prob(x_t).sum()
+        (found,) = torch.autograd.grad(density, x_t)
+    yield found, s.numeric(claim, {nt.eps: eps})
+
+
+def _marginal_score(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """For Gaussian data, where E[ε | x_t] is known."""
+    mixture, given = _gaussian_data(s)
+    clean = s.numeric(CLAIMS["reverse.gaussian-data"], given)
+    noise = s.numeric(CLAIMS["marginal.eps-from-x0"], {nt.x(nt.t): s.x_t, nt.x(0): clean})
+    said = s.numeric(claim, {nt.E(nt.eps, nt.x(nt.t)): noise})
+    every = [
+        mixture.noised(t, s.schedule).score(s.x_t[t - 1 : t]) for t in range(1, s.length + 1)
+    ]
+    yield torch.cat(every), said
+
+
+def _frechet(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """For one component, where matrices are numbers."""
+    a, b = s.x_0[:, :1], 2 * s.x_t[:, :1] + 0.3
+    given = {
+        nt.mu_1: a.mean(),
+        nt.mu_2: b.mean(),
+        nt.Spread(1): a.var(),
+        nt.Spread(2): b.var(),
+    }
+    said = np.asarray(s.numeric(claim, {k: v.reshape(1, 1) for k, v in given.items()}, t=[1]))
+    yield np.full((1, 1), metrics.frechet_distance(a, b)), said.reshape(1, 1)
+
+
+SCHEDULE_AT = "Schedule.at"
+BINDINGS: dict[str, Binding] = {
+    "forward.gaussian": Binding(("Gaussian.log_prob",), _density),
+    "forward.transition": Binding(("forward.step", SCHEDULE_AT), _step),
+    "forward.reparameterization": Binding(
+        ("forward.step", "Gaussian.sample", "forward.trajectory"), _stepped
+    ),
+    "forward.reparameterization-mean": Binding(("forward.step",), _step),
+    "forward.reparameterization-variance": Binding(("forward.step",), _step),
+    "marginal.alpha": Binding(("Schedule.alpha", SCHEDULE_AT), _of_schedule("alpha")),
+    "marginal.alpha-bar": Binding(("Schedule.alpha_bar",), _of_schedule("alpha_bar")),
+    "marginal.alpha-bar-step": Binding(("Schedule.alpha_bar",), _of_schedule("alpha_bar")),
+    "marginal.mean": Binding(("marginal.given_x0",), _given_x0),
+    "marginal.variance": Binding(("marginal.given_x0",), _given_x0),
+    "marginal.closed-form": Binding(("marginal.given_x0",), _given_x0),
+    "marginal.sample": Binding(("marginal.sample",), _sample),
+    "marginal.x0-from-eps": Binding(("marginal.predict_x0",), _predict_x0),
+    "marginal.eps-from-x0": Binding(("marginal.predict_eps",), _predict_eps),
+    "marginal.snr": Binding(("Schedule.snr",), _of_schedule("snr")),
+    "marginal.linear": Binding(("Schedule.linear",), _linear),
+    "marginal.linear-alpha-bar": Binding(
+        ("Schedule.linear", "Schedule.alpha_bar"), _linear_alpha_bar
+    ),
+    "marginal.cosine": Binding(("Schedule.cosine",), _cosine),
+    "marginal.cosine-beta": Binding(("Schedule.cosine",), _cosine_beta),
+    "marginal.prior-kl": Binding(("Gaussian.kl", "loss.bits_per_dim"), _prior),
+    "reverse.transition": Binding(("reverse.transition", "reverse._step_back"), _transition),
+    "reverse.posterior-variance": Binding(
+        ("Schedule.beta_tilde", "reverse.posterior"), _posterior
+    ),
+    "reverse.posterior-mean": Binding(("reverse.posterior",), _posterior),
+    "reverse.posterior": Binding(("reverse.posterior",), _posterior),
+    "reverse.mean-eps": Binding(("reverse.posterior",), _mean_eps),
+    "reverse.first-step": Binding(("Schedule.beta_tilde", "reverse.posterior"), _first),
+    "reverse.first-mean": Binding(("reverse.posterior",), _first),
+    "reverse.gaussian-marginal": Binding(("Mixture.noised",), _noised),
+    "reverse.gaussian-data": Binding(("Mixture.eps", "Mixture.score"), _denoiser),
+    "reverse.x0-model": Binding(("marginal.predict_x0",), _predict_x0),
+    "reverse.mean-model": Binding(("reverse.transition", "reverse._predict_x0"), _mean_model),
+    "reverse.update": Binding(("reverse.ancestral", "Gaussian.sample"), _update),
+    "loss.kl-gaussians": Binding(("Gaussian.kl",), _kl),
+    "loss.kl-isotropic": Binding(("Gaussian.kl",), _kl_isotropic),
+    "loss.elbo": Binding(("loss.bits_per_dim",), _bound),
+    "loss.prior": Binding(("Gaussian.kl", "loss.bits_per_dim"), _prior),
+    "loss.mean-error": Binding(
+        ("Gaussian.kl", "reverse.posterior", "reverse.transition"), _step_error("beta")
+    ),
+    "loss.eps-error": Binding(
+        ("Gaussian.kl", "reverse.posterior", "reverse.transition"), _eps_error
+    ),
+    "loss.x0-error": Binding(
+        ("Gaussian.kl", "reverse.posterior", "reverse.transition"), _step_error("beta_tilde")
+    ),
+    "loss.simple": Binding(("loss.epsilon_loss",), _epsilon_loss),
+    "loss.decoder": Binding(("loss.discretized_log_prob",), _decoder),
+    "loss.decoder-sum": Binding(("loss.discretized_log_prob",), _decoder_sum),
+    "loss.score": Binding(("Gaussian.log_prob",), _score),
+    "loss.marginal-score": Binding(("Mixture.score", "Mixture.noised"), _marginal_score),
+    "evaluation.frechet": Binding(("metrics.frechet_distance",), _frechet),
+    "evaluation.bits": Binding(("loss.bits_per_dim",), _bound),
+}
+
+
+class Entry(NamedTuple):
+    """A row of the ledger."""
+
+    name: str
+    kinds: list[str]
+    functions: tuple[str, ...]
+    error: float | None  # the largest relative error; None when no function computes the claim
+    wrong: str  # what is wrong, or nothing
+
+
+def relative_error(found: Any, said: Any) -> float:
+    """The largest relative error over all t: of each row, relative to the largest entry of the row."""
+    a = np.atleast_2d(found.detach().numpy() if isinstance(found, Tensor) else np.asarray(found))
+    b = np.atleast_2d(np.asarray(said, dtype=np.float64))
+    a, b = np.broadcast_arrays(a, b)
+    gap = np.abs(a - b).max(axis=1)
+    size = np.abs(b).max(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(gap == 0, 0.0, gap / size)
+    return float(np.where(np.isfinite(error), error, np.inf).max(initial=0.0))
+
+
+def largest_error(claim: Claim, settings: tuple[str, ...] = SETTINGS, stop: float = math.inf) -> float:
+    """The largest relative error between a claim and what computes it, over every t.
+
+    Args:
+        stop: give up as soon as the error is larger than this.
+    """
+    worst = 0.0
+    for name in settings:
+        for found, said in BINDINGS[claim.name].pairs(claim, Setting(name)):
+            worst = max(worst, relative_error(found, said))
+            if worst > stop:
+                return worst
+    return worst
+
+
+def entries(prove: bool = True) -> Iterator[Entry]:
+    """The ledger, row by row.
+
+    Args:
+        prove: prove each claim too; without it only the numbers are compared.
+    """
+    for claim in CLAIMS.values():
+        wrong, error, functions = "", None, ()
+        if prove:
+            try:
+                claim.verify()
+            except ClaimError as failure:
+                wrong = str(failure)
+        if claim.name in BINDINGS:
+            functions = BINDINGS[claim.name].functions
+            error = largest_error(claim)
+            if not error <= TOLERANCE:
+                wrong = wrong or (
+                    f"{claim.name}: {', '.join(functions)} differs from the claim by {error:.1e} "
+                    f"(at most {TOLERANCE:.0e} is accepted)."
+                )
+        yield Entry(claim.name, claim.kinds, functions, error, wrong)
+
+
+def main(out: TextIO | None = None) -> int:
+    """Print the ledger; returns 1 when a claim fails, else 0."""
+    out = out or sys.stdout
+    wrong = []
+    count = bound = 0
+    worst = 0.0
+    for entry in entries():
+        count += 1
+        state = "fails" if entry.wrong else "holds"
+        error = "" if entry.error is None else f"{entry.error:8.1e}"
+        print(
+            f"{state}  {entry.name:36s} {', '.join(entry.kinds):44s} {error:8s}  "
+            f"{', '.join(entry.functions)}",
+            file=out,
+            flush=True,
+        )
+        if entry.wrong:
+            wrong.append(entry.wrong)
+        if entry.error is not None:
+            bound, worst = bound + 1, max(worst, entry.error)
+    print(
+        f"\n{count - len(wrong)} of {count} claims hold; {bound} are computed by functions of the "
+        f"package, with a relative error of at most {worst:.1e}.",
+        file=out,
+    )
+    for message in wrong:
+        print(f"\n{message}", file=sys.stderr)
+    return 1 if wrong else 0

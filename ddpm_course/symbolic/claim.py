@@ -1,0 +1,401 @@
+r"""A claim: an equation with its derivation, each step with its reason, and the proof of each step.
+
+    >>> from ddpm_course.symbolic import claim
+    >>> variance = claim("marginal.variance")
+    >>> variance.verify()           # raises ClaimError, naming the first step that does not follow
+    >>> print(variance.latex())     # \operatorname{Var}[x_t \mid x_0] = 1 - \bar\alpha_t
+
+The LaTeX comes from the objects that are proved: there is no second copy to go wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import sympy as sp
+from sympy.core.parameters import evaluate
+
+from . import algebra
+from . import notation as nt
+from .numeric import Values
+from .printing import latex
+
+
+class ClaimError(Exception):
+    """A claim that does not hold: which step, both of its sides, and what is left between them."""
+
+
+class Method(NamedTuple):
+    """A way to establish that a step follows from the one before it.
+
+    ``prove(before, after)`` returns what is left between the two sides (0 or True when it follows).
+    ``kind`` is what the ledger says.
+    """
+
+    kind: str
+    prove: Callable[[sp.Expr, sp.Expr], Any]
+
+
+def _calculus(before: sp.Expr, after: sp.Expr) -> sp.Expr:
+    """Carry out the sums, integrals, derivatives and limits on both sides; then algebra."""
+    with evaluate(True):
+        sides = []
+        for e in (before, after):
+            sides.append(algebra.unfold(algebra._open_normals(e)).doit())
+        left = algebra.difference(*sides)
+        if left != 0 and all(side.is_positive for side in sides):
+            return algebra.log_difference(*sides)
+        return left
+
+
+def _at_most(before: sp.Expr, after: sp.Expr) -> bool:
+    return algebra.nonnegative(sp.Add(after, -before, evaluate=True))
+
+
+def _below(before: sp.Expr, after: sp.Expr) -> bool:
+    return algebra.nonnegative(sp.Add(after, -before, evaluate=True), strict=True)
+
+
+def _at_least(before: sp.Expr, after: sp.Expr) -> bool:
+    return _at_most(after, before)
+
+
+ALGEBRA = Method("algebra", algebra.difference)
+LOGARITHMS = Method("algebra", algebra.log_difference)
+CALCULUS = Method("calculus", _calculus)
+AT_MOST = Method("algebra", _at_most)
+AT_LEAST = Method("algebra", _at_least)
+BELOW = Method("algebra", _below)
+DEFINITION = Method("definition", lambda before, after: True)
+
+
+def marginalize(*middle: Any) -> Method:
+    """q(A | B) becomes the integral of q(A, middle | B) over ``middle``."""
+
+    def prove(before: nt.Density, after: nt.Over) -> sp.Expr:
+        name, variables, given = before.args
+        of, by = after.args
+        if by not in middle:
+            return sp.Symbol(f"an integral over {by}")
+        return algebra.difference(nt.Density(name, [*variables, *middle], given), of)
+
+    return Method("algebra", prove)
+
+
+def proportional(*free: sp.Symbol) -> Method:
+    """The step drops or adds factors that do not contain ``free``."""
+
+    def prove(before: sp.Expr, after: sp.Expr) -> sp.Expr:
+        with evaluate(True):
+            gap = algebra.log_of(algebra.unfold(before)) - algebra.log_of(algebra.unfold(after))
+            dummy = {name: sp.Dummy(real=True) for name in free}
+            gap = algebra.expand_logs(gap).xreplace(dummy)
+            back = {value: name for name, value in dummy.items()}
+            slopes = [sp.diff(gap, name).xreplace(back) for name in dummy.values()]
+            return next((r for r in (algebra.difference(a, sp.S.Zero) for a in slopes) if r), 0)
+
+    return Method("algebra", prove)
+
+
+class Step(NamedTuple):
+    """An expression, and why it equals the one before it.
+
+    ``uses`` names the claims that the step applies: a name, or a name with substitutions, as
+    ``("forward.reparameterization", {t: t - 1})``. ``HYPOTHESIS`` is the claim itself, one step earlier;
+    ``ASSUMED`` is what the claim assumes; a pair (symbol, expression) is what the reason says of it.
+    """
+
+    expr: Any
+    reason: str
+    by: Method = ALGEBRA
+    uses: tuple[Any, ...] = ()
+    relation: str = "="
+
+
+HYPOTHESIS = "the claim at t - 1"
+ASSUMED = "what the claim assumes"
+
+
+class Chain(NamedTuple):
+    """A left side and steps: the base of an induction."""
+
+    lhs: Any
+    steps: tuple[Step, ...]
+
+
+class Check(NamedTuple):
+    """A property by which a definition is held to account.
+
+    ``holds(claim)`` returns what is left (0 or True when the property holds). ``says`` completes
+    the sentence "it is checked that ...".
+    """
+
+    says: str
+    holds: Callable[[Claim], Any]
+    kind: str = "algebra"
+
+
+class Row(NamedTuple):
+    """A line of a typeset derivation."""
+
+    lhs: str
+    relation: str
+    rhs: str
+    reason: str
+
+
+def _shown(left: Any) -> str:
+    """What is left, as it stands: sorting its terms could take SymPy long."""
+    return sp.sstr(left, order="none") if isinstance(left, sp.Basic) else str(left)
+
+
+def at_time(e: Any, times: Mapping[Any, Any]) -> Any:
+    """The expression with other values for t, T, ...: still as it was written."""
+    with nt.as_written():
+        times = {name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value for name, value in times.items()}
+        return e.xreplace(times)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An equation and how it is known.
+
+    Args:
+        name: "chapter.what-it-says"; the label of the equation in the book.
+        lhs: the left side.
+        steps: expressions with reasons; the last one is the right side.
+        base: for an induction over t: the same claim at t = 1, with its own steps. The last steps may
+            then use ``HYPOTHESIS``.
+        checks: properties that the right side must have; every definition has some, or a function
+            of torch that it is compared with.
+        assuming: pairs of sides that the claim takes as given; steps that use them say ``ASSUMED``.
+        show: how many of the last expressions the equation shows; 2 for "a = b < 0".
+        over: what an induction runs over.
+    """
+
+    name: str
+    lhs: Any
+    steps: tuple[Step, ...]
+    base: Chain | None = None
+    checks: tuple[Check, ...] = ()
+    assuming: tuple[tuple[Any, Any], ...] = ()
+    show: int = 1
+    over: sp.Symbol = nt.t
+    registry: Mapping[str, Claim] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.steps:
+            raise ValueError(f"{self.name} has no steps; a claim needs at least its right side.")
+
+    # -- the statement -----------------------------------------------------------------------------
+
+    @property
+    def rhs(self) -> Any:
+        return self.steps[-1].expr
+
+    @property
+    def relation(self) -> str:
+        """The weakest relation along the steps: one < makes the whole chain a <."""
+        found = [step.relation for step in self.steps]
+        if isinstance(self.lhs, nt.Density) and isinstance(self.rhs, nt.Normal):
+            return "="  # both integrate to 1: proportional densities are equal
+        for symbol in (r"\propto", "<", r"\le", r"\to"):
+            if symbol in found:
+                return symbol
+        return "="
+
+    @property
+    def chapter(self) -> str:
+        return self.name.split(".")[0]
+
+    @property
+    def is_definition(self) -> bool:
+        return self.base is None and len(self.steps) == 1 and self.steps[0].by is DEFINITION
+
+    @property
+    def kinds(self) -> list[str]:
+        """How the claim was established, in words, for the ledger."""
+        chains = [*(self.base.steps if self.base else ()), *self.steps]
+        found = ["induction"] if self.base else []
+        for kind in [*(step.by.kind for step in chains), *(check.kind for check in self.checks)]:
+            if kind not in found:
+                found.append(kind)
+        return found
+
+    @property
+    def used(self) -> list[str]:
+        """The names of the claims that the proof applies."""
+        steps = [*(self.base.steps if self.base else ()), *self.steps]
+        return list(dict.fromkeys(name for step in steps for name in self.names_of(step)))
+
+    @staticmethod
+    def names_of(step: Step) -> list[str]:
+        """The names of the claims that a step applies."""
+        names = [use if isinstance(use, str) else use[0] for use in step.uses]
+        names = [name for name in names if isinstance(name, str)]
+        return [name for name in dict.fromkeys(names) if name not in (HYPOTHESIS, ASSUMED)]
+
+    def latex(self) -> str:
+        """The equation."""
+        if self.show == 1:
+            return f"{latex(self.lhs)} {self.relation} {latex(self.rhs)}"
+        tail = (f"{step.relation} {latex(step.expr)}" for step in self.steps[-self.show :])
+        return " ".join([latex(self.lhs), *tail])
+
+    def rows(self) -> Iterator[Row]:
+        """The lines of the derivation, each with its reason."""
+        if self.base:
+            for number, step in enumerate(self.base.steps):
+                yield self._row(self.base.lhs, step, number, f"base, ${self.over} = 1$: " if number == 0 else "")
+        for number, step in enumerate(self.steps):
+            yield self._row(self.lhs, step, number, "step: " if self.base and number == 0 else "")
+
+    @staticmethod
+    def _row(lhs: Any, step: Step, number: int, prefix: str) -> Row:
+        return Row(latex(lhs) if number == 0 else "", step.relation, latex(step.expr), prefix + step.reason)
+
+    def derivation(self) -> str:
+        """The steps, aligned, with their reasons, as one block of LaTeX."""
+        lines = []
+        for row in self.rows():
+            reason = row.reason.replace("$", "\0")
+            parts = reason.split("\0")
+            text = "".join(rf"\text{{{p}}}" if n % 2 == 0 and p else p for n, p in enumerate(parts))
+            lines.append(rf"{row.lhs} &{row.relation} {row.rhs} && {text}")
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    # -- the proof ---------------------------------------------------------------------------------
+
+    def verify(self) -> None:
+        """Prove every step, the base and every check.
+
+        Raises:
+            ClaimError: names the first step that does not follow, and shows both of its sides.
+        """
+        if self.base:
+            self._check_base(self.base)
+            for number in range(len(self.base.steps)):
+                self.prove_step(number, base=True)
+        for number in range(len(self.steps)):
+            self.prove_step(number)
+        self.check()
+
+    def check(self) -> None:
+        """Hold the claim to its checks; raises ClaimError as ``verify`` does."""
+        for check in self.checks:
+            try:
+                left = check.holds(self)
+            except Exception as error:  # a false formula may divide by zero, or not be a density
+                left = error
+            if not (left is True or left == 0):
+                raise ClaimError(
+                    f"{self.name}: it should be that {check.says}, but it is not.\n"
+                    f"  the claim:  {self.latex()}\n  what is left:  {_shown(left)}"
+                )
+
+    def _check_base(self, base: Chain) -> None:
+        start = {self.over: 1}
+        for what, general, at_one in (
+            ("left", self.lhs, base.lhs),
+            ("right", self.rhs, base.steps[-1].expr),
+        ):
+            if algebra.difference(at_time(general, start), at_one) != 0:
+                raise ClaimError(
+                    f"{self.name}: the {what} side of its base is {latex(at_one)}, "
+                    f"not the claim at {self.over} = 1, {latex(at_time(general, start))}."
+                )
+
+    def prove_step(self, number: int, base: bool = False) -> None:
+        """Prove that one step, counted from 0, follows from the one before it."""
+        chain = self.base if base and self.base else Chain(self.lhs, self.steps)
+        step = chain.steps[number]
+        before = chain.steps[number - 1].expr if number else chain.lhs
+        try:
+            rules = self._rules(step, base)
+            left = step.by.prove(before.xreplace(rules), step.expr.xreplace(rules))
+        except Exception as error:  # a false step may be anything: even a division by zero
+            left = f"{type(error).__name__}: {error}"
+        if not (left is True or left == 0):
+            which = f"{'base, ' if base else ''}step {number + 1} of {len(chain.steps)}"
+            raise ClaimError(
+                f"{self.name}: {which} ({step.reason}) does not follow.\n"
+                f"  from:  {latex(before)}\n"
+                f"  to:    {step.relation} {latex(step.expr)}\n"
+                f"  what is left between them:  {_shown(left)}"
+            )
+
+    def _rules(self, step: Step, base: bool) -> dict[Any, Any]:
+        """What the step may replace by what, from the claims that it uses."""
+        rules: dict[Any, Any] = {}
+        for use in step.uses:
+            if use == ASSUMED:
+                rules.update(dict(self.assuming))
+                continue
+            if use == HYPOTHESIS:
+                if base or not self.base:
+                    raise ValueError("only the step of an induction may use the claim itself")
+                earlier = {self.over: self.over - 1}
+                rules[at_time(self.lhs, earlier)] = at_time(self.rhs, earlier)
+                continue
+            name, times = (use, {}) if isinstance(use, str) else use
+            if isinstance(name, sp.Basic):  # an assumption of this step alone
+                rules[name] = times
+                continue
+            other = self.registry[name]
+            left, right = at_time(other.lhs, times), at_time(other.rhs, times)
+            rules[left] = right
+            if isinstance(left, nt.Density) and isinstance(right, nt.Normal):
+                # A Gaussian's mean and variance can be read off.
+                _, (variable, *more), given = left.args
+                if not more:
+                    rules[nt.E(variable, given)] = right.args[1]
+                    rules[nt.Var(variable, given)] = right.args[2]
+        return rules
+
+    # -- the numbers -------------------------------------------------------------------------------
+
+    def numeric(
+        self, beta: np.ndarray, given: Mapping[Any, Any] | None = None, t: Any = None
+    ) -> Any:
+        """The right side in float64.
+
+        Args:
+            beta: (T+1,) a schedule, with beta[0] = 0.
+            given: values of the other symbols, as ``{x(0): ..., eps: ...}``: numbers, or arrays of
+                shape (N, d). A class such as ``sigma`` takes an array of shape (T+1,).
+            t: the N times; all of 1..T when left out.
+
+        Returns:
+            An array of shape (N, 1) or (N, d); for a Normal the pair (mean, variance).
+        """
+        t = np.arange(1, len(beta)) if t is None else t
+        rules = {
+            kind: (other.lhs, other.rhs)
+            for kind, name in RULES.items()
+            if name != self.name and (other := self.registry.get(name)) is not None
+        }
+        return Values(beta, t, given or {}, rules)(self.rhs)
+
+    def with_step(self, number: int, expr: Any, base: bool = False) -> Claim:
+        """The claim with another expression for one of its steps."""
+        chain = list(self.base.steps if base and self.base else self.steps)
+        chain[number] = chain[number]._replace(expr=expr)
+        if base and self.base:
+            return replace(self, base=self.base._replace(steps=tuple(chain)))
+        return replace(self, steps=tuple(chain))
+
+
+# What a sequence is, when only beta is known: its definition is a claim too.
+RULES: dict[type, str] = {
+    nt.alpha: "marginal.alpha",
+    nt.alpha_bar: "marginal.alpha-bar",
+    nt.beta_tilde: "reverse.posterior-variance",
+    nt.snr: "marginal.snr",
+    nt.mu_tilde: "reverse.posterior-mean",
+}

@@ -1,0 +1,655 @@
+"""The claims of the chapter on the closed-form marginal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+from sympy.core.parameters import evaluate
+
+from .algebra import difference, nonnegative, reduced
+from .claim import (
+    ALGEBRA,
+    ASSUMED,
+    BELOW,
+    CALCULUS,
+    DEFINITION,
+    HYPOTHESIS,
+    LOGARITHMS,
+    Chain,
+    Check,
+    Claim,
+    Method,
+    Step,
+    marginalize,
+)
+from .notation import (
+    ANY,
+    KL,
+    Continuous,
+    E,
+    Norm2,
+    Normal,
+    Over,
+    T,
+    Var,
+    alpha,
+    alpha_bar,
+    as_written,
+    beta,
+    d,
+    eps,
+    eps_at,
+    exp,
+    half,
+    i,
+    log,
+    n,
+    q,
+    s,
+    snr,
+    sqrt,
+    t,
+    tau,
+    two_gaussians,
+    x,
+)
+
+delta = sp.Symbol(r"\delta", positive=True)
+c = sp.Symbol("c", positive=True)
+offset = sp.Symbol("s", nonnegative=True)  # the s of the cosine schedule
+beta_max = sp.Symbol(r"\beta_{\max}", positive=True)
+u = sp.Symbol("s", nonnegative=True)  # a time between 0 and tau
+b_0, b_1 = sp.symbols("b_0 b_1", positive=True)
+a_symbol = sp.Symbol("a", positive=True)
+
+
+# -- proofs of their own ---------------------------------------------------------------------------
+
+
+def _by_ratio(before: sp.Expr, after: sp.Expr) -> Any:
+    """Two sequences in t agree when they agree at t = 1 and have the same ratio from t to t + 1."""
+
+    def at(e: sp.Expr, when: Any) -> sp.Expr:
+        def rebuild(part: sp.Expr) -> sp.Expr:
+            if isinstance(part, sp.Product):
+                variable, low, high = part.limits[0]
+                return sp.Product(part.function, (variable, low, high.xreplace({t: when})))
+            if part == t:
+                return sp.sympify(when)
+            return part.func(*map(rebuild, part.args)) if part.args else part
+
+        return rebuild(e)
+
+    def ratio(e: sp.Expr) -> sp.Expr:
+        out = sp.S.One
+        for factor in sp.Mul.make_args(e):
+            if isinstance(factor, sp.Product):
+                variable, low, high = factor.limits[0]
+                steps = sp.expand(high.xreplace({t: t + 1}) - high)
+                if steps != 1:
+                    raise ValueError(f"{high} does not grow by 1 with t")
+                out *= factor.function.xreplace({variable: t + 1})
+            else:
+                out *= factor.xreplace({t: t + 1}) / factor
+        return sp.powsimp(sp.gammasimp(out))
+
+    with evaluate(True):
+        before, after = (e.replace(lambda p: p.is_Add, lambda p: sp.Add(*p.args)) for e in (before, after))
+        start = sp.gammasimp(at(before, 1).doit() / at(after, 1).doit())
+        first = difference(start, sp.S.One)
+        return first or difference(ratio(before), ratio(after))
+
+
+BY_RATIO = Method("algebra", _by_ratio)
+
+
+def _finite_logs(before: sp.Expr, after: sp.Expr) -> Any:
+    """A product is the exponential of the sum of its logarithms: for n = 1, 2, 3, 4."""
+    with evaluate(True):
+        for count in (1, 2, 3, 4):
+            product = before.args[0].xreplace({n: sp.Integer(count)}).doit()
+            total = after.args[0].args[0].xreplace({n: sp.Integer(count)}).doit()
+            left = difference(sp.log(product), total)
+            if left != 0:
+                return left
+        same = [side.args[1:] for side in (before, after.args[0])]
+        return 0 if same[0] == same[1] else sp.Symbol("another limit")
+
+
+def _polynomial_rate() -> sp.Expr:
+    """Any polynomial beta(.) of degree 2."""
+    return sum(sp.Symbol(f"b_{j}", positive=True) * ANY**j for j in range(3))
+
+
+def _fill(e: sp.Expr, rate: sp.Expr) -> sp.Expr:
+    """The expression with a polynomial in place of beta(.)."""
+    return e.replace(Continuous, lambda at: rate.subs(ANY, at))
+
+
+def _limit_of_sum(e: sp.Expr) -> sp.Expr:
+    """The limit, n to infinity, of a sum of a polynomial in i."""
+    total = e.args[0]
+    sign = sp.S.One
+    if isinstance(total, sp.Mul):
+        sign, total = sp.Mul(*(a for a in total.args if not isinstance(a, sp.Sum))), next(
+            a for a in total.args if isinstance(a, sp.Sum)
+        )
+    closed = sp.summation(sp.expand(total.function), total.limits[0])
+    return sp.limit(sp.expand(sign * closed), n, sp.oo)
+
+
+def _first_order(before: sp.Expr, after: sp.Expr) -> Any:
+    """-h - h² <= log(1 - h) <= -h for 0 <= h <= 1/2, and the sum of all h² goes to 0.
+
+    The first is shown by derivatives; the second for every polynomial beta(.) up to degree 2.
+    """
+    with evaluate(True):
+        h = sp.Symbol("h", positive=True)
+        upper = sp.diff(-h - sp.log(1 - h), h)  # 0 at h = 0, then rising
+        lower = sp.diff(sp.log(1 - h) + h + h**2, h)
+        for slope in (upper, lower):
+            r = sp.Symbol("r", positive=True)  # h = 1 / (2 + r) runs over 0 < h < 1/2
+            top, bottom = sp.fraction(sp.factor(slope.subs(h, 1 / (2 + r))))
+            if any(k < 0 for part in (top, bottom) for k in sp.Poly(part, r).coeffs()):
+                return slope
+        (body,) = before.atoms(sp.log)
+        limits = before.args[0].args[0].limits
+        linear = after.args[0].args[0]
+        size = 1 - body.args[0]  # the h of each term
+        rate = _polynomial_rate()
+        squares = sp.Limit(sp.Sum(_fill(size, rate) ** 2, *limits), n, sp.oo)
+        if _limit_of_sum(squares) != 0:
+            return squares
+        taken = sp.Sum(-_fill(size, rate), *limits)
+        if not isinstance(linear, sp.Mul):
+            return linear
+        given = next(a for a in linear.args if isinstance(a, sp.Sum))
+        sign = sp.Mul(*(a for a in linear.args if not isinstance(a, sp.Sum)))
+        if given.limits != limits:
+            return given
+        return sp.expand(taken.function - sign * _fill(given.function, rate))
+
+
+def _riemann(before: sp.Expr, after: sp.Expr) -> Any:
+    """The sum is a Riemann sum of the integral: for every polynomial beta(.) up to degree 2."""
+    with evaluate(True):
+        rate = _polynomial_rate()
+        limit = before.args[0]
+        left = _limit_of_sum(sp.Limit(_fill(limit.args[0], rate), n, sp.oo))
+        right = _fill(after.args[0], rate).doit()  # the integral
+        return sp.expand(left - right)
+
+
+def _rises_from_zero(before: sp.Expr, after: sp.Expr) -> Any:
+    """after - before is 0 at ᾱ_T = 0 and rises with it, so it is never negative below 1."""
+    with evaluate(True):
+        gap = (after - before).doit().subs(alpha_bar(T), a_symbol)
+        gap = sp.expand_log(gap, force=True)
+        if sp.simplify(gap.subs(a_symbol, 0)) != 0:
+            return gap.subs(a_symbol, 0)
+        slope = sp.diff(gap, a_symbol).subs(a_symbol, alpha_bar(T))
+        return nonnegative(sp.together(slope))
+
+
+# -- checks of definitions -------------------------------------------------------------------------
+
+
+def _is_kept_share(claim: Claim) -> Any:
+    """α_t is the square of what a step multiplies its input with."""
+    step = claim.registry["forward.transition"].rhs
+    return difference(claim.rhs, (step.args[1] / x(t - 1)) ** 2)
+
+
+def _product_starts(claim: Claim) -> Any:
+    with evaluate(True):
+        first, second = (claim.rhs.xreplace({t: sp.Integer(k)}) for k in (1, 2))
+        return difference(first, alpha(1)) or difference(second, alpha(1) * alpha(2))
+
+
+def _linear_ends(claim: Claim) -> Any:
+    with evaluate(True):
+        first, last = (claim.rhs.xreplace({t: when}).doit() for when in (sp.S.One, T))
+        bend = sum(k * claim.rhs.xreplace({t: t + j}) for j, k in ((0, 1), (1, -2), (2, 1)))
+        return difference(first, beta(1)) or reduced(sp.expand(last - beta(T))) or sp.simplify(bend)
+
+
+def _cosine_ends(claim: Claim) -> Any:
+    """1 at t = 0, 0 at t = T, and the angle grows by equal amounts."""
+    with evaluate(True):
+        start, end = (claim.rhs.xreplace({t: when}) for when in (sp.S.Zero, T))
+        halfway = claim.rhs.xreplace({t: T / 2}).subs(offset, 0).doit()
+        for value, wanted in ((start, 1), (end, 0), (halfway, half)):
+            if sp.simplify(sp.sympify(value).doit() - wanted) != 0:
+                return value
+        return 0
+
+
+with as_written():
+    mean_t = sqrt(alpha_bar(t)) * x(0)
+    prior_kl = half * (alpha_bar(T) * Norm2(x(0)) - d * alpha_bar(T) - d * log(1 - alpha_bar(T)))
+    f_t = sp.cos((t / T + offset) / (1 + offset) * (sp.pi / 2)) ** 2
+    f_0 = sp.cos(offset / (1 + offset) * (sp.pi / 2)) ** 2
+    h = tau / n * Continuous(i * tau / n)
+
+    CLAIMS = [
+        Claim(
+            "marginal.alpha",
+            alpha(t),
+            (Step(1 - beta(t), "the share of the variance that step $t$ keeps", DEFINITION),),
+            checks=(Check("a step multiplies its input by its root", _is_kept_share),),
+        ),
+        Claim(
+            "marginal.alpha-bar",
+            alpha_bar(t),
+            (
+                Step(
+                    sp.Product(alpha(s), (s, 1, t)),
+                    "the share that is left after $t$ steps",
+                    DEFINITION,
+                ),
+            ),
+            checks=(Check("it starts with α_1 and α_1 α_2", _product_starts, "exact cases"),),
+        ),
+        Claim(
+            "marginal.alpha-bar-step",
+            alpha_bar(t),
+            (
+                Step(
+                    sp.Product(alpha(s), (s, 1, t)),
+                    "the definition",
+                    ALGEBRA,
+                    ("marginal.alpha-bar",),
+                ),
+                Step(alpha(t) * sp.Product(alpha(s), (s, 1, t - 1)), "take the last factor out"),
+                Step(
+                    alpha(t) * alpha_bar(t - 1),
+                    "the definition for $t-1$",
+                    ALGEBRA,
+                    (("marginal.alpha-bar", {t: t - 1}),),
+                ),
+            ),
+        ),
+        Claim(
+            "marginal.mean",
+            E(x(t), x(0)),
+            (
+                Step(
+                    E(sqrt(alpha(t)) * x(t - 1) + sqrt(1 - alpha(t)) * eps_at(t), x(0)),
+                    "one step of the chain",
+                    ALGEBRA,
+                    ("forward.reparameterization",),
+                ),
+                Step(
+                    sqrt(alpha(t)) * E(x(t - 1), x(0)),
+                    "the mean is linear, and $\\epsilon_t$ has mean 0",
+                ),
+                Step(
+                    sqrt(alpha(t)) * (sqrt(alpha_bar(t - 1)) * x(0)),
+                    "the claim for $t-1$",
+                    ALGEBRA,
+                    (HYPOTHESIS,),
+                ),
+                Step(mean_t, "$\\alpha_t \\bar\\alpha_{t-1} = \\bar\\alpha_t$"),
+            ),
+            base=Chain(
+                E(x(1), x(0)),
+                (
+                    Step(
+                        E(sqrt(alpha(1)) * x(0) + sqrt(1 - alpha(1)) * eps_at(1), x(0)),
+                        "the first step",
+                        ALGEBRA,
+                        (("forward.reparameterization", {t: 1}),),
+                    ),
+                    Step(sqrt(alpha(1)) * x(0), "$\\epsilon_1$ has mean 0"),
+                    Step(sqrt(alpha_bar(1)) * x(0), "$\\bar\\alpha_1 = \\alpha_1$"),
+                ),
+            ),
+        ),
+        Claim(
+            "marginal.variance",
+            Var(x(t), x(0)),
+            (
+                Step(
+                    Var(sqrt(alpha(t)) * x(t - 1) + sqrt(1 - alpha(t)) * eps_at(t), x(0)),
+                    "one step of the chain",
+                    ALGEBRA,
+                    ("forward.reparameterization",),
+                ),
+                Step(
+                    alpha(t) * Var(x(t - 1), x(0)) + (1 - alpha(t)),
+                    "$\\epsilon_t$ is independent of $x_{t-1}$: the variances add",
+                ),
+                Step(
+                    alpha(t) * (1 - alpha_bar(t - 1)) + (1 - alpha(t)),
+                    "the claim for $t-1$",
+                    ALGEBRA,
+                    (HYPOTHESIS,),
+                ),
+                Step(1 - alpha(t) * alpha_bar(t - 1), "multiply out; $\\alpha_t$ cancels"),
+                Step(1 - alpha_bar(t), "$\\alpha_t \\bar\\alpha_{t-1} = \\bar\\alpha_t$"),
+            ),
+            base=Chain(
+                Var(x(1), x(0)),
+                (
+                    Step(
+                        Var(sqrt(alpha(1)) * x(0) + sqrt(1 - alpha(1)) * eps_at(1), x(0)),
+                        "the first step",
+                        ALGEBRA,
+                        (("forward.reparameterization", {t: 1}),),
+                    ),
+                    Step(1 - alpha(1), "$x_0$ is given, so only the noise varies"),
+                    Step(1 - alpha_bar(1), "$\\bar\\alpha_1 = \\alpha_1$"),
+                ),
+            ),
+        ),
+        Claim(
+            "marginal.closed-form",
+            q(x(t), x(0)),
+            (
+                Step(
+                    Over(q(x(t), x(t - 1)) * q(x(t - 1), x(0)), x(t - 1)),
+                    "over all ways through $x_{t-1}$",
+                    marginalize(x(t - 1)),
+                ),
+                Step(
+                    Over(
+                        Normal(x(t), sqrt(alpha(t)) * x(t - 1), 1 - alpha(t))
+                        * Normal(x(t - 1), sqrt(alpha_bar(t - 1)) * x(0), 1 - alpha_bar(t - 1)),
+                        x(t - 1),
+                    ),
+                    "one transition, and the claim for $t-1$",
+                    ALGEBRA,
+                    ("forward.transition", HYPOTHESIS),
+                ),
+                Step(
+                    Normal(
+                        x(t),
+                        sqrt(alpha(t) * alpha_bar(t - 1)) * x(0),
+                        alpha(t) * (1 - alpha_bar(t - 1)) + (1 - alpha(t)),
+                    ),
+                    "a sum of independent Gaussians is Gaussian",
+                    LOGARITHMS,
+                ),
+                Step(
+                    Normal(x(t), mean_t, 1 - alpha_bar(t)),
+                    "$\\alpha_t \\bar\\alpha_{t-1} = \\bar\\alpha_t$",
+                ),
+            ),
+            base=Chain(
+                q(x(1), x(0)),
+                (
+                    Step(
+                        Normal(x(1), sqrt(alpha(1)) * x(0), 1 - alpha(1)),
+                        "the first transition",
+                        ALGEBRA,
+                        (("forward.transition", {t: 1}),),
+                    ),
+                    Step(
+                        Normal(x(1), sqrt(alpha_bar(1)) * x(0), 1 - alpha_bar(1)),
+                        "$\\bar\\alpha_1 = \\alpha_1$",
+                    ),
+                ),
+            ),
+        ),
+        Claim(
+            "marginal.sample",
+            x(t),
+            (
+                Step(
+                    E(x(t), x(0)) + sqrt(Var(x(t), x(0))) * eps,
+                    "a Gaussian is its mean plus its standard deviation times $\\epsilon$",
+                    DEFINITION,
+                ),
+                Step(
+                    mean_t + sqrt(1 - alpha_bar(t)) * eps,
+                    "its mean and its variance",
+                    ALGEBRA,
+                    ("marginal.mean", "marginal.variance"),
+                ),
+            ),
+        ),
+        Claim(
+            "marginal.x0-from-eps",
+            x(0),
+            (
+                Step(sqrt(alpha_bar(t)) * x(0) / sqrt(alpha_bar(t)), "nothing changes"),
+                Step(
+                    (x(t) - sqrt(1 - alpha_bar(t)) * eps) / sqrt(alpha_bar(t)),
+                    "$\\sqrt{\\bar\\alpha_t}\\, x_0$ is $x_t$ without its noise",
+                    ALGEBRA,
+                    ("marginal.sample",),
+                ),
+            ),
+        ),
+        Claim(
+            "marginal.eps-from-x0",
+            eps,
+            (
+                Step(sqrt(1 - alpha_bar(t)) * eps / sqrt(1 - alpha_bar(t)), "nothing changes"),
+                Step(
+                    (x(t) - sqrt(alpha_bar(t)) * x(0)) / sqrt(1 - alpha_bar(t)),
+                    "$\\sqrt{1-\\bar\\alpha_t}\\, \\epsilon$ is $x_t$ without its signal",
+                    ALGEBRA,
+                    ("marginal.sample",),
+                ),
+            ),
+        ),
+        Claim(
+            "marginal.snr",
+            snr(t),
+            (
+                Step(
+                    E(x(t), x(0)) ** 2 / (x(0) ** 2 * Var(x(t), x(0))),
+                    "the power of the signal, for $x_0$ of power 1, over that of the noise",
+                    DEFINITION,
+                ),
+                Step(
+                    sqrt(alpha_bar(t)) ** 2 / (1 - alpha_bar(t)),
+                    "the mean and the variance",
+                    ALGEBRA,
+                    ("marginal.mean", "marginal.variance"),
+                ),
+                Step(alpha_bar(t) / (1 - alpha_bar(t)), "the root squared"),
+            ),
+        ),
+        Claim(
+            "marginal.snr-decreases",
+            snr(t) - snr(t - 1),
+            (
+                Step(
+                    alpha_bar(t) / (1 - alpha_bar(t)) - alpha_bar(t - 1) / (1 - alpha_bar(t - 1)),
+                    "the definition, twice",
+                    ALGEBRA,
+                    ("marginal.snr", ("marginal.snr", {t: t - 1})),
+                ),
+                Step(
+                    (alpha_bar(t) - alpha_bar(t - 1))
+                    / ((1 - alpha_bar(t)) * (1 - alpha_bar(t - 1))),
+                    "one fraction",
+                ),
+                Step(
+                    -(beta(t) * alpha_bar(t - 1) / ((1 - alpha_bar(t)) * (1 - alpha_bar(t - 1)))),
+                    "$\\bar\\alpha_t = (1 - \\beta_t)\\, \\bar\\alpha_{t-1}$",
+                ),
+                Step(sp.S.Zero, "every factor is positive", BELOW, (), "<"),
+            ),
+            show=2,
+        ),
+        Claim(
+            "marginal.linear",
+            beta(t),
+            (
+                Step(
+                    beta(1) + (t - 1) / (T - 1) * (beta(T) - beta(1)),
+                    "equal steps from $\\beta_1$ to $\\beta_T$",
+                    DEFINITION,
+                ),
+            ),
+            checks=(Check("it starts at β_1, ends at β_T, and has no bend", _linear_ends),),
+        ),
+        Claim(
+            "marginal.linear-alpha-bar",
+            alpha_bar(t),
+            (
+                Step(
+                    sp.Product(1 - beta(s), (s, 1, t)),
+                    "the definition",
+                    ALGEBRA,
+                    ("marginal.alpha-bar",),
+                ),
+                Step(
+                    sp.Product(1 - beta(1) - (s - 1) * delta, (s, 1, t)),
+                    "the linear schedule, with $\\delta = (\\beta_T - \\beta_1) / (T - 1)$",
+                    Method("algebra", lambda before, after: _same_factors(before, after)),
+                    (("marginal.linear", {t: s}),),
+                ),
+                Step(
+                    delta**t * sp.Product(c + 1 - s, (s, 1, t)),
+                    "$c = (1 - \\beta_1) / \\delta$: take $\\delta$ out of each factor",
+                    BY_RATIO,
+                    (ASSUMED,),
+                ),
+                Step(
+                    delta**t * sp.gamma(c + 1) / sp.gamma(c + 1 - t),
+                    "the Gamma function: $\\Gamma(c + 1) = c\\, \\Gamma(c)$",
+                    BY_RATIO,
+                ),
+            ),
+            assuming=((c, (1 - beta(1)) / delta),),
+        ),
+        Claim(
+            "marginal.continuous-limit",
+            sp.Limit(sp.Product(1 - h, (i, 1, n)), n, sp.oo),
+            (
+                Step(
+                    exp(sp.Limit(sp.Sum(log(1 - h), (i, 1, n)), n, sp.oo)),
+                    "the logarithm makes the product a sum",
+                    Method("exact cases", _finite_logs),
+                ),
+                Step(
+                    exp(sp.Limit(-sp.Sum(h, (i, 1, n)), n, sp.oo)),
+                    "$\\log(1 - h)$ lies between $-h - h^2$ and $-h$, and the sum of the $h^2$ goes to 0",
+                    Method("calculus", _first_order),
+                ),
+                Step(
+                    exp(-sp.Integral(Continuous(u), (u, 0, tau))),
+                    "a sum over ever finer steps is an integral",
+                    Method("calculus", _riemann),
+                ),
+            ),
+        ),
+        Claim(
+            "marginal.continuous-linear",
+            exp(-sp.Integral(Continuous(u), (u, 0, tau))),
+            (
+                Step(
+                    exp(-sp.Integral(b_0 + u * (b_1 - b_0), (u, 0, tau))),
+                    "$\\beta(s)$ rises from $b_0$ to $b_1$",
+                    ALGEBRA,
+                    (ASSUMED,),
+                ),
+                Step(
+                    exp(-b_0 * tau - (b_1 - b_0) * tau**2 / 2),
+                    "the integral of a straight line",
+                    CALCULUS,
+                ),
+            ),
+            assuming=((Continuous(u), b_0 + u * (b_1 - b_0)),),
+        ),
+        Claim(
+            "marginal.cosine",
+            alpha_bar(t),
+            (
+                Step(
+                    f_t / f_0,
+                    "a quarter of a cosine, squared",
+                    DEFINITION,
+                ),
+            ),
+            checks=(
+                Check("it is 1 at t = 0, 0 at t = T, and for s = 0 it is 1/2 half way", _cosine_ends),
+            ),
+        ),
+        Claim(
+            "marginal.cosine-beta",
+            beta(t),
+            (
+                Step(1 - alpha(t), "the definition of $\\alpha_t$", ALGEBRA),
+                Step(
+                    1 - alpha_bar(t) / alpha_bar(t - 1),
+                    "$\\bar\\alpha_t = \\alpha_t\\, \\bar\\alpha_{t-1}$",
+                    ALGEBRA,
+                ),
+                Step(
+                    sp.Min(1 - alpha_bar(t) / alpha_bar(t - 1), beta_max),
+                    "cut off, because $\\bar\\alpha_T = 0$ would ask for $\\beta_T = 1$",
+                    DEFINITION,
+                ),
+            ),
+        ),
+        Claim(
+            "marginal.prior-kl",
+            KL(q(x(T), x(0)), Normal(None, 0, 1)),
+            (
+                Step(
+                    KL(
+                        Normal(None, sqrt(alpha_bar(T)) * x(0), 1 - alpha_bar(T)),
+                        Normal(None, 0, 1),
+                    ),
+                    "the closed form at $T$",
+                    ALGEBRA,
+                    (("marginal.closed-form", {t: T}),),
+                ),
+                Step(
+                    half
+                    * (
+                        Norm2(sqrt(alpha_bar(T)) * x(0))
+                        + d * (1 - alpha_bar(T))
+                        - d
+                        - d * log(1 - alpha_bar(T))
+                    ),
+                    "the divergence of two Gaussians",
+                    ALGEBRA,
+                    (two_gaussians(sqrt(alpha_bar(T)) * x(0), 1 - alpha_bar(T), 0, 1),),
+                ),
+                Step(prior_kl, "$d$ cancels"),
+            ),
+        ),
+        Claim(
+            "marginal.prior-bound",
+            KL(q(x(T), x(0)), Normal(None, 0, 1)),
+            (
+                Step(prior_kl, "the divergence", ALGEBRA, ("marginal.prior-kl",)),
+                Step(
+                    half
+                    * (
+                        alpha_bar(T) * Norm2(x(0))
+                        - d * alpha_bar(T)
+                        + d * (alpha_bar(T) / (1 - alpha_bar(T)))
+                    ),
+                    "$-\\log(1 - a) \\le a / (1 - a)$",
+                    Method("calculus", _rises_from_zero),
+                    (),
+                    r"\le",
+                ),
+                Step(
+                    alpha_bar(T) / 2 * (Norm2(x(0)) + d * (alpha_bar(T) / (1 - alpha_bar(T)))),
+                    "one factor outside",
+                ),
+            ),
+        ),
+    ]
+
+
+def _same_factors(before: sp.Expr, after: sp.Expr) -> Any:
+    """Factor for factor, with δ written out."""
+    if before.limits != after.limits:
+        return after
+    with evaluate(True):
+        gap = before.function - after.function
+        gap = gap.subs(delta, (beta(T) - beta(1)) / (T - 1)).subs(beta(T), sp.Symbol("last"))
+        return sp.simplify(sp.expand(gap.subs(beta(1), sp.Symbol("first"))))
+
+
+__all__ = ["CLAIMS"]

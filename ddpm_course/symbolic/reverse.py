@@ -1,0 +1,707 @@
+"""The claims of the chapter on the reverse process."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import sympy as sp
+
+from .algebra import difference
+from .chain import LADDER, on_ladder
+from .claim import (
+    ALGEBRA,
+    ASSUMED,
+    AT_LEAST,
+    DEFINITION,
+    LOGARITHMS,
+    Check,
+    Claim,
+    Step,
+    marginalize,
+    proportional,
+)
+from .notation import (
+    E,
+    Grouped,
+    Letter,
+    Normal,
+    Over,
+    States,
+    T,
+    Var,
+    alpha,
+    alpha_bar,
+    as_written,
+    beta,
+    beta_tilde,
+    data_variance,
+    eps,
+    eps_theta,
+    exp,
+    half,
+    mu_theta,
+    mu_tilde,
+    p_theta,
+    prior,
+    q,
+    sigma,
+    sqrt,
+    t,
+    x,
+    x0_hat,
+    z,
+)
+
+m = Letter("m", real=True)
+tilt = Letter("a", real=True)  # the slope of log q(x_{t-1}), where it looks straight
+spread = sp.Symbol("s", positive=True)  # the standard deviation of Gaussian data
+
+
+def _on_ladder(claim: Claim) -> Any:
+    """On a chain of few states: for T = 2, 3, every t >= 2 and every path."""
+    for last in (2, 3):
+        for when in range(2, last + 1):
+            for path in product(range(LADDER.states), repeat=last + 1):
+                sides = [
+                    on_ladder(side.xreplace({t: sp.Integer(when)}), path, last)
+                    for side in (claim.lhs, claim.rhs)
+                ]
+                if sides[0] != sides[1]:
+                    return sides[0] - sides[1]
+    return 0
+
+
+def _joint_on_ladder(claim: Claim) -> Any:
+    """On a chain of few states, the product is the share of each path of the model."""
+    for last in (1, 2, 3):
+        for path in product(range(LADDER.states), repeat=last + 1):
+            sides = [on_ladder(side, path, last) for side in (claim.lhs, claim.rhs)]
+            if sides[0] != sides[1]:
+                return sides[0] - sides[1]
+    return 0
+
+
+def _prior_is_standard(claim: Claim) -> Any:
+    """A sample with variance 1 stays one: the forward process leaves this Gaussian alone."""
+    at, mean, var, _ = claim.rhs.args
+    if at != x(T):
+        return at
+    kept = (1 - beta(t)) * var + beta(t) - var
+    return difference(kept, sp.S.Zero) or difference(mean, sp.S.Zero)
+
+
+def _is_update(claim: Claim) -> Any:
+    """Mean and variance are those of the sampler's update."""
+    at, mean, var, _ = claim.rhs.args
+    update = claim.registry["reverse.update"].steps[0].expr
+    if at != x(t - 1):
+        return at
+    return difference(mean, update.xreplace({z: sp.S.Zero})) or difference(
+        sqrt(var) * z, update - update.xreplace({z: sp.S.Zero})
+    )
+
+
+with as_written():
+    signal = sqrt(alpha_bar(t)) * x(0)
+    posterior_mean = (
+        sqrt(alpha_bar(t - 1)) * beta(t) / (1 - alpha_bar(t)) * x(0)
+        + sqrt(alpha(t)) * (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * x(t)
+    )
+    precision = alpha(t) / beta(t) + 1 / (1 - alpha_bar(t - 1))
+    slope = sqrt(alpha(t)) / beta(t) * x(t) + sqrt(alpha_bar(t - 1)) / (1 - alpha_bar(t - 1)) * x(0)
+    posterior = q(x(t - 1), x(t), x(0))
+    by_noise = 1 / sqrt(alpha(t)) * (x(t) - beta(t) / sqrt(1 - alpha_bar(t)) * eps)
+    by_network = 1 / sqrt(alpha(t)) * (x(t) - beta(t) / sqrt(1 - alpha_bar(t)) * eps_theta(x(t), t))
+    data_var = alpha_bar(t) * spread**2 + 1 - alpha_bar(t)
+    data_var_before = alpha_bar(t - 1) * spread**2 + 1 - alpha_bar(t - 1)
+    gaussian_data = (q(x(0)), Normal(x(0), m, spread**2))
+    weight_0 = sqrt(alpha_bar(t - 1)) * beta(t) / (1 - alpha_bar(t))
+    weight_t = sqrt(alpha(t)) * (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t))
+    denoiser = m + sqrt(alpha_bar(t)) * spread**2 / data_var * (x(t) - sqrt(alpha_bar(t)) * m)
+    denoiser_var = spread**2 * (1 - alpha_bar(t)) / data_var
+
+    CLAIMS = [
+        Claim(
+            "reverse.prior",
+            prior(x(T)),
+            (Step(Normal(x(T), 0, 1), "where the forward process ends", DEFINITION),),
+            checks=(Check("the forward process leaves it alone", _prior_is_standard),),
+        ),
+        Claim(
+            "reverse.transition",
+            p_theta(x(t - 1), x(t)),
+            (
+                Step(
+                    Normal(x(t - 1), mu_theta(x(t), t), sigma(t) ** 2),
+                    "a Gaussian with a learned mean",
+                    DEFINITION,
+                ),
+            ),
+            checks=(Check("its samples are the sampler's updates", _is_update),),
+        ),
+        Claim(
+            "reverse.joint",
+            p_theta([States(0, T)]),
+            (
+                Step(
+                    prior(x(T)) * sp.Product(p_theta(x(t - 1), x(t)), (t, 1, T)),
+                    "start from the prior; each step looks only at the one before it",
+                    DEFINITION,
+                ),
+            ),
+            checks=(
+                Check("it is the share of each path (T = 1, 2, 3)", _joint_on_ladder, "exact cases"),
+            ),
+        ),
+        Claim(
+            "reverse.small-step",
+            q(x(t - 1), x(t)),
+            (
+                Step(
+                    q(x(t), x(t - 1)) * q(x(t - 1)),
+                    "Bayes' rule; the denominator does not contain $x_{t-1}$",
+                    proportional(x(t - 1)),
+                    (),
+                    r"\propto",
+                ),
+                Step(
+                    exp(-((x(t) - sqrt(alpha(t)) * x(t - 1)) ** 2 / (2 * beta(t))) + tilt * x(t - 1)),
+                    "the transition, and a straight line for $\\log q(x_{t-1})$",
+                    proportional(x(t - 1)),
+                    ("forward.transition", (q(x(t - 1)), exp(tilt * x(t - 1)))),
+                    r"\propto",
+                ),
+                Step(
+                    Normal(
+                        x(t - 1),
+                        1 / sqrt(alpha(t)) * (x(t) + beta(t) / sqrt(alpha(t)) * tilt),
+                        beta(t) / alpha(t),
+                    ),
+                    "complete the square",
+                    proportional(x(t - 1)),
+                    (),
+                    r"\propto",
+                ),
+            ),
+        ),
+        Claim(
+            "reverse.bayes",
+            posterior,
+            (
+                Step(
+                    q([x(t), x(t - 1)], x(0)) / q(x(t), x(0)),
+                    "the definition of a conditional density",
+                ),
+                Step(
+                    q(x(t), x(t - 1), x(0)) * q(x(t - 1), x(0)) / q(x(t), x(0)),
+                    "the product rule",
+                ),
+                Step(
+                    q(x(t), x(t - 1)) * q(x(t - 1), x(0)) / q(x(t), x(0)),
+                    "a step looks only at the one before it",
+                ),
+            ),
+            checks=(Check("it holds for every path of a small chain", _on_ladder, "exact cases"),),
+        ),
+        Claim(
+            "reverse.complete-square",
+            posterior,
+            (
+                Step(
+                    q(x(t), x(t - 1)) * q(x(t - 1), x(0)),
+                    "Bayes' rule; the denominator does not contain $x_{t-1}$",
+                    proportional(x(t - 1)),
+                    ("reverse.bayes",),
+                    r"\propto",
+                ),
+                Step(
+                    exp(
+                        -half
+                        * Grouped(
+                            (x(t) - sqrt(alpha(t)) * x(t - 1)) ** 2 / beta(t)
+                            + (x(t - 1) - sqrt(alpha_bar(t - 1)) * x(0)) ** 2
+                            / (1 - alpha_bar(t - 1))
+                        )
+                    ),
+                    "two Gaussians",
+                    proportional(x(t - 1)),
+                    ("forward.transition", ("marginal.closed-form", {t: t - 1})),
+                    r"\propto",
+                ),
+                Step(
+                    exp(
+                        -half
+                        * Grouped(precision * x(t - 1) ** 2 - 2 * Grouped(slope) * x(t - 1))
+                    ),
+                    "collect the powers of $x_{t-1}$; drop what does not contain it",
+                    proportional(x(t - 1)),
+                    (),
+                    r"\propto",
+                ),
+                Step(
+                    exp(-half * Grouped(precision) * Grouped(x(t - 1) - slope / precision) ** 2),
+                    "complete the square",
+                    proportional(x(t - 1)),
+                    (),
+                    r"\propto",
+                ),
+            ),
+        ),
+        Claim(
+            "reverse.posterior-variance",
+            beta_tilde(t),
+            (
+                Step(
+                    1 / precision,
+                    "one over what multiplies the square in the exponent",
+                    DEFINITION,
+                ),
+                Step(
+                    beta(t)
+                    * (1 - alpha_bar(t - 1))
+                    / (alpha(t) * (1 - alpha_bar(t - 1)) + beta(t)),
+                    "one fraction",
+                ),
+                Step(
+                    (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * beta(t),
+                    "$\\alpha_t + \\beta_t = 1$ and $\\alpha_t \\bar\\alpha_{t-1} = \\bar\\alpha_t$",
+                ),
+            ),
+        ),
+        Claim(
+            "reverse.posterior-mean",
+            mu_tilde(x(t), x(0)),
+            (
+                Step(
+                    beta_tilde(t) * Grouped(slope),
+                    "the center of the square in the exponent",
+                    DEFINITION,
+                ),
+                Step(
+                    (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * beta(t) * Grouped(slope),
+                    "the posterior variance",
+                    ALGEBRA,
+                    ("reverse.posterior-variance",),
+                ),
+                Step(posterior_mean, "multiply out"),
+            ),
+        ),
+        Claim(
+            "reverse.posterior",
+            posterior,
+            (
+                Step(
+                    q(x(t), x(t - 1)) * q(x(t - 1), x(0)) / q(x(t), x(0)),
+                    "Bayes' rule",
+                    ALGEBRA,
+                    ("reverse.bayes",),
+                ),
+                Step(
+                    Normal(x(t), sqrt(alpha(t)) * x(t - 1), beta(t))
+                    * Normal(x(t - 1), sqrt(alpha_bar(t - 1)) * x(0), 1 - alpha_bar(t - 1))
+                    / Normal(x(t), signal, 1 - alpha_bar(t)),
+                    "three Gaussians that we know",
+                    LOGARITHMS,
+                    (
+                        "forward.transition",
+                        "marginal.closed-form",
+                        ("marginal.closed-form", {t: t - 1}),
+                    ),
+                ),
+                Step(
+                    Normal(x(t - 1), mu_tilde(x(t), x(0)), beta_tilde(t)),
+                    "the completed square, constants and all",
+                    LOGARITHMS,
+                    ("reverse.posterior-mean", "reverse.posterior-variance"),
+                ),
+            ),
+        ),
+        Claim(
+            "reverse.mean-eps",
+            mu_tilde(x(t), x(0)),
+            (
+                Step(
+                    posterior_mean, "the posterior mean", ALGEBRA, ("reverse.posterior-mean",)
+                ),
+                Step(
+                    weight_0 * ((x(t) - sqrt(1 - alpha_bar(t)) * eps) / sqrt(alpha_bar(t)))
+                    + weight_t * x(t),
+                    "$x_0$ from $x_t$ and its noise",
+                    ALGEBRA,
+                    ("marginal.x0-from-eps",),
+                ),
+                Step(
+                    1
+                    / sqrt(alpha(t))
+                    * (
+                        (beta(t) + alpha(t) * (1 - alpha_bar(t - 1))) / (1 - alpha_bar(t)) * x(t)
+                        - beta(t) / sqrt(1 - alpha_bar(t)) * eps
+                    ),
+                    "$\\sqrt{\\bar\\alpha_{t-1} / \\bar\\alpha_t} = 1 / \\sqrt{\\alpha_t}$; collect $x_t$",
+                ),
+                Step(by_noise, "the numerator is $1 - \\bar\\alpha_t$"),
+            ),
+        ),
+        Claim(
+            "reverse.first-step",
+            beta_tilde(1),
+            (
+                Step(
+                    (1 - alpha_bar(0)) / (1 - alpha_bar(1)) * beta(1),
+                    "the posterior variance at $t = 1$",
+                    ALGEBRA,
+                    (("reverse.posterior-variance", {t: 1}),),
+                ),
+                Step(sp.S.Zero, "$\\bar\\alpha_0 = 1$: clean data hold no noise"),
+            ),
+        ),
+        Claim(
+            "reverse.first-mean",
+            mu_tilde(x(1), x(0)),
+            (
+                Step(
+                    sqrt(alpha_bar(0)) * beta(1) / (1 - alpha_bar(1)) * x(0)
+                    + sqrt(alpha(1)) * (1 - alpha_bar(0)) / (1 - alpha_bar(1)) * x(1),
+                    "the posterior mean at $t = 1$",
+                    ALGEBRA,
+                    (("reverse.posterior-mean", {t: 1, x(t): x(1)}),),
+                ),
+                Step(x(0), "$\\bar\\alpha_0 = 1$ and $1 - \\bar\\alpha_1 = \\beta_1$"),
+            ),
+        ),
+        Claim(
+            "reverse.variance-order",
+            beta(t) - beta_tilde(t),
+            (
+                Step(
+                    beta(t) - (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * beta(t),
+                    "the posterior variance",
+                    ALGEBRA,
+                    ("reverse.posterior-variance",),
+                ),
+                Step(
+                    (alpha_bar(t - 1) - alpha_bar(t)) / (1 - alpha_bar(t)) * beta(t),
+                    "one fraction",
+                ),
+                Step(
+                    alpha_bar(t - 1) * beta(t) ** 2 / (1 - alpha_bar(t)),
+                    "$\\bar\\alpha_{t-1} - \\bar\\alpha_t = \\beta_t\\, \\bar\\alpha_{t-1}$",
+                ),
+                Step(sp.S.Zero, "nothing here is negative", AT_LEAST, (), r"\ge"),
+            ),
+            show=2,
+        ),
+        Claim(
+            "reverse.total-variance",
+            Var(x(t - 1), x(t)),
+            (
+                Step(
+                    Var(mu_tilde(x(t), x(0)) + sqrt(beta_tilde(t)) * z, x(t)),
+                    "draw $x_{t-1}$ from the posterior, with fresh noise $z$",
+                    DEFINITION,
+                ),
+                Step(
+                    beta_tilde(t) + weight_0**2 * Var(x(0), x(t)),
+                    "$x_t$ is given; $x_0$ and $z$ vary independently",
+                    ALGEBRA,
+                    ("reverse.posterior-mean",),
+                ),
+            ),
+            checks=(
+                Check(
+                    "Gaussian data of any variance agree, by the joint Gaussian of x_{t-1} and x_t",
+                    lambda claim: _regression(claim),
+                    "exact cases",
+                ),
+            ),
+        ),
+        Claim(
+            "reverse.optimal-variance-point",
+            Var(x(t - 1), x(t)),
+            (
+                Step(
+                    beta_tilde(t) + weight_0**2 * Var(x(0), x(t)),
+                    "noise of the posterior, and doubt about $x_0$",
+                    ALGEBRA,
+                    ("reverse.total-variance",),
+                ),
+                Step(
+                    beta_tilde(t),
+                    "the data are one point: no doubt about $x_0$",
+                    ALGEBRA,
+                    (ASSUMED,),
+                ),
+            ),
+            assuming=((Var(x(0), x(t)), sp.S.Zero),),
+        ),
+        Claim(
+            "reverse.optimal-variance-gaussian",
+            Var(x(t - 1), x(t)),
+            (
+                Step(
+                    beta_tilde(t) + weight_0**2 * Var(x(0), x(t)),
+                    "noise of the posterior, and doubt about $x_0$",
+                    ALGEBRA,
+                    ("reverse.total-variance",),
+                ),
+                Step(
+                    beta_tilde(t) + weight_0**2 * (1 - alpha_bar(t)),
+                    "data $\\mathcal N(0, I)$: the doubt is $1 - \\bar\\alpha_t$",
+                    ALGEBRA,
+                    (("reverse.gaussian-data-density", {m: sp.S.Zero, spread: sp.S.One}),),
+                ),
+                Step(
+                    (1 - alpha_bar(t - 1) + alpha_bar(t - 1) * beta(t))
+                    / (1 - alpha_bar(t))
+                    * beta(t),
+                    "the posterior variance; one fraction",
+                    ALGEBRA,
+                    ("reverse.posterior-variance",),
+                ),
+                Step(beta(t), "the numerator is $1 - \\bar\\alpha_t$"),
+            ),
+        ),
+        Claim(
+            "reverse.gaussian-marginal",
+            q(x(t)),
+            (
+                Step(
+                    Over(q(x(t), x(0)) * q(x(0)), x(0)), "over all data", marginalize(x(0))
+                ),
+                Step(
+                    Over(
+                        Normal(x(t), signal, 1 - alpha_bar(t)) * Normal(x(0), m, spread**2), x(0)
+                    ),
+                    "the closed form; the data are $\\mathcal N(m, s^2 I)$",
+                    ALGEBRA,
+                    ("marginal.closed-form", ASSUMED),
+                ),
+                Step(
+                    Normal(x(t), sqrt(alpha_bar(t)) * m, data_var),
+                    "a sum of independent Gaussians",
+                    LOGARITHMS,
+                ),
+            ),
+            assuming=(gaussian_data,),
+        ),
+        Claim(
+            "reverse.gaussian-data-density",
+            q(x(0), x(t)),
+            (
+                Step(q(x(t), x(0)) * q(x(0)) / q(x(t)), "Bayes' rule"),
+                Step(
+                    Normal(x(t), signal, 1 - alpha_bar(t))
+                    * Normal(x(0), m, spread**2)
+                    / Normal(x(t), sqrt(alpha_bar(t)) * m, data_var),
+                    "three Gaussians that we know",
+                    LOGARITHMS,
+                    ("marginal.closed-form", "reverse.gaussian-marginal", ASSUMED),
+                ),
+                Step(Normal(x(0), denoiser, denoiser_var), "complete the square in $x_0$", LOGARITHMS),
+            ),
+            assuming=(gaussian_data,),
+        ),
+        Claim(
+            "reverse.gaussian-data",
+            E(x(0), x(t)),
+            (
+                Step(
+                    denoiser,
+                    "the mean of the Gaussian above",
+                    ALGEBRA,
+                    ("reverse.gaussian-data-density",),
+                ),
+            ),
+        ),
+        Claim(
+            "reverse.gaussian-data-mean",
+            E(x(t - 1), x(t)),
+            (
+                Step(
+                    E(mu_tilde(x(t), x(0)) + sqrt(beta_tilde(t)) * z, x(t)),
+                    "draw $x_{t-1}$ from the posterior, with fresh noise $z$",
+                    DEFINITION,
+                ),
+                Step(
+                    weight_0 * E(x(0), x(t)) + weight_t * x(t),
+                    "the posterior mean; $z$ has mean 0",
+                    ALGEBRA,
+                    ("reverse.posterior-mean",),
+                ),
+                Step(
+                    sqrt(alpha_bar(t - 1)) * m
+                    + sqrt(alpha(t)) * data_var_before / data_var * (x(t) - sqrt(alpha_bar(t)) * m),
+                    "the exact denoiser; collect",
+                    ALGEBRA,
+                    ("reverse.gaussian-data",),
+                ),
+            ),
+            checks=(
+                Check(
+                    "it is the regression of x_{t-1} on x_t, from their covariance",
+                    lambda claim: _regression_mean(claim),
+                ),
+            ),
+        ),
+        Claim(
+            "reverse.gaussian-data-variance",
+            Var(x(t - 1), x(t)),
+            (
+                Step(
+                    beta_tilde(t) + weight_0**2 * Var(x(0), x(t)),
+                    "noise of the posterior, and doubt about $x_0$",
+                    ALGEBRA,
+                    ("reverse.total-variance",),
+                ),
+                Step(
+                    beta_tilde(t) + weight_0**2 * denoiser_var,
+                    "the doubt about Gaussian data",
+                    ALGEBRA,
+                    ("reverse.gaussian-data-density",),
+                ),
+                Step(
+                    data_var_before / data_var * beta(t),
+                    "the posterior variance; one fraction",
+                    ALGEBRA,
+                    ("reverse.posterior-variance",),
+                ),
+            ),
+        ),
+        Claim(
+            "reverse.gaussian-walk",
+            Var(x(t - 1), over="p"),
+            (
+                Step(
+                    Var(E(x(t - 1), x(t)) + sigma(t) * z, over="p"),
+                    "the sampler, with a network that knows the mean",
+                    DEFINITION,
+                ),
+                Step(
+                    Var(
+                        sqrt(alpha_bar(t - 1)) * m
+                        + sqrt(alpha(t))
+                        * (data_variance(t - 1) / data_variance(t))
+                        * (x(t) - sqrt(alpha_bar(t)) * m)
+                        + sigma(t) * z,
+                        over="p",
+                    ),
+                    "the exact mean, with $v_t = \\bar\\alpha_t s^2 + 1 - \\bar\\alpha_t$",
+                    ALGEBRA,
+                    ("reverse.gaussian-data-mean", ASSUMED),
+                ),
+                Step(
+                    alpha(t)
+                    * (data_variance(t - 1) / data_variance(t)) ** 2
+                    * Var(x(t), over="p")
+                    + sigma(t) ** 2,
+                    "$m$ does not vary; $x_t$ and $z$ are independent",
+                ),
+            ),
+            assuming=(
+                (data_variance(t), data_var),
+                (data_variance(t - 1), data_var_before),
+            ),
+            checks=(
+                Check(
+                    "the true variance, with the true variance of a step, is kept",
+                    lambda claim: _walk_is_true(claim),
+                ),
+            ),
+        ),
+        Claim(
+            "reverse.x0-model",
+            x0_hat(x(t), t),
+            (
+                Step(
+                    (x(t) - sqrt(1 - alpha_bar(t)) * eps_theta(x(t), t)) / sqrt(alpha_bar(t)),
+                    "the predicted noise in place of the true one",
+                    DEFINITION,
+                ),
+            ),
+            checks=(
+                Check(
+                    "with the true noise it is x_0",
+                    lambda claim: difference(
+                        claim.rhs.xreplace({eps_theta(x(t), t): eps}),
+                        claim.registry["marginal.x0-from-eps"].rhs,
+                    ),
+                ),
+            ),
+        ),
+        Claim(
+            "reverse.mean-model",
+            mu_theta(x(t), t),
+            (
+                Step(
+                    mu_tilde(x(t), x0_hat(x(t), t)),
+                    "the posterior mean at the predicted $x_0$",
+                    DEFINITION,
+                ),
+                Step(
+                    weight_0 * x0_hat(x(t), t) + weight_t * x(t),
+                    "the posterior mean",
+                    ALGEBRA,
+                    (("reverse.posterior-mean", {x(0): x0_hat(x(t), t)}),),
+                ),
+                Step(
+                    weight_0
+                    * ((x(t) - sqrt(1 - alpha_bar(t)) * eps_theta(x(t), t)) / sqrt(alpha_bar(t)))
+                    + weight_t * x(t),
+                    "what the predicted noise says of $x_0$",
+                    ALGEBRA,
+                    ("reverse.x0-model",),
+                ),
+                Step(
+                    by_network,
+                    "as for the true noise",
+                ),
+            ),
+        ),
+        Claim(
+            "reverse.update",
+            x(t - 1),
+            (
+                Step(
+                    mu_theta(x(t), t) + sigma(t) * z,
+                    "draw from the model, with fresh noise $z$",
+                    DEFINITION,
+                ),
+                Step(
+                    by_network + sigma(t) * z,
+                    "the model's mean",
+                    ALGEBRA,
+                    ("reverse.mean-model",),
+                ),
+            ),
+        ),
+    ]
+
+
+def _regression(claim: Claim) -> Any:
+    """Var of x_{t-1} given x_t from their covariance, for data N(0, s²)."""
+    before, after = data_var_before.doit(), data_var.doit()
+    wanted = before - alpha(t) * before**2 / after
+    found = claim.rhs.xreplace({Var(x(0), x(t)): denoiser_var})
+    formula = claim.registry["reverse.posterior-variance"].rhs
+    return difference(found.xreplace({beta_tilde(t): formula}), wanted)
+
+
+def _walk_is_true(claim: Claim) -> Any:
+    """A sampler that starts from the true x_t and adds the true variance has the true x_{t-1}."""
+    true = {
+        **dict(claim.assuming),
+        Var(x(t), over="p"): data_var,
+        sigma(t): sqrt(claim.registry["reverse.gaussian-data-variance"].rhs),
+    }
+    return difference(claim.rhs.xreplace(true), data_var_before)
+
+
+def _regression_mean(claim: Claim) -> Any:
+    """E of x_{t-1} given x_t from their covariance, for data N(m, s²)."""
+    before, after = data_var_before.doit(), data_var.doit()
+    gap = x(t) - sqrt(alpha_bar(t)) * m
+    return difference(claim.rhs, sqrt(alpha_bar(t - 1)) * m + sqrt(alpha(t)) * before / after * gap)
+
+
+__all__ = ["CLAIMS"]

@@ -1,0 +1,653 @@
+"""Right answers to every task, written another way: loops, other dtypes, other algebra, in place.
+
+None of them calls a reference: they come from the definitions, or from the course's package.
+"""
+
+import itertools
+import math
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import sympy as sp
+import torch
+import torch.nn.functional as F
+
+import ddpm_course
+from ddpm_course import Gaussian, Schedule, forward, loss, marginal, reverse
+from ddpm_course.unet import time_embedding
+
+ALTERNATIVES: dict[str, list[Any]] = {}
+
+
+def right(name: str) -> Any:
+    """Enter an answer under a task's name."""
+
+    def enter(answer: Any) -> Any:
+        ALTERNATIVES.setdefault(name, []).append(answer)
+        return answer
+
+    return enter
+
+
+def values(name: str, *answers: Any) -> None:
+    ALTERNATIVES.setdefault(name, []).extend(answers)
+
+
+def schedule_of(alpha_bar: torch.Tensor) -> Schedule:
+    beta = torch.zeros_like(alpha_bar)
+    beta[1:] = 1 - alpha_bar[1:] / alpha_bar[:-1]
+    return Schedule(beta)
+
+
+# -- trends -----------------------------------------------------------------------------------
+
+
+def graph(references: dict[str, list[str]]) -> nx.DiGraph:
+    g = nx.DiGraph()
+    g.add_nodes_from(references)
+    g.add_edges_from((paper, cited) for paper, many in references.items() for cited in many)
+    return g
+
+
+values(
+    "trends.citations",
+    lambda r: dict(graph(r).in_degree()),
+    lambda r: {p: sum(c.count(p) for c in r.values()) for p in reversed(list(r))},
+    lambda r: {p: np.float32(sum(p in c for c in r.values())) for p in r},
+)
+values(
+    "trends.ancestors",
+    lambda r, p: nx.descendants(graph(r), p),  # a set: its order is ours to choose
+    lambda r, p: np.array(sorted(nx.descendants(graph(r), p))),
+)
+values(
+    "trends.reading_order",
+    lambda r, p: list(
+        nx.lexicographical_topological_sort(
+            graph(r).subgraph({p} | nx.descendants(graph(r), p)).reverse()
+        )
+    ),
+)
+
+
+@right("trends.reading_order")
+def _(references: dict[str, list[str]], paper: str) -> list[str]:
+    needed = {paper}
+    while True:
+        more = needed | {one for p in needed for one in references[p]}
+        if more == needed:
+            break
+        needed = more
+    waiting = {p: set(references[p]) for p in needed}
+    order = []
+    while waiting:
+        first = sorted(p for p, open_ in waiting.items() if not open_)[0]
+        order.append(first)
+        del waiting[first]
+        for open_ in waiting.values():
+            open_.discard(first)
+    return order
+
+
+@right("trends.overlap")
+def _(references: dict[str, list[str]], a: str, b: str) -> float:
+    common = sum(one in references[b] for one in references[a])
+    return common / (len(references[a]) + len(references[b]) - common)
+
+
+values(
+    "trends.overlap",
+    lambda r, a, b: torch.tensor(len({*r[a]} & {*r[b]}) / len({*r[a], *r[b]})),
+)
+
+
+@right("trends.inside")
+def _(references: dict[str, list[str]], cluster: dict[str, int]) -> float:
+    stay = total = 0
+    for paper in references:
+        for cited in references[paper]:
+            total += 1
+            if cluster[paper] == cluster[cited]:
+                stay += 1
+    return stay / total
+
+
+values(
+    "trends.inside",
+    lambda r, c: np.mean([c[p] == c[q] for p, q in graph(r).edges], dtype=np.float32),
+)
+values("trends.claim", "C", " c ", np.str_("c"))
+
+
+@right("trends.pagerank")
+def _(references: dict[str, list[str]], damping: float, rounds: int) -> dict[str, float]:
+    names = list(references)
+    n = len(names)
+    flow = np.zeros((n, n))
+    for column, paper in enumerate(names):
+        cited = references[paper] or names
+        for one in cited:
+            flow[names.index(one), column] = 1 / len(cited)
+    rank = np.full(n, 1 / n)
+    for _ in range(rounds):
+        rank = (1 - damping) / n + damping * flow @ rank
+    return dict(zip(names, rank, strict=True))
+
+
+@right("trends.pagerank")
+def _(references: dict[str, list[str]], damping: float, rounds: int) -> dict[str, float]:
+    papers = sorted(references)
+    rank = {p: 1.0 / len(papers) for p in papers}
+    for _ in range(rounds):
+        new = dict.fromkeys(papers, 0.0)
+        for p in papers:
+            for one in references[p] if references[p] else papers:
+                new[one] += rank[p] / len(references[p] or papers)
+        rank = {p: (1 - damping) / len(papers) + damping * new[p] for p in papers}
+    return rank
+
+
+# -- forward ----------------------------------------------------------------------------------
+
+values(
+    "forward.linear",
+    lambda T, low, high: Schedule.linear(T, low, high).beta,
+    lambda T, low, high: [0.0] + [low + (high - low) * t / (T - 1) for t in range(T)],
+    lambda T, low, high: np.concatenate([[0], np.linspace(low, high, T)]).astype(np.float32),
+)
+values(
+    "forward.variance_after",
+    lambda v, b: v - b * v + b,
+    lambda v, b: 1 + (1 - b) * (v - 1),
+    lambda v, b: sp.sqrt(1 - b) ** 2 * v + sp.sqrt(b) ** 2,
+)
+values(
+    "forward.step",
+    lambda x, t, e, b: forward.step(x, t, Schedule(b)).mean + b[t].sqrt().float()[:, None] * e,
+    lambda x, t, e, b: torch.stack(
+        [(1 - b[s]) ** 0.5 * x[i] + b[s] ** 0.5 * e[i] for i, s in enumerate(t)]
+    ),
+    lambda x, t, e, b: x.mul_((1 - b[t]).sqrt().float().view(-1, 1)).add_(
+        e * b[t].sqrt().float().view(-1, 1)
+    ),
+)
+
+
+@right("forward.trajectory")
+def _(x_0: torch.Tensor, eps: torch.Tensor, beta: torch.Tensor) -> Any:
+    yield x_0  # a generator is as good as a stack
+    for t in range(1, len(beta)):
+        x_0 = torch.sqrt(1 - beta[t]) * x_0 + torch.sqrt(beta[t]) * eps[t]
+        yield x_0
+
+
+@right("forward.trajectory")
+def _(x_0: torch.Tensor, eps: torch.Tensor, beta: torch.Tensor) -> np.ndarray:
+    out = np.empty((len(beta), *x_0.shape))
+    out[0] = x_0
+    for t in range(1, len(beta)):
+        out[t] = np.sqrt(1 - beta[t].item()) * out[t - 1] + np.sqrt(beta[t].item()) * eps[t].numpy()
+    return out
+
+
+values(
+    "forward.two_steps",
+    lambda a, b: 1 - a * b,
+    lambda a, b: sp.sqrt(a) ** 2 * sp.sqrt(1 - b) ** 2 + (1 - a),
+    lambda a, b: (1 - sp.sqrt(a * b)) * (1 + sp.sqrt(a * b)),
+)
+
+
+@right("forward.steps_until")
+def _(beta: float, share: float) -> int:
+    left, t = 1.0, 0
+    while left > share:
+        left *= 1 - beta
+        t += 1
+    return t
+
+
+values(
+    "forward.steps_until",
+    lambda b, s: torch.tensor(math.ceil(math.log(1 / s) / -math.log1p(-b)), dtype=torch.float32),
+)
+
+
+@right("forward.estimate")
+def _(x_0: float, beta: torch.Tensor, n: int, generator: torch.Generator) -> Gaussian:
+    *_, x_T = forward.trajectory(torch.full((n, 1), x_0), Schedule(beta), generator)
+    return Gaussian(x_T.mean(), x_T.var(correction=0))
+
+
+@right("forward.estimate")
+def _(x_0: float, beta: torch.Tensor, n: int, generator: torch.Generator) -> np.ndarray:
+    rng = np.random.default_rng(generator.initial_seed())
+    x = np.full(n, x_0)
+    for b in beta[1:].tolist():
+        x *= math.sqrt(1 - b)
+        x += math.sqrt(b) * rng.standard_normal(n)
+    return np.array([x.mean(), (x**2).mean() - x.mean() ** 2])
+
+
+# -- marginal ---------------------------------------------------------------------------------
+
+values(
+    "marginal.alpha_bar",
+    lambda beta: Schedule(beta).alpha_bar,
+    lambda beta: torch.exp(torch.log1p(-beta.float()).cumsum(0)),
+    lambda beta: list(itertools.accumulate((1 - beta).tolist(), lambda a, b: a * b)),
+)
+values("marginal.crossing", 260.0, torch.tensor(260), np.int32(260))
+values(
+    "marginal.given_x0",
+    lambda x, t, a: marginal.given_x0(x, t, schedule_of(a)),
+    lambda x, t, a: (a[t].sqrt()[:, None, None, None] * x, 1 - a[t]),  # (B,) is as good
+    lambda x, t, a: [
+        torch.stack([a[s] ** 0.5 * image for s, image in zip(t, x, strict=True)]),
+        torch.tensor([1 - a[s] for s in t]).view(-1, 1, 1, 1),
+    ],
+)
+values(
+    "marginal.sample",
+    lambda x, t, e, a: marginal.sample(x, t, schedule_of(a), e)[0],
+    lambda x, t, e, a: (
+        torch.einsum("b,bchw->bchw", a[t].sqrt(), x.double())
+        + torch.einsum("b,bchw->bchw", (1 - a[t]).sqrt(), e.double())
+    ),
+    lambda x, t, e, a: x.mul_(a[t].sqrt().view(-1, 1, 1, 1)).add_(
+        (1 - a[t]).sqrt().view(-1, 1, 1, 1) * e
+    ),
+    lambda x, t, e, a: np.stack(
+        [
+            np.sqrt(a[s].item()) * x[i].numpy() + np.sqrt(1 - a[s].item()) * e[i].numpy()
+            for i, s in enumerate(t.tolist())
+        ]
+    ),
+)
+
+
+def images(values_: torch.Tensor) -> torch.Tensor:
+    return values_.view(-1, 1, 1, 1)
+
+
+values(
+    "marginal.predict_x0",
+    lambda x, e, t, a: marginal.predict_x0(x, e, t, schedule_of(a)),
+    lambda x, e, t, a: x / images(a[t].sqrt()) - images((1 / a[t] - 1).sqrt()) * e,
+    lambda x, e, t, a: torch.stack(
+        [(x[i] - math.sqrt(1 - a[s]) * e[i]) / math.sqrt(a[s]) for i, s in enumerate(t)]
+    ),
+)
+values(
+    "marginal.predict_eps",
+    lambda x, x0, t, a: marginal.predict_eps(x, x0, t, schedule_of(a)),
+    lambda x, x0, t, a: (x.double() - images(a[t]) ** 0.5 * x0) * images(1 - a[t]) ** -0.5,
+)
+values(
+    "marginal.variance_step",
+    lambda a, b: 1 - a * b,
+    lambda a, b: a - a * b + 1 - a,
+    lambda a, b: sp.expand(sp.sqrt(a) ** 2 * (1 - b)) + 1 - a,
+)
+values(
+    "marginal.from_log_snr",
+    lambda s: sp.exp(s) / (1 + sp.exp(s)),
+    lambda s: (1 + sp.tanh(s / 2)) / 2,
+    lambda s: 1 - 1 / (sp.E**s + 1),
+)
+values(
+    "marginal.cosine",
+    lambda T, s, top: Schedule.cosine(T, s, top).beta,
+)
+
+
+@right("marginal.cosine")
+def _(T: int, s: float, beta_max: float) -> list[float]:
+    def share(t: int) -> float:
+        return (1 + math.cos((t / T + s) / (1 + s) * math.pi)) / 2  # cos² by the double angle
+
+    return [0.0] + [min(1 - share(t) / share(t - 1), beta_max) for t in range(1, T + 1)]
+
+
+@right("marginal.respace")
+def _(alpha_bar: torch.Tensor, stride: int) -> torch.Tensor:
+    alpha = 1 - schedule_of(alpha_bar).beta[1:]
+    return torch.cat([torch.zeros(1), 1 - alpha.view(-1, stride).prod(dim=1)])
+
+
+@right("marginal.respace")
+def _(alpha_bar: torch.Tensor, stride: int) -> list[float]:
+    visited = alpha_bar.tolist()[::stride]
+    return [0.0] + [1 - now / before for before, now in itertools.pairwise(visited)]
+
+
+# -- reverse ----------------------------------------------------------------------------------
+
+values(
+    "reverse.spread",
+    lambda v: v.exp().sqrt(),
+    lambda v: v.double().mul_(0.5).exp_(),
+    lambda v: [math.sqrt(math.exp(x)) for x in v],
+)
+values(
+    "reverse.posterior_variance",
+    lambda b, a: (1 - a) / (1 - (1 - b) * a) * b,
+    lambda b, a: b * (1 - a) / (b + (1 - b) * (1 - a)),
+    lambda b, a: sp.simplify(1 / ((1 - b) / b + 1 / (1 - a))),
+)
+values("reverse.beta_tilde", lambda b: Schedule(b).beta_tilde)
+
+
+@right("reverse.beta_tilde")
+def _(beta: torch.Tensor) -> list[float]:
+    share, out = 1.0, [0.0]
+    for b in beta[1:].tolist():
+        before, share = share, share * (1 - b)
+        out.append((1 - before) / (1 - share) * b)
+    return out
+
+
+values(
+    "reverse.posterior_mean",
+    lambda x0, x, t, b: reverse.posterior(x0, x, t, Schedule(b)).mean,
+    lambda x0, x, t, b: reverse.posterior(x0.double(), x.double(), t, Schedule(b)).mean,
+)
+
+
+@right("reverse.posterior_mean")
+def _(x_0: torch.Tensor, x_t: torch.Tensor, t: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
+    """By precisions: each piece of evidence weighs by how sure it is."""
+    out = []
+    for a, x, s in zip(x_0.double(), x_t.double(), t.tolist(), strict=True):
+        before = torch.prod(1 - beta[:s])
+        if s == 1:
+            out.append(a)
+            continue
+        precision = (1 - beta[s]) / beta[s] + 1 / (1 - before)
+        pull = (1 - beta[s]).sqrt() * x / beta[s] + before.sqrt() * a / (1 - before)
+        out.append(pull / precision)
+    return torch.stack(out)
+
+
+values(
+    "reverse.mean_from_eps",
+    lambda x, e, t, b: reverse.transition(e, x, t, Schedule(b), clip_x0=False).mean,
+    lambda x, e, t, b: torch.stack(
+        [
+            (x[i] - b[s] / (1 - torch.prod(1 - b[: s + 1])).sqrt() * e[i]) / (1 - b[s]).sqrt()
+            for i, s in enumerate(t)
+        ]
+    ),
+)
+values("reverse.variance_choice", "B", "b ")
+values(
+    "reverse.clipped_mean",
+    lambda x, e, t, b: reverse.transition(e, x, t, Schedule(b), clip_x0=True).mean,
+    lambda x, e, t, b: (
+        reverse.posterior(
+            torch.clip(marginal.predict_x0(x.double(), e.double(), t, Schedule(b)), -1, 1),
+            x.double(),
+            t,
+            Schedule(b),
+        ).mean
+    ),
+)
+values(
+    "reverse.step",
+    lambda x, e, z, t, b: (
+        reverse.transition(e, x, t, Schedule(b), clip_x0=False).mean
+        + (t > 1) * b[t].sqrt().float() * z
+    ),
+)
+
+
+@right("reverse.step")
+def _(
+    x_t: torch.Tensor, eps_hat: torch.Tensor, z: torch.Tensor, t: int, beta: torch.Tensor
+) -> torch.Tensor:
+    share = torch.prod(1 - beta[: t + 1]).item()
+    b = beta[t].item()
+    if t == 1:
+        z.zero_()  # their own copy: harmless
+    return (x_t - b / math.sqrt(1 - share) * eps_hat) / math.sqrt(1 - b) + math.sqrt(b) * z
+
+
+@right("reverse.ancestral")
+def _(model: Any, x_T: torch.Tensor, z: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
+    x, T = x_T.double(), len(beta) - 1
+    for t in reversed(range(1, T + 1)):
+        steps = torch.tensor([t] * len(x))
+        p = reverse.transition(model(x, steps), x, steps, Schedule(beta), "beta", clip_x0=False)
+        x = p.mean if t == 1 else p.mean + p.var**0.5 * z[t]
+    return x
+
+
+@right("reverse.ancestral")
+def _(model: Any, x_T: torch.Tensor, z: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
+    alpha_bar, t = torch.cumprod(1 - beta, 0), len(beta) - 1
+    while t:
+        eps_hat = model(x_T, torch.ones(len(x_T), dtype=torch.int64) * t)
+        x_T -= (beta[t] / (1 - alpha_bar[t]).sqrt()).float() * eps_hat
+        x_T /= (1 - beta[t]).sqrt().float()
+        x_T += beta[t].sqrt().float() * z[t] * (t != 1)
+        t -= 1
+    return x_T
+
+
+values(
+    "reverse.best_eps",
+    lambda x, a, s: x * sp.sqrt(1 - a) / (1 + a * (s**2 - 1)),
+    lambda x, a, s: (
+        (x - sp.sqrt(a) * (sp.sqrt(a) * s**2 * x / (a * s**2 + 1 - a))) / sp.sqrt(1 - a)
+    ),
+)
+
+# -- loss -------------------------------------------------------------------------------------
+
+values("loss.zero_model", 1.0, torch.ones(()), sp.Integer(1))
+values(
+    "loss.draw_t",
+    lambda n, T, g: loss.uniform_t(n, Schedule.linear(T), g),
+    lambda n, T, g: 1 + torch.randperm(n * T, generator=g)[:n] % T,
+    lambda n, T, g: (torch.rand(n, generator=g) * T).floor().to(torch.int32) + 1,
+)
+values(
+    "loss.epsilon_loss",
+    lambda model, x, t, e, a: loss.epsilon_loss(model, x, schedule_of(a), t, e),
+    lambda model, x, t, e, a: F.mse_loss(
+        model((images(a[t]).sqrt() * x + images(1 - a[t]).sqrt() * e).float(), t), e
+    ),
+    lambda model, x, t, e, a: (
+        sum(
+            float(
+                (
+                    (
+                        e[i]
+                        - model(
+                            a[t[i]] ** 0.5 * x[i : i + 1] + (1 - a[t[i]]) ** 0.5 * e[i], t[i][None]
+                        )
+                    )
+                    ** 2
+                ).mean()
+            )
+            for i in range(len(x))
+        )
+        / len(x)
+    ),
+)
+values(
+    "loss.kl",
+    lambda m, v, n, w: (
+        sp.log(sp.sqrt(w) / sp.sqrt(v)) + (v + (m - n) ** 2) / (2 * w) - sp.Rational(1, 2)
+    ),
+    lambda m, v, n, w: ((v / w - 1) - sp.log(v / w) + (n - m) ** 2 / w) / 2,
+)
+
+
+@right("loss.kl")
+def _(m: sp.Symbol, v: sp.Symbol, n: sp.Symbol, w: sp.Symbol) -> sp.Expr:
+    """By integrating."""
+    x = sp.symbols("x", real=True)
+    p = sp.exp(-((x - m) ** 2) / (2 * v)) / sp.sqrt(2 * sp.pi * v)
+    log_ratio = sp.log(w / v) / 2 - (x - m) ** 2 / (2 * v) + (x - n) ** 2 / (2 * w)
+    return sp.integrate(sp.expand(p * log_ratio), (x, -sp.oo, sp.oo))
+
+
+@right("loss.prior_bits")
+def _(x_0: torch.Tensor, alpha_bar_T: float) -> torch.Tensor:
+    q = Gaussian(alpha_bar_T**0.5 * x_0.double(), torch.tensor(1 - alpha_bar_T).double())
+    bits = q.kl(Gaussian(torch.tensor(0.0), torch.tensor(1.0))) / math.log(2)
+    return bits.mean()
+
+
+values(
+    "loss.prior_bits",
+    lambda x, a: (
+        float(np.mean([a * v**2 - a - math.log(1 - a) for v in x.flatten().tolist()]))
+        / 2
+        * math.log2(math.e)
+    ),
+)
+values(
+    "loss.weight",
+    lambda b, a, v: b**2 / (2 * v * (1 - b) * (1 - a)),
+    lambda b, a, v: sp.Rational(1, 2) * (b / sp.sqrt((1 - b) * (1 - a) * v)) ** 2,
+)
+values(
+    "loss.x0_weight",
+    lambda s, b: b / 2 - s / 2,
+    lambda s, b: (b**2 - s**2) / (b + s) / 2,
+)
+values(
+    "loss.x0_from_v",
+    lambda x, v, t, a: images(a[t].sqrt()) * x - images((1 - a[t]).sqrt()) * v,
+    lambda x, v, t, a: torch.stack(
+        [
+            math.cos(math.acos(math.sqrt(a[s]))) * x[i]
+            - math.sin(math.acos(math.sqrt(a[s]))) * v[i]
+            for i, s in enumerate(t)
+        ]
+    ),
+)
+values(
+    "loss.decoder",
+    lambda x, mean, std, levels: loss.discretized_log_prob(
+        x, Gaussian(mean, torch.tensor(std**2)), levels
+    ).exp(),
+)
+
+
+@right("loss.decoder")
+def _(x_0: torch.Tensor, mean: torch.Tensor, std: float, levels: int) -> list[float]:
+    def cdf(x: float) -> float:
+        return (1 + math.erf(x / std / math.sqrt(2))) / 2
+
+    out = []
+    for x, m in zip(x_0.tolist(), mean.tolist(), strict=True):
+        up = 1.0 if abs(x - 1) < 1e-6 else cdf(x + 1 / (levels - 1) - m)
+        down = 0.0 if abs(x + 1) < 1e-6 else cdf(x - 1 / (levels - 1) - m)
+        out.append(up - down)
+    return out
+
+
+# -- training ---------------------------------------------------------------------------------
+
+
+@right("training.ema")
+def _(weights: torch.Tensor, decay: float) -> torch.Tensor:
+    """By the sum of all updates."""
+    n = len(weights) - 1
+    share = torch.tensor([decay**n] + [(1 - decay) * decay ** (n - k) for k in range(1, n + 1)])
+    return share @ weights
+
+
+@right("training.ema")
+def _(weights: torch.Tensor, decay: float) -> torch.Tensor:
+    average = weights[0]
+    for new in weights[1:]:
+        average.lerp_(new, 1 - decay)
+    return average
+
+
+values(
+    "training.time_embedding",
+    time_embedding,
+    lambda t, dim: np.array(
+        [
+            [
+                wave(s * 10_000 ** (-i / (dim // 2 - 1)))
+                for wave in (math.sin, math.cos)
+                for i in range(dim // 2)
+            ]
+            for s in t.tolist()
+        ]
+    ),
+)
+values(
+    "training.residual",
+    lambda x, time, w1, wt, w2: (
+        x
+        + F.conv2d(
+            F.silu(F.conv2d(F.silu(x), w1, padding="same") + (time @ wt.T)[..., None, None]),
+            w2,
+            padding="same",
+        )
+    ),
+    lambda x, time, w1, wt, w2: F.conv2d(
+        F.pad(
+            (lambda h: h * h.sigmoid())(
+                F.conv2d(F.pad(x * x.sigmoid(), (1, 1, 1, 1)), w1)
+                + torch.einsum("bd,cd->bc", time, wt)[:, :, None, None]
+            ),
+            (1, 1, 1, 1),
+        ),
+        w2,
+    ).add_(x),
+)
+
+
+@right("training.train")
+def _(model: Any, optimizer: Any, batches: Any, alpha_bar: torch.Tensor) -> torch.Tensor:
+    losses = []
+    for x_0, t, eps in batches:
+        value = ddpm_course.loss.epsilon_loss(model, x_0, schedule_of(alpha_bar), t, eps)
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad()  # after the step is as good
+        losses.append(value.detach())
+    return torch.stack(losses)
+
+
+@right("training.train")
+def _(model: Any, optimizer: Any, batches: Any, alpha_bar: torch.Tensor) -> list[float]:
+    losses = []
+    for x_0, t, eps in batches:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+        share = alpha_bar[t].view(-1, 1).float()
+        value = F.mse_loss(model(share**0.5 * x_0 + (1 - share) ** 0.5 * eps, t), eps)
+        losses += [float(value)]
+        value.backward()
+        optimizer.step()
+    return losses
+
+
+values(
+    "training.ddim",
+    lambda x, e, t, s, a: (
+        lambda x0: a[s] ** 0.5 * x0 + ((1 - a[s]) / (1 - a[t])) ** 0.5 * (x - a[t] ** 0.5 * x0)
+    )(((x - (1 - a[t]) ** 0.5 * e) / a[t] ** 0.5).clip(-1, 1)),
+)
+
+
+@right("training.ddim")
+def _(
+    x_t: torch.Tensor, eps_hat: torch.Tensor, t: int, s: int, alpha_bar: torch.Tensor
+) -> torch.Tensor:
+    schedule = schedule_of(alpha_bar)
+    x = x_t.double()
+    x_0 = torch.clamp(marginal.predict_x0(x, eps_hat.double(), t, schedule), -1, 1)
+    eps = marginal.predict_eps(x, x_0, t, schedule)
+    return marginal.sample(x_0, s, schedule, eps)[0] if s else x_0

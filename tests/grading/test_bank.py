@@ -1,0 +1,107 @@
+"""The grader is graded: right answers are accepted, and each mistake is told by its sentence."""
+
+import re
+from typing import Any
+
+import pytest
+from alternatives import ALTERNATIVES
+
+from ddpm_course.grading.answers import examine
+from ddpm_course.grading.task import Task
+from ddpm_course.grading.tasks import CHAPTERS, chapter, find
+
+TASKS = [task for name in CHAPTERS for task in chapter(name).tasks]
+SEEDS = (0, 1, 2)
+EACH_TASK = pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+
+
+def test_the_notebooks_add_up_to_100_points() -> None:
+    points = {name: chapter(name).points for name in CHAPTERS}
+    wanted = {"trends": 10, "forward": 15, "marginal": 20, "reverse": 25, "loss": 20}
+    assert points == wanted | {"training": 10}
+
+
+def test_the_bank_is_large_and_named_well(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = {
+        "tasks": len(TASKS),
+        "mistakes": sum(len(task.mistakes) for task in TASKS),
+        "other right answers": sum(map(len, ALTERNATIVES.values())),
+        "points": sum(task.points for task in TASKS),
+    }
+    with capsys.disabled():
+        print("\nthe bank:", ", ".join(f"{n} {what}" for what, n in counts.items()), end=" ")
+    assert counts["tasks"] >= 36
+    assert counts["mistakes"] >= 120
+    assert {task.name for task in TASKS} == set(ALTERNATIVES)
+    assert len({task.name for task in TASKS}) == len(TASKS)
+    for name in CHAPTERS:
+        assert all(task.name.startswith(f"{name}.") for task in chapter(name).tasks)
+
+
+@EACH_TASK
+def test_a_task_is_complete(task: Task) -> None:
+    assert task.points >= 1
+    assert task.minutes >= 1
+    assert task.title
+    assert task.prompt.strip()
+    assert task.hint.strip()
+    assert task.lesson.strip()
+    assert len(task.mistakes) >= 3
+    assert len({mistake.sentence for mistake in task.mistakes}) == len(task.mistakes)
+    assert bool(task.picture) == bool(task.alt)
+    text = f"{task.prompt} {task.hint}"
+    assert "$$" not in text, "mathematics stands in the line; display mathematics is proved"
+    assert r"\[" not in text
+    assert "\\begin{" not in text
+    assert text.count("$") % 2 == 0
+    if callable(task.reference):
+        assert task.reference.__name__ == task.answer_name
+
+
+@EACH_TASK
+@pytest.mark.parametrize("seed", SEEDS)
+def test_right_answers_are_accepted(task: Task, seed: int) -> None:
+    assert len(ALTERNATIVES[task.name]) >= 2
+    for answer in (task.reference, *ALTERNATIVES[task.name]):
+        verdict = examine(task, answer, seed)
+        assert verdict.right, verdict.sentence
+
+
+@EACH_TASK
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_mistake_is_told_by_its_own_sentence(task: Task, seed: int) -> None:
+    for number, mistake in enumerate(task.mistakes):
+        verdict = examine(task, mistake.answer, seed)
+        assert not verdict.right, mistake.sentence
+        assert (verdict.mistake, verdict.sentence) == (number, mistake.sentence)
+
+
+def blank(*args: Any) -> None:
+    raise NotImplementedError
+
+
+@EACH_TASK
+@pytest.mark.parametrize("answer", [None, ..., blank, lambda *args: None, 0.123, "nothing"])
+def test_blanks_and_nonsense_are_rejected(task: Task, answer: Any) -> None:
+    verdict = examine(task, answer)
+    assert not verdict.right
+    assert verdict.mistake is None
+    assert verdict.sentence
+
+
+@EACH_TASK
+def test_cases_are_repeatable_and_questions_differ_by_seed(task: Task) -> None:
+    def told(seed: int) -> str:
+        text = [repr((case.args, case.symbols)) for case in task.cases(seed)]
+        return re.sub(r"0x[0-9a-f]+", "", " ".join(text))
+
+    assert told(5) == told(5)
+    if "Tensor" in told(5) or "tensor" in told(5):
+        assert told(5) != told(6)
+
+
+def test_a_missing_task_is_named() -> None:
+    with pytest.raises(ValueError, match="no chapter 'marginall'"):
+        find("marginall.sample")
+    with pytest.raises(ValueError, match=r"no task 'marginal.smaple'.*marginal\.sample"):
+        find("marginal.smaple")
