@@ -68,7 +68,7 @@ def inception() -> FrechetInceptionDistance:
         from torchmetrics.image.fid import FrechetInceptionDistance
 
         return FrechetInceptionDistance(normalize=True)
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, RuntimeError) as error:
         raise ValueError(
             f"the Inception network cannot be had ({error}); run `pip install torchmetrics[image]` "
             "and go online once for its weights, or do without the FID."
