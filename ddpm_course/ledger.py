@@ -200,7 +200,9 @@ def _prior(claim: Claim, s: Setting) -> Iterator[Pair]:
     given = {nt.x(0): s.x_0, nt.d: 3}
     said = s.numeric(claim, given)[-1:]
     q = marginal.given_x0(s.x_0[-1:], s.length, s.schedule)
-    standard = gaussian.Gaussian(torch.zeros(1, 3, dtype=torch.float64), torch.ones(1, 3, dtype=torch.float64))
+    standard = gaussian.Gaussian(
+        torch.zeros(1, 3, dtype=torch.float64), torch.ones(1, 3, dtype=torch.float64)
+    )
     yield q.kl(standard).sum(1, keepdim=True), said
     if s.length == 10:
         x_0 = s.x_0[-1:]
@@ -231,6 +233,12 @@ def _first(claim: Claim, s: Setting) -> Iterator[Pair]:
     else:
         yield found.var, said
         yield s.schedule.beta_tilde[1:2, None], said
+
+
+def _posterior_sample(claim: Claim, s: Setting) -> Iterator[Pair]:
+    found = reverse.posterior(s.x_0, s.x_t, s.t, s.schedule).sample(_seeded())
+    z = _noise(s.x_0.shape, _seeded())
+    yield found, s.numeric(claim, {nt.x(0): s.x_0, nt.x(nt.t): s.x_t, nt.z: z})
 
 
 def _mean_eps(claim: Claim, s: Setting) -> Iterator[Pair]:
@@ -380,12 +388,17 @@ def _eps_error(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 def _epsilon_loss(claim: Claim, s: Setting) -> Iterator[Pair]:
     """One image at a time, at its own t; then all of them at once."""
-    yield torch.stack(
-        [
-            loss.epsilon_loss(network, s.x_0[j : j + 1], s.schedule, t=j + 1, eps=s.eps[j : j + 1])
-            for j in range(s.length)
-        ]
-    )[:, None], _one_loss(claim, s, s.t, s.eps)
+    yield (
+        torch.stack(
+            [
+                loss.epsilon_loss(
+                    network, s.x_0[j : j + 1], s.schedule, t=j + 1, eps=s.eps[j : j + 1]
+                )
+                for j in range(s.length)
+            ]
+        )[:, None],
+        _one_loss(claim, s, s.t, s.eps),
+    )
     # t and ε left out: they are drawn, t first, from the generator.
     generator = _seeded()
     t = torch.randint(1, s.length + 1, (s.length,), generator=generator)
@@ -412,18 +425,14 @@ def _bound(claim: Claim, s: Setting) -> Iterator[Pair]:
     levels = 17
     grid = torch.linspace(-1, 1, levels, dtype=torch.float64)
     x_0 = grid[torch.arange(3).repeat(4, 1) * 5 + torch.arange(4)[:, None]]  # (4, 3)
-    bits = loss.bits_per_dim(
-        network, x_0, s.schedule, levels, "beta", False, generator=_seeded()
-    )
+    bits = loss.bits_per_dim(network, x_0, s.schedule, levels, "beta", False, generator=_seeded())
     generator = _seeded()
     noise = {t: _noise(x_0.shape, generator) for t in (*range(s.length, 1, -1), 1)}
     terms = np.zeros((4, s.length + 1))  # L_k of each image at index k
     for j in range(4):
         image = x_0[j : j + 1].expand(s.length, 3)
         eps = torch.stack([noise[t][j] for t in range(1, s.length + 1)])
-        made = torch.from_numpy(
-            s.numeric(CLAIMS["marginal.sample"], {nt.x(0): image, nt.eps: eps})
-        )
+        made = torch.from_numpy(s.numeric(CLAIMS["marginal.sample"], {nt.x(0): image, nt.eps: eps}))
         predicted = network(made, s.t)
         given = _terms(s, image[1:], made[1:], predicted[1:], "beta")
         terms[j, 1 : s.length] = s.numeric(
@@ -471,7 +480,9 @@ def _decoder(claim: Claim, s: Setting) -> Iterator[Pair]:
 def _decoder_sum(claim: Claim, s: Setting) -> Iterator[Pair]:
     for levels in (2, 17, 256):
         grid = torch.linspace(-1, 1, levels, dtype=torch.float64)[None]
-        p = gaussian.Gaussian(torch.full_like(grid, 0.2), torch.full((1, 1), 0.03, dtype=torch.float64))
+        p = gaussian.Gaussian(
+            torch.full_like(grid, 0.2), torch.full((1, 1), 0.03, dtype=torch.float64)
+        )
         found = loss.discretized_log_prob(grid, p, levels).exp().sum(1, keepdim=True)
         yield found, np.full((1, 1), s.numeric(claim))
 
@@ -492,9 +503,7 @@ def _marginal_score(claim: Claim, s: Setting) -> Iterator[Pair]:
     clean = s.numeric(CLAIMS["reverse.gaussian-data"], given)
     noise = s.numeric(CLAIMS["marginal.eps-from-x0"], {nt.x(nt.t): s.x_t, nt.x(0): clean})
     said = s.numeric(claim, {nt.E(nt.eps, nt.x(nt.t)): noise})
-    every = [
-        mixture.noised(t, s.schedule).score(s.x_t[t - 1 : t]) for t in range(1, s.length + 1)
-    ]
+    every = [mixture.noised(t, s.schedule).score(s.x_t[t - 1 : t]) for t in range(1, s.length + 1)]
     yield torch.cat(every), said
 
 
@@ -538,11 +547,12 @@ BINDINGS: dict[str, Binding] = {
     "marginal.cosine-beta": Binding(("Schedule.cosine",), _cosine_beta),
     "marginal.prior-kl": Binding(("Gaussian.kl", "loss.bits_per_dim"), _prior),
     "reverse.transition": Binding(("reverse.transition", "reverse._step_back"), _transition),
-    "reverse.posterior-variance": Binding(
-        ("Schedule.beta_tilde", "reverse.posterior"), _posterior
-    ),
+    "reverse.posterior-variance": Binding(("Schedule.beta_tilde", "reverse.posterior"), _posterior),
     "reverse.posterior-mean": Binding(("reverse.posterior",), _posterior),
     "reverse.posterior": Binding(("reverse.posterior",), _posterior),
+    "reverse.posterior-sample": Binding(
+        ("reverse.posterior", "Gaussian.sample"), _posterior_sample
+    ),
     "reverse.mean-eps": Binding(("reverse.posterior",), _mean_eps),
     "reverse.first-step": Binding(("Schedule.beta_tilde", "reverse.posterior"), _first),
     "reverse.first-mean": Binding(("reverse.posterior",), _first),
@@ -596,7 +606,9 @@ def relative_error(found: Any, said: Any) -> float:
     return float(np.where(np.isfinite(error), error, np.inf).max(initial=0.0))
 
 
-def largest_error(claim: Claim, settings: tuple[str, ...] = SETTINGS, stop: float = math.inf) -> float:
+def largest_error(
+    claim: Claim, settings: tuple[str, ...] = SETTINGS, stop: float = math.inf
+) -> float:
     """The largest relative error between a claim and what computes it, over every t.
 
     Args:

@@ -180,7 +180,9 @@ class LedgerDirective(SphinxDirective):
 
     @staticmethod
     def _row(claim: symbolic.Claim, entry: Any) -> list[list[nodes.Node]]:
-        name = nodes.paragraph("", "", nodes.literal(claim.name, claim.name), ids=[anchor(claim.name)])
+        name = nodes.paragraph(
+            "", "", nodes.literal(claim.name, claim.name), ids=[anchor(claim.name)]
+        )
         equation = nodes.paragraph("", "", nodes.math("", claim.latex()), use("", label=claim.name))
         known = nodes.paragraph("", ", ".join(claim.kinds))
         checks = [nodes.paragraph("", check.says) for check in claim.checks]
@@ -199,7 +201,9 @@ class LedgerDirective(SphinxDirective):
 def _width(latex: str) -> float:
     """About how many letters wide a piece of LaTeX is: a fraction is as wide as its wider part."""
     fraction = re.compile(r"\\frac\{([^{}]*)\}\{([^{}]*)\}")
-    latex = re.sub(r"\\(left|right|operatorname|mathrm|mathbb|mathcal|big|displaystyle|[,;!])", "", latex)
+    latex = re.sub(
+        r"\\(left|right|operatorname|mathrm|mathbb|mathcal|big|displaystyle|[,;!])", "", latex
+    )
     latex = re.sub(r"_\{([^{}]*)\}|\^\{([^{}]*)\}", r"\1\2", latex)
     latex = re.sub(r"\\(?!frac\b)[a-zA-Z]+", "x", latex)
     while True:
@@ -217,7 +221,9 @@ def _table(head: list[str], rows: list[list[list[nodes.Node]]]) -> nodes.Node:
     body = nodes.tbody("", *(nodes.row("", *(nodes.entry("", *c) for c in row)) for row in rows))
     group += [top, body]
     table = nodes.table("", group, classes=["ledger"])
-    return div("ledger-scroll", table, tabindex="0", role="region", **{"aria-label": "Ledger of claims"})
+    return div(
+        "ledger-scroll", table, tabindex="0", role="region", **{"aria-label": "Ledger of claims"}
+    )
 
 
 class Resolve(SphinxPostTransform):
@@ -253,7 +259,9 @@ class Resolve(SphinxPostTransform):
 
 def visit_part(self: Any, node: part) -> None:
     attributes = {k: v for k, v in node["html"].items() if k != "class"}
-    self.body.append(self.starttag(node, node["tag"], "", CLASS=node["html"]["class"], **attributes))
+    self.body.append(
+        self.starttag(node, node["tag"], "", CLASS=node["html"]["class"], **attributes)
+    )
 
 
 def depart_part(self: Any, node: part) -> None:

@@ -329,7 +329,9 @@ def _same_arguments(a: sp.Expr, b: sp.Expr) -> bool:
     if isinstance(a, (nt.Indexed, Joint)) or len(a.args) != len(b.args):
         return False
     try:
-        return all(u == w or _is_expr(u, w) and difference(u, w) == 0 for u, w in zip(a.args, b.args))
+        return all(
+            u == w or (_is_expr(u, w) and difference(u, w) == 0) for u, w in zip(a.args, b.args)
+        )
     except (Undecided, TypeError, AttributeError):
         return False
 
@@ -518,7 +520,9 @@ def nonnegative(e: sp.Expr, strict: bool = False) -> bool:
         e = unfold(e)
         g = Generators(e)
         written = g.write(e)
-        positive = {a: 1 / (1 + sp.Symbol(f"r_{n}", positive=True)) for n, a in enumerate(g.below_one)}
+        positive = {
+            a: 1 / (1 + sp.Symbol(f"r_{n}", positive=True)) for n, a in enumerate(g.below_one)
+        }
         top, bottom = sp.fraction(sp.factor(sp.together(written.subs(positive))))
         for part in (top, bottom):
             part = sp.expand(part)

@@ -8,7 +8,7 @@ import sympy as sp
 from sympy.core.parameters import evaluate
 
 from .algebra import difference
-from .claim import ALGEBRA, ASSUMED, DEFINITION, Check, Claim, Step
+from .claim import ALGEBRA, ASSUMED, DEFINITION, SUBSTITUTION, Check, Claim, Step
 from .notation import (
     Density,
     E,
@@ -95,7 +95,7 @@ with as_written():
                 Step(
                     Var(sqrt(alpha_bar(s)) * x(0) + back * eps + noise * z, x(0)),
                     "a perfect prediction: $\\hat x_0 = x_0$ and $\\hat\\epsilon = \\epsilon$",
-                    ALGEBRA,
+                    SUBSTITUTION,
                     (("beyond.ddim", {x0_guess: x(0), eps_hat: eps}),),
                 ),
                 Step(
@@ -110,7 +110,8 @@ with as_written():
             E(x(t - 1), [x(t), x(0)]),
             (
                 Step(
-                    sqrt(alpha_bar(t - 1)) * x(0) + sqrt(1 - alpha_bar(t - 1) - beta_tilde(t)) * eps,
+                    sqrt(alpha_bar(t - 1)) * x(0)
+                    + sqrt(1 - alpha_bar(t - 1) - beta_tilde(t)) * eps,
                     "the step to $s = t - 1$ with $\\sigma^2 = \\tilde\\beta_t$",
                     ALGEBRA,
                     (ASSUMED,),
@@ -139,7 +140,10 @@ with as_written():
                 ),
             ),
             checks=(
-                Check("it starts from DDIM, and ends at the posterior mean", lambda claim: _ends(claim)),
+                Check(
+                    "it starts from DDIM, and ends at the posterior mean",
+                    lambda claim: _ends(claim),
+                ),
             ),
         ),
         Claim(
@@ -153,7 +157,10 @@ with as_written():
                 ),
             ),
             checks=(
-                Check("w = 0 and w = 1 are the two predictions, with a line between", _ends_of_guidance),
+                Check(
+                    "w = 0 and w = 1 are the two predictions, with a line between",
+                    _ends_of_guidance,
+                ),
             ),
         ),
         Claim(

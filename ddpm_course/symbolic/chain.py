@@ -28,7 +28,9 @@ class Ladder(NamedTuple):
 
     def forward(self, at: int, a: int, b: int) -> sp.Rational:
         """q(x_at = b | x_{at-1} = a)."""
-        weights = [2 + (at * (c + 1) + 3 * a * c) % 5 + (4 if c == a else 0) for c in range(self.states)]
+        weights = [
+            2 + (at * (c + 1) + 3 * a * c) % 5 + (4 if c == a else 0) for c in range(self.states)
+        ]
         return sp.Rational(weights[b], sum(weights))
 
     def prior(self, a: int) -> sp.Rational:
@@ -37,7 +39,9 @@ class Ladder(NamedTuple):
 
     def backward(self, at: int, b: int, a: int) -> sp.Rational:
         """p_theta(x_{at-1} = a | x_at = b)."""
-        weights = [1 + (2 * at + b + 2 * b * c + c) % 4 + (3 if c == b else 0) for c in range(self.states)]
+        weights = [
+            1 + (2 * at + b + 2 * b * c + c) % 4 + (3 if c == b else 0) for c in range(self.states)
+        ]
         return sp.Rational(weights[a], sum(weights))
 
     def share(self, name: str, path: dict[int, int], last: int) -> sp.Rational:

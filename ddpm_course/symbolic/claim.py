@@ -63,7 +63,40 @@ def _at_least(before: sp.Expr, after: sp.Expr) -> bool:
     return _at_most(after, before)
 
 
+def _literally(before: sp.Expr, after: sp.Expr) -> sp.Expr:
+    """As algebra, but what stands inside an expectation has to be equal, not only its mean."""
+
+    def held(e: sp.Expr) -> sp.Expr:
+        if isinstance(e, nt.E):
+            return nt.Held(type(e).__name__, *(held(a) for a in e.args))
+        return e.func(*map(held, e.args)) if e.args else e
+
+    with evaluate(True):
+        return algebra.difference(held(before), held(after))
+
+
+def _for_any_noise(before: sp.Expr, after: sp.Expr) -> sp.Expr:
+    """As algebra, for noise of any mean and deviation: by linearity and independence alone."""
+
+    def general(e: Any) -> Any:
+        if isinstance(e, (nt.Noise, nt.NoiseLetter)):
+            which = sp.Symbol(latex(e))
+            return nt.Held("mean", which) + e * nt.Held("deviation", which)
+        return e.func(*map(general, e.args)) if e.args else e
+
+    with evaluate(True):
+        return algebra.difference(general(before), general(after))
+
+
+def _verbatim(before: sp.Expr, after: sp.Expr) -> Any:
+    """The two are written alike: for a formula that is put down before its zeros are used."""
+    return before == after or sp.Symbol("not what the claim that is used says")
+
+
 ALGEBRA = Method("algebra", algebra.difference)
+VERBATIM = Method("algebra", _verbatim)
+SUBSTITUTION = Method("algebra", _literally)  # a claim put in place of a symbol
+LINEARITY = Method("algebra", _for_any_noise)  # of means, and of variances of independent terms
 LOGARITHMS = Method("algebra", algebra.log_difference)
 CALCULUS = Method("calculus", _calculus)
 AT_MOST = Method("algebra", _at_most)
@@ -157,7 +190,10 @@ def _shown(left: Any) -> str:
 def at_time(e: Any, times: Mapping[Any, Any]) -> Any:
     """The expression with other values for t, T, ...: still as it was written."""
     with nt.as_written():
-        times = {name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value for name, value in times.items()}
+        times = {
+            name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value
+            for name, value in times.items()
+        }
         return e.xreplace(times)
 
 
@@ -251,13 +287,17 @@ class Claim:
         """The lines of the derivation, each with its reason."""
         if self.base:
             for number, step in enumerate(self.base.steps):
-                yield self._row(self.base.lhs, step, number, f"base, ${self.over} = 1$: " if number == 0 else "")
+                yield self._row(
+                    self.base.lhs, step, number, f"base, ${self.over} = 1$: " if number == 0 else ""
+                )
         for number, step in enumerate(self.steps):
             yield self._row(self.lhs, step, number, "step: " if self.base and number == 0 else "")
 
     @staticmethod
     def _row(lhs: Any, step: Step, number: int, prefix: str) -> Row:
-        return Row(latex(lhs) if number == 0 else "", step.relation, latex(step.expr), prefix + step.reason)
+        return Row(
+            latex(lhs) if number == 0 else "", step.relation, latex(step.expr), prefix + step.reason
+        )
 
     def derivation(self) -> str:
         """The steps, aligned, with their reasons, as one block of LaTeX."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,8 @@ from .chain import LADDER, on_ladder, same_on_ladder
 from .claim import (
     ALGEBRA,
     ASSUMED,
-    CALCULUS,
     DEFINITION,
-    LOGARITHMS,
+    SUBSTITUTION,
     Check,
     Claim,
     Method,
@@ -30,7 +28,6 @@ from .notation import (
     Gradient,
     Grouped,
     Guess,
-    Letter,
     Loss,
     Norm2,
     Normal,
@@ -49,7 +46,6 @@ from .notation import (
     eps_theta,
     exp,
     half,
-    i,
     k,
     log,
     mu_1,
@@ -196,9 +192,7 @@ def _kl_integral(claim: Claim) -> Any:
         s_1, s_2 = sp.symbols("s_1 s_2", positive=True)
         bell = exp(-(u**2) / 2) / sqrt(2 * sp.pi)  # x = a + s_1 u
         point = a + s_1 * u
-        ratio = (
-            log(s_2 / s_1) - (point - a) ** 2 / (2 * s_1**2) + (point - b) ** 2 / (2 * s_2**2)
-        )
+        ratio = log(s_2 / s_1) - (point - a) ** 2 / (2 * s_1**2) + (point - b) ** 2 / (2 * s_2**2)
         integral = sp.integrate(sp.expand(bell * ratio), (u, -sp.oo, sp.oo))
         found = claim.rhs.doit().subs({var_1: s_1**2, var_2: s_2**2, m_1: a, m_2: b})
         return sp.simplify(sp.expand_log(sp.expand(integral - found), force=True))
@@ -245,7 +239,9 @@ def _simulated(claim: Claim) -> Any:
     """
     rng = np.random.default_rng(20240905)
     count = 200_000
-    formula = sp.lambdify((sp.Symbol("A"), spread), claim.rhs.xreplace({alpha_bar(t): sp.Symbol("A")}))
+    formula = sp.lambdify(
+        (sp.Symbol("A"), spread), claim.rhs.xreplace({alpha_bar(t): sp.Symbol("A")})
+    )
     for share in (0.05, 0.3, 0.7, 0.99):
         for size in (0.3, 1.0, 2.0):
             noise, data = rng.standard_normal((2, count))
@@ -386,7 +382,11 @@ def _cells(before: sp.Expr, after: sp.Expr) -> Any:
         for count in (1, 2, 3, 4):
             total = sp.S.Zero
             variable, low, high = before.limits[0]
-            integral = before.function.doit(deep=False) if not isinstance(before.function, sp.Integral) else before.function
+            integral = (
+                before.function.doit(deep=False)
+                if not isinstance(before.function, sp.Integral)
+                else before.function
+            )
             integral = next(iter(before.function.atoms(sp.Integral)), integral)
             _, left, right = integral.limits[0]
             for j in range(int(low), int(high.subs(levels, count)) + 1):
@@ -458,9 +458,7 @@ with as_written():
                     "the logarithms of two densities",
                 ),
                 Step(
-                    half * log(var_2 / var_1)
-                    - half
-                    + (var_1 + (m_1 - m_2) ** 2) / (2 * var_2),
+                    half * log(var_2 / var_1) - half + (var_1 + (m_1 - m_2) ** 2) / (2 * var_2),
                     "$\\mathbb E[(x-\\mu_1)^2] = \\sigma_1^2$, and "
                     "$\\mathbb E[(x-\\mu_2)^2] = \\sigma_1^2 + (\\mu_1-\\mu_2)^2$",
                 ),
@@ -569,7 +567,11 @@ with as_written():
             -log(longer) + log(ratio),
             (
                 Step(
-                    -log(prior(x(T + 1)) * p_theta(x(T), x(T + 1)) / (prior(x(T)) * q(x(T + 1), x(T)))),
+                    -log(
+                        prior(x(T + 1))
+                        * p_theta(x(T), x(T + 1))
+                        / (prior(x(T)) * q(x(T + 1), x(T)))
+                    ),
                     "all earlier factors cancel",
                     Method("algebra", lambda before, after: _new_factors(before, after)),
                     (
@@ -597,7 +599,9 @@ with as_written():
                     DEFINITION,
                 ),
             ),
-            checks=(Check("the bound comes out right on a small chain", _term_in_bound, "exact cases"),),
+            checks=(
+                Check("the bound comes out right on a small chain", _term_in_bound, "exact cases"),
+            ),
         ),
         Claim(
             "loss.term-step",
@@ -609,13 +613,17 @@ with as_written():
                     DEFINITION,
                 ),
             ),
-            checks=(Check("the bound comes out right on a small chain", _term_in_bound, "exact cases"),),
+            checks=(
+                Check("the bound comes out right on a small chain", _term_in_bound, "exact cases"),
+            ),
         ),
         Claim(
             "loss.term-decoder",
             Loss(0),
             (Step(-log(p_theta(x(0), x(1))), "the last step, to the data", DEFINITION),),
-            checks=(Check("the bound comes out right on a small chain", _term_in_bound, "exact cases"),),
+            checks=(
+                Check("the bound comes out right on a small chain", _term_in_bound, "exact cases"),
+            ),
         ),
         Claim(
             "loss.prior",
@@ -663,8 +671,9 @@ with as_written():
                     ),
                 ),
                 Step(
-                    1 / (2 * sigma(t) ** 2) * Norm2(mu_tilde(x(t), x(0)) - mu_theta(x(t), t)) + const,
-                    "$C = \\frac d2 (\\log(\\sigma_t^2/\\tilde\\beta_t) + \\tilde\\beta_t/\\sigma_t^2 - 1)$ "
+                    1 / (2 * sigma(t) ** 2) * Norm2(mu_tilde(x(t), x(0)) - mu_theta(x(t), t))
+                    + const,
+                    "$C = \\frac d2 (\\log(\\sigma_t^2/\\tilde\\beta_t)$ $+ \\tilde\\beta_t/\\sigma_t^2 - 1)$ "
                     "does not depend on the network",
                     ALGEBRA,
                     (ASSUMED,),
@@ -722,7 +731,8 @@ with as_written():
             Loss(t - 1),
             (
                 Step(
-                    1 / (2 * sigma(t) ** 2) * Norm2(mu_tilde(x(t), x(0)) - mu_theta(x(t), t)) + const,
+                    1 / (2 * sigma(t) ** 2) * Norm2(mu_tilde(x(t), x(0)) - mu_theta(x(t), t))
+                    + const,
                     "the error of the mean",
                     ALGEBRA,
                     ("loss.mean-error",),
@@ -769,9 +779,7 @@ with as_written():
                 ),
             ),
             assuming=((const, sp.S.Zero), (sigma(t), sqrt(beta_tilde(t)))),
-            checks=(
-                Check("C is 0 and the means are as said", lambda claim: _choices(claim)),
-            ),
+            checks=(Check("C is 0 and the means are as said", lambda claim: _choices(claim)),),
         ),
         Claim(
             "loss.simple",
@@ -973,7 +981,8 @@ with as_written():
                 ),
                 Step(
                     Over(
-                        Gradient(log(q(x(t), x(0))), x(t)) * (q(x(t), x(0)) * q(x(0)) / q(x(t))), x(0)
+                        Gradient(log(q(x(t), x(0))), x(t)) * (q(x(t), x(0)) * q(x(0)) / q(x(t))),
+                        x(0),
                     ),
                     "$\\nabla q = q\\, \\nabla \\log q$",
                     POINTS,
@@ -1003,7 +1012,7 @@ with as_written():
                 Step(
                     E(Var((x(t) - sqrt(alpha_bar(t)) * x(0)) / sqrt(1 - alpha_bar(t)), x(t))),
                     "the noise from $x_0$",
-                    ALGEBRA,
+                    SUBSTITUTION,
                     ("marginal.eps-from-x0",),
                 ),
                 Step(
@@ -1017,9 +1026,7 @@ with as_written():
                     ("reverse.gaussian-data-density",),
                 ),
                 Step(
-                    alpha_bar(t)
-                    * spread**2
-                    / (alpha_bar(t) * spread**2 + 1 - alpha_bar(t)),
+                    alpha_bar(t) * spread**2 / (alpha_bar(t) * spread**2 + 1 - alpha_bar(t)),
                     "cancel",
                 ),
             ),
@@ -1045,9 +1052,15 @@ def _named(before: Any, after: Any) -> Any:
             names[Loss(j - 1)] = KL(q(x(j - 1), x(j), x(0)), p_theta(x(j - 1), x(j)))
         with evaluate(True):
             side = after.xreplace({T: sp.Integer(last)})
-            found = side.replace(sp.Sum, lambda f, limits: sp.Add(
-                *(f.xreplace({limits[0]: sp.Integer(j)}) for j in range(int(limits[1]), int(limits[2]) + 1))
-            ))
+            found = side.replace(
+                sp.Sum,
+                lambda f, limits: sp.Add(
+                    *(
+                        f.xreplace({limits[0]: sp.Integer(j)})
+                        for j in range(int(limits[1]), int(limits[2]) + 1)
+                    )
+                ),
+            )
             left = difference(before.xreplace({T: sp.Integer(last)}), found.xreplace(names))
         if left != 0:
             return left

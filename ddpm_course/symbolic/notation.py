@@ -198,9 +198,7 @@ class Density(Notation):
     is_positive = True
 
     def __new__(cls, name: Any, variables: Any, given: Any = ()) -> Any:
-        return sp.Expr.__new__(
-            cls, sp.Symbol(str(name)), sp.Tuple(*variables), sp.Tuple(*given)
-        )
+        return sp.Expr.__new__(cls, sp.Symbol(str(name)), sp.Tuple(*variables), sp.Tuple(*given))
 
     def __str__(self) -> str:
         name, variables, given = self.args
@@ -244,6 +242,13 @@ class E(Notation):
 
 class Var(E):
     is_nonnegative = True
+
+
+class Held(Notation):
+    """Something that a proof must take as it stands: it is never displayed."""
+
+    def __new__(cls, kind: str, *args: Any) -> Any:
+        return sp.Expr.__new__(cls, sp.Symbol(str(kind)), *(sp.sympify(a) for a in args))
 
 
 class KL(Notation):

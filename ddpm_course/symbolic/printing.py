@@ -122,11 +122,7 @@ class Printer(LatexPrinter):
         for before, piece in zip(pieces, pieces[1:]):
             if piece[0].isdigit() or (before[-1].isdigit() and piece.startswith(r"\frac")):
                 gap = r" \cdot "
-            elif before.startswith((r"\sqrt", r"\frac")) or piece.startswith((r"\exp", r"\log")):
-                gap = r"\, "
-            elif before.endswith(")") and (piece[0] in "pq" or piece.startswith(r"\mathcal")):
-                gap = r"\, "
-            elif before.endswith(("]", r"\right)")) or piece.startswith((r"\lVert", r"\sqrt")):
+            elif before.startswith((r"\sqrt", r"\frac")) or piece.startswith((r"\exp", r"\log")) or (before.endswith(")") and (piece[0] in "pq" or piece.startswith(r"\mathcal"))) or before.endswith(("]", r"\right)")) or piece.startswith((r"\lVert", r"\sqrt")):
                 gap = r"\, "
             else:
                 gap = " "
@@ -173,9 +169,15 @@ class Printer(LatexPrinter):
     def _print_Indexed(self, e: nt.Indexed) -> str:
         return self._sub(e.tex, e.at)
 
-    _print_beta = _print_alpha = _print_alpha_bar = _print_beta_tilde = _print_sigma = _print_Indexed
-    _print_data_variance = _print_Frequency = _print_Weights = _print_Averaged = _print_Spread = _print_Indexed
-    _print_QueryNoise = _print_KeyNoise = _print_weight = _print_Loss = _print_Edge = _print_x = _print_eps_at = _print_Indexed
+    _print_beta = _print_alpha = _print_alpha_bar = _print_beta_tilde = _print_sigma = (
+        _print_Indexed
+    )
+    _print_data_variance = _print_Frequency = _print_Weights = _print_Averaged = _print_Spread = (
+        _print_Indexed
+    )
+    _print_QueryNoise = _print_KeyNoise = _print_weight = _print_Loss = _print_Edge = _print_x = (
+        _print_eps_at
+    ) = _print_Indexed
 
     def _print_snr(self, e: nt.snr) -> str:
         return rf"{e.tex}({self._index(e.at)})"
@@ -204,7 +206,9 @@ class Printer(LatexPrinter):
         at, mean, var, identity = e.args
         spread = self._factor(var) if identity and var != 1 else self._print(var)
         if identity:
-            spread = "I" if var == 1 else spread + (r"\, I" if spread.startswith(r"\frac") else " I")
+            spread = (
+                "I" if var == 1 else spread + (r"\, I" if spread.startswith(r"\frac") else " I")
+            )
         head = "" if at == nt.ANY else f"{self._print(at)};\\, "
         return r"\mathcal N" + bracket(f"{head}{self._print(mean)},\\, {spread}")
 

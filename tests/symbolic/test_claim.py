@@ -10,7 +10,15 @@ import sympy as sp
 
 from ddpm_course.symbolic import CLAIMS, Claim, ClaimError, claim
 from ddpm_course.symbolic.algebra import difference, nonnegative
-from ddpm_course.symbolic.claim import DEFINITION, HYPOTHESIS, Chain, Step
+from ddpm_course.symbolic.claim import (
+    ALGEBRA,
+    DEFINITION,
+    HYPOTHESIS,
+    LINEARITY,
+    SUBSTITUTION,
+    Chain,
+    Step,
+)
 from ddpm_course.symbolic.notation import (
     E,
     Norm2,
@@ -41,7 +49,9 @@ def test_equal_expressions_are_equal() -> None:
     assert difference(alpha(t) + beta(t), sp.S.One) == 0
     assert difference(alpha_bar(t), alpha(t) * alpha(t - 1) * alpha_bar(t - 2)) == 0
     assert difference(sqrt(alpha_bar(t)), sqrt(alpha(t)) * sqrt(alpha_bar(t - 1))) == 0
-    assert difference(sqrt((1 - alpha_bar(t)) ** 3), (1 - alpha_bar(t)) * sqrt(1 - alpha_bar(t))) == 0
+    assert (
+        difference(sqrt((1 - alpha_bar(t)) ** 3), (1 - alpha_bar(t)) * sqrt(1 - alpha_bar(t))) == 0
+    )
     assert difference(alpha_bar(1), alpha(1)) == 0
     assert difference(beta(0), sp.S.Zero) == 0
     assert difference(log(alpha_bar(t) * beta(t)), log(alpha_bar(t)) + log(beta(t))) == 0
@@ -74,6 +84,17 @@ def test_moments_follow_from_independence() -> None:
     assert difference(E(eps_at(t) * x(t)), sp.S.Zero) != 0
     assert difference(E(eps_at(t), x(t)), sp.S.Zero) != 0
     assert difference(E(Norm2(eps)), d) == 0
+
+
+def test_a_substitution_is_literal() -> None:
+    """A wrong factor before noise of mean 0 does not change a mean; it is an error all the same."""
+    right = E(sqrt(1 - beta(t)) * x(t - 1) + sqrt(beta(t)) * eps_at(t), x(t - 1))
+    wrong_root = E(sqrt(1 - beta(t)) * x(t - 1) + beta(t) * eps_at(t), x(t - 1))
+    assert ALGEBRA.prove(right, wrong_root) == 0
+    assert SUBSTITUTION.prove(right, wrong_root) != 0
+    assert SUBSTITUTION.prove(right, Var(*right.args)) != 0
+    assert LINEARITY.prove(E(2 * eps), 3 * E(eps)) != 0
+    assert LINEARITY.prove(Var(2 * eps, x(0)), 4 * Var(eps)) == 0
 
 
 def test_lengths_are_expanded_for_vectors() -> None:
@@ -174,12 +195,12 @@ def test_unknown_name_is_met_with_the_nearest() -> None:
 
 
 def test_derivation_has_every_step_and_reason() -> None:
-    one = claim("forward.two-steps-variance")
+    one = claim("forward.two-steps")
     text = one.derivation()
     assert text.startswith("\\begin{aligned}")
     for step in one.steps:
         assert latex(step.expr) in text
-    assert r"\text{the noises are independent: their variances add}" in text
+    assert r"\text{multiply out}" in text
     assert text.count("&=") == len(one.steps)
 
 
