@@ -26,7 +26,7 @@ from ddpm_course.symbolic import loss as sym_loss
 from ddpm_course.symbolic import marginal as sym_marginal
 from ddpm_course.symbolic import notation as nt
 from ddpm_course.symbolic import reverse as sym_reverse
-from ddpm_course.symbolic.claim import Claim, at_time
+from ddpm_course.symbolic.claim import Claim
 
 __all__ = ["BINDINGS", "TOLERANCE", "Binding", "Entry", "entries", "largest_error", "main"]
 
@@ -255,6 +255,10 @@ def _transition(claim: Claim, s: Setting) -> Iterator[Pair]:
 def _mean_model(claim: Claim, s: Setting) -> Iterator[Pair]:
     found = reverse.transition(s.eps_hat, s.x_t, s.t, s.schedule, clip_x0=False).mean
     yield found, s.numeric(claim, _of_network(s))
+    # With clipping: the posterior's mean at the predicted x_0, kept within [-1, 1].
+    found = reverse.transition(s.eps_hat, s.x_t, s.t, s.schedule, clip_x0=True).mean
+    x_0 = np.clip(s.numeric(CLAIMS["reverse.x0-model"], _of_network(s)), -1, 1)
+    yield found, s.numeric(CLAIMS["reverse.posterior-mean"], {nt.x(0): x_0, nt.x(nt.t): s.x_t})
 
 
 def _update(claim: Claim, s: Setting) -> Iterator[Pair]:
@@ -357,11 +361,10 @@ def _step_error(variance: str) -> Callable[[Claim, Setting], Iterator[Pair]]:
 
     def pairs(claim: Claim, s: Setting) -> Iterator[Pair]:
         x_0, x_t, eps_hat, t = s.x_0[1:], s.x_t[1:], s.eps_hat[1:], s.t[1:]
-        said = s.numeric(claim, given := _terms(s, x_0, x_t, eps_hat, variance), t=t.numpy())
+        said = s.numeric(claim, _terms(s, x_0, x_t, eps_hat, variance), t=t.numpy())
         p = reverse.transition(eps_hat, x_t, t, s.schedule, variance, clip_x0=False)
         found = reverse.posterior(x_0, x_t, t, s.schedule).kl(p).sum(1, keepdim=True)
         yield found, said
-        assert given
 
     return pairs
 
@@ -377,25 +380,29 @@ def _eps_error(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 def _epsilon_loss(claim: Claim, s: Setting) -> Iterator[Pair]:
     """One image at a time, at its own t; then all of them at once."""
-    x_t, _ = marginal.sample(s.x_0, s.t, s.schedule, eps=s.eps)
-    inside = nt.eps_theta(nt.x(nt.t), nt.t)
-    noised = claim.registry["marginal.sample"].rhs
-    said = network(torch.from_numpy(s.numeric(claim.registry["marginal.sample"], _clean(s))), s.t)
-    given = {**_clean(s), inside: said, at_time(inside, {nt.x(nt.t): noised}): said}
-    said = s.numeric(claim, given) / 3
-    one = [
-        loss.epsilon_loss(network, s.x_0[j : j + 1], s.schedule, t=j + 1, eps=s.eps[j : j + 1])
-        for j in range(s.length)
-    ]
-    yield torch.stack(one)[:, None], said
-    yield loss.epsilon_loss(network, s.x_0, s.schedule, s.t, s.eps).reshape(1, 1), said.mean(
-        keepdims=True
-    )
-    assert x_t.shape == s.x_0.shape
+    yield torch.stack(
+        [
+            loss.epsilon_loss(network, s.x_0[j : j + 1], s.schedule, t=j + 1, eps=s.eps[j : j + 1])
+            for j in range(s.length)
+        ]
+    )[:, None], _one_loss(claim, s, s.t, s.eps)
+    # t and ε left out: they are drawn, t first, from the generator.
+    generator = _seeded()
+    t = torch.randint(1, s.length + 1, (s.length,), generator=generator)
+    said = _one_loss(claim, s, t, _noise(s.x_0.shape, generator))
+    drawn = loss.epsilon_loss(network, s.x_0, s.schedule, generator=_seeded())
+    yield drawn.reshape(1, 1), said.mean(keepdims=True)
 
 
-def _clean(s: Setting) -> dict[Any, Any]:
-    return {nt.x(0): s.x_0, nt.eps: s.eps}
+def _one_loss(claim: Claim, s: Setting, t: Tensor, eps: Tensor) -> Any:
+    """The loss of each row, shared by its 3 components, for given t and ε."""
+    given = {nt.x(0): s.x_0, nt.eps: eps}
+    noised = CLAIMS["marginal.sample"]
+    x_t = torch.from_numpy(s.numeric(noised, given, t=t.numpy()))
+    answer = network(x_t, t)
+    for at in (nt.x(nt.t), noised.rhs):
+        given[nt.eps_theta(at, nt.t)] = answer
+    return s.numeric(claim, given, t=t.numpy()) / 3
 
 
 def _bound(claim: Claim, s: Setting) -> Iterator[Pair]:
@@ -557,7 +564,7 @@ BINDINGS: dict[str, Binding] = {
     "loss.x0-error": Binding(
         ("Gaussian.kl", "reverse.posterior", "reverse.transition"), _step_error("beta_tilde")
     ),
-    "loss.simple": Binding(("loss.epsilon_loss",), _epsilon_loss),
+    "loss.simple": Binding(("loss.epsilon_loss", "loss.uniform_t"), _epsilon_loss),
     "loss.decoder": Binding(("loss.discretized_log_prob",), _decoder),
     "loss.decoder-sum": Binding(("loss.discretized_log_prob",), _decoder_sum),
     "loss.score": Binding(("Gaussian.log_prob",), _score),

@@ -131,10 +131,13 @@ class DerivationDirective(OfClaim):
             tabindex="0",
             **{"aria-label": f"Derivation, step by step, of {claim.name}"},
         )
-        # A long left side would push the steps off the page: it gets a line of its own.
-        widest = max(_width(row.lhs) for row in claim.rows())
-        if widest > 14:
+        # A long left side would push the steps off the page: it gets a line of its own. Beside
+        # long steps there is no room for reasons: they stand below, as on a phone.
+        left, right = (max(_width(row[side]) for row in claim.rows()) for side in (0, 2))
+        if left > 14:
             body["html"]["class"] += " derivation-long"
+        if right + (0 if left > 14 else left) > 50:
+            body["html"]["class"] += " derivation-stacked"
         steps = [*(claim.base.steps if claim.base else ()), *claim.steps]
         for row, step in zip(claim.rows(), steps):
             if row.lhs:
@@ -194,10 +197,17 @@ class LedgerDirective(SphinxDirective):
 
 
 def _width(latex: str) -> float:
-    """About how many letters wide a piece of LaTeX is."""
-    plain = re.sub(r"\\(left|right|mathbb|mathcal|operatorname|mathrm|sqrt|displaystyle|big|lVert|,|!)", "", latex)
-    plain = re.sub(r"\\[a-zA-Z]+", "x", plain)
-    return len(re.sub(r"[{}_^\s]", "", plain))
+    """About how many letters wide a piece of LaTeX is: a fraction is as wide as its wider part."""
+    fraction = re.compile(r"\\frac\{([^{}]*)\}\{([^{}]*)\}")
+    latex = re.sub(r"\\(left|right|operatorname|mathrm|mathbb|mathcal|big|displaystyle|[,;!])", "", latex)
+    latex = re.sub(r"_\{([^{}]*)\}|\^\{([^{}]*)\}", r"\1\2", latex)
+    latex = re.sub(r"\\(?!frac\b)[a-zA-Z]+", "x", latex)
+    while True:
+        latex = re.sub(r"x\{([^{}]*)\}", r"x\1", latex)  # a root
+        shorter = fraction.sub(lambda found: max(found.groups(), key=len), latex)
+        if shorter == latex:
+            return len(re.sub(r"[{}_^\s]", "", latex))
+        latex = shorter
 
 
 def _table(head: list[str], rows: list[list[list[nodes.Node]]]) -> nodes.Node:

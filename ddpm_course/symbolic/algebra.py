@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import cmp_to_key
 from typing import Any
 
+import mpmath
 import sympy as sp
 from sympy.core.parameters import evaluate
 
@@ -340,7 +341,7 @@ def _is_expr(*values: Any) -> bool:
 def _sample(e: sp.Expr) -> sp.Expr:
     """The value at a point where every quantity lies between 0 and 1, to read a sign from."""
     names = sorted(e.free_symbols, key=str)
-    return e.subs({name: sp.Rational(2 * n + 1, 4 * n + 5) for n, name in enumerate(names)})
+    return e.xreplace({name: sp.Rational(2 * n + 1, 4 * n + 5) for n, name in enumerate(names)})
 
 
 def _factors(e: sp.Expr) -> tuple[sp.Expr, list[tuple[sp.Expr, int]]]:
@@ -420,6 +421,34 @@ def reduced(e: sp.Expr) -> sp.Expr:
     return top
 
 
+def _somewhere(e: sp.Expr) -> sp.Expr:
+    """The value at a point, if it is clearly not 0 there: then there is nothing to prove. Else 0."""
+    names = sorted(e.free_symbols, key=str)
+    point = {name: mpmath.mpf(2 * n + 1) / (4 * n + 5) for n, name in enumerate(names)}
+
+    def value(part: sp.Expr) -> Any:
+        if part in point:
+            return point[part]
+        if part.is_Rational:
+            return mpmath.mpf(part.p) / part.q
+        if part.is_Add:
+            return mpmath.fsum(value(a) for a in part.args)
+        if part.is_Mul:
+            return mpmath.fprod(value(a) for a in part.args)
+        if part.is_Pow:
+            return mpmath.power(value(part.base), value(part.exp))
+        if isinstance(part, sp.log):
+            return mpmath.log(value(part.args[0]))
+        return mpmath.mpmathify(part.evalf(30))
+
+    try:
+        with mpmath.workdps(30):
+            size = abs(value(e))
+    except (ZeroDivisionError, TypeError, ValueError):
+        return sp.S.Zero  # no value there: the proof has to say
+    return sp.Float(str(size)) if mpmath.isfinite(size) and size > 1e-12 else sp.S.Zero
+
+
 def difference(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """0 where the two sides are equal; otherwise what is left of their difference."""
     with evaluate(True):
@@ -427,7 +456,8 @@ def difference(a: sp.Expr, b: sp.Expr) -> sp.Expr:
         if a == b:
             return sp.S.Zero
         g = Generators(a, b)
-        return reduced(g.write(a) - g.write(b))
+        gap = g.write(a) - g.write(b)
+        return _somewhere(gap) or reduced(gap)
 
 
 def log_difference(a: sp.Expr, b: sp.Expr) -> sp.Expr:

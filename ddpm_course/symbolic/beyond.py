@@ -45,6 +45,15 @@ def _keeps_mean(claim: Claim) -> Any:
     )
 
 
+def _stays(claim: Claim) -> Any:
+    """A step from t to t without fresh noise stays where it is; fresh noise enters with +σ."""
+    with evaluate(True):
+        rhs = claim.rhs.doit()
+        still = rhs.xreplace({z: sp.S.Zero, noise: sp.S.Zero, alpha_bar(s): alpha_bar(t)})
+        here = sqrt(alpha_bar(t)) * x0_guess + sqrt(1 - alpha_bar(t)) * eps_hat
+        return difference(still, here) or sp.expand(rhs - rhs.xreplace({z: sp.S.Zero}) - noise * z)
+
+
 def _ends_of_guidance(claim: Claim) -> Any:
     """w = 0 ignores the label, w = 1 is the model that knows it, and between them is a line."""
     with evaluate(True):
@@ -74,7 +83,10 @@ with as_written():
                     DEFINITION,
                 ),
             ),
-            checks=(Check("it keeps the marginal of x_s given x_0", _keeps_mean),),
+            checks=(
+                Check("it keeps the marginal of x_s given x_0", _keeps_mean),
+                Check("without fresh noise, a step from t to t stays where it is", _stays),
+            ),
         ),
         Claim(
             "beyond.ddim-marginal",

@@ -149,6 +149,8 @@ class Row(NamedTuple):
 
 def _shown(left: Any) -> str:
     """What is left, as it stands: sorting its terms could take SymPy long."""
+    if isinstance(left, sp.Float):
+        return f"{float(left):.6g}, where every α and ᾱ has a value between 0 and 1"
     return sp.sstr(left, order="none") if isinstance(left, sp.Basic) else str(left)
 
 

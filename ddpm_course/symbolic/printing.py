@@ -124,6 +124,8 @@ class Printer(LatexPrinter):
                 gap = r" \cdot "
             elif before.startswith((r"\sqrt", r"\frac")) or piece.startswith((r"\exp", r"\log")):
                 gap = r"\, "
+            elif before.endswith(")") and (piece[0] in "pq" or piece.startswith(r"\mathcal")):
+                gap = r"\, "
             elif before.endswith(("]", r"\right)")) or piece.startswith((r"\lVert", r"\sqrt")):
                 gap = r"\, "
             else:
