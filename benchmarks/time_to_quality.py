@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def ours(options: argparse.Namespace) -> dict[str, Any]:
-    schedule = Schedule.linear()
+    schedule = Schedule.cosine(250)  # as the preset "digits" has it
 
     def make(precision: Precision, seconds: float) -> Trainer:
         torch.manual_seed(options.seed)
