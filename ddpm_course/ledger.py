@@ -1,8 +1,8 @@
 """The ledger: every claim of the book beside the torch function that computes it.
 
-A claim is proved by SymPy and evaluated by NumPy, in ``ddpm_course.symbolic``, which knows nothing of
-torch. Here both meet: each binding evaluates a claim at every t of three schedules, in float64, and lays
-the result beside what the package computes.
+A claim is proved by SymPy and evaluated by NumPy, in ``ddpm_course.symbolic``, which knows nothing
+of torch. Here both meet: each binding evaluates a claim at every t of three schedules, in float64,
+and lays the result beside what the package computes.
 
     >>> from ddpm_course import ledger
     >>> ledger.main()          # what ``ddpm-course verify`` prints; 1 when anything fails
@@ -60,6 +60,9 @@ class Setting:
 
 
 SETTINGS = ("linear-10", "cosine-1000", "linear-1000")  # quick ones first: a mutant dies early
+
+
+VARIANCES: tuple[reverse.Variance, ...] = ("beta_tilde", "beta")
 
 
 class Binding(NamedTuple):
@@ -254,7 +257,8 @@ def _of_network(s: Setting, **more: Any) -> dict[Any, Any]:
 def _transition(claim: Claim, s: Setting) -> Iterator[Pair]:
     """p_θ: its mean is that of ``reverse.mean-model``, its variance one of two."""
     mean = s.numeric(CLAIMS["reverse.mean-model"], _of_network(s))
-    for variance, table in (("beta", s.schedule.beta), ("beta_tilde", s.schedule.beta_tilde)):
+    for variance in VARIANCES:
+        table = getattr(s.schedule, variance)
         found = reverse.transition(s.eps_hat, s.x_t, s.t, s.schedule, variance, clip_x0=False)
         given = {nt.mu_theta(nt.x(nt.t), nt.t): mean, nt.sigma: table.sqrt()}
         yield from _both(found, s.numeric(claim, given))
@@ -277,7 +281,8 @@ def _update(claim: Claim, s: Setting) -> Iterator[Pair]:
     given = _of_network(s) | {nt.sigma: deviation, nt.z: z}
     yield found, s.numeric(claim, given)
 
-    for variance, table in (("beta_tilde", s.schedule.beta_tilde), ("beta", s.schedule.beta)):
+    for variance in VARIANCES:
+        table = getattr(s.schedule, variance)
         start = s.x_t[:1]
         walk = list(
             reverse.ancestral(
@@ -351,7 +356,9 @@ def _kl_isotropic(claim: Claim, s: Setting) -> Iterator[Pair]:
     yield one.kl(two).sum(1, keepdim=True), s.numeric(claim, given)
 
 
-def _terms(s: Setting, x_0: Tensor, x_t: Tensor, eps: Tensor, variance: str) -> dict[Any, Any]:
+def _terms(
+    s: Setting, x_0: Tensor, x_t: Tensor, eps: Tensor, variance: reverse.Variance
+) -> dict[Any, Any]:
     """What the claims about L_{t-1} need, from claims alone."""
     table = {"beta": s.schedule.beta, "beta_tilde": s.schedule.beta_tilde}[variance]
     here = {nt.x(0): x_0, nt.x(nt.t): x_t, nt.eps_theta(nt.x(nt.t), nt.t): eps, nt.d: x_0.shape[1]}
@@ -364,7 +371,7 @@ def _terms(s: Setting, x_0: Tensor, x_t: Tensor, eps: Tensor, variance: str) -> 
     return here | {sym_loss.const: s.numeric(probe, here, **at)}
 
 
-def _step_error(variance: str) -> Callable[[Claim, Setting], Iterator[Pair]]:
+def _step_error(variance: reverse.Variance) -> Callable[[Claim, Setting], Iterator[Pair]]:
     """KL(posterior || transition) for t = 2..T."""
 
     def pairs(claim: Claim, s: Setting) -> Iterator[Pair]:
@@ -595,7 +602,7 @@ class Entry(NamedTuple):
 
 
 def relative_error(found: Any, said: Any) -> float:
-    """The largest relative error over all t: of each row, relative to the largest entry of the row."""
+    """The largest relative error over all t, relative to the largest entry of each row."""
     a = np.atleast_2d(found.detach().numpy() if isinstance(found, Tensor) else np.asarray(found))
     b = np.atleast_2d(np.asarray(said, dtype=np.float64))
     a, b = np.broadcast_arrays(a, b)
@@ -630,7 +637,8 @@ def entries(prove: bool = True) -> Iterator[Entry]:
         prove: prove each claim too; without it only the numbers are compared.
     """
     for claim in CLAIMS.values():
-        wrong, error, functions = "", None, ()
+        wrong, error = "", None
+        functions: tuple[str, ...] = ()
         if prove:
             try:
                 claim.verify()

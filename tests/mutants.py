@@ -1,7 +1,7 @@
 """Small errors, made on purpose: in the expressions of claims, and in the source of functions.
 
-The errors are those that courses ship: a sign turned, a root lost or added, β_t, α_t, ᾱ_t and ᾱ_{t-1}
-taken for each other, t shifted by one.
+The errors are those that courses ship: a sign turned, a root lost or added, β_t, α_t, ᾱ_t and
+ᾱ_{t-1} taken for each other, t shifted by one.
 """
 
 from __future__ import annotations

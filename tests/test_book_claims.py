@@ -1,4 +1,4 @@
-"""The book's displayed mathematics comes from claims alone, and the build stops where a claim fails."""
+"""The book's displayed mathematics comes from claims alone; the build stops where one fails."""
 
 from __future__ import annotations
 

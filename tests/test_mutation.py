@@ -1,9 +1,9 @@
 """Every small error in an equation or in the code that computes it is found.
 
-For each claim its displayed equation is changed, and for each function of the ledger its source: a sign
-turned, a root dropped or added, β_t, α_t, ᾱ_t and ᾱ_{t-1} taken for each other, t shifted by one. The
-proofs, or the comparison of a claim with its function, must see each change. How many were made and
-caught is in pytest's summary.
+For each claim its displayed equation is changed, and for each function of the ledger its source: a
+sign turned, a root dropped or added, β_t, α_t, ᾱ_t and ᾱ_{t-1} taken for each other, t shifted by
+one. The proofs, or the comparison of a claim with its function, must see each change. How many were
+made and caught is in pytest's summary.
 """
 
 from __future__ import annotations

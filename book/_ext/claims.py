@@ -2,15 +2,17 @@
 
     ```{claim} marginal.variance        the numbered equation, with a mark that links to its proof;
     ```                                 {eq}`marginal.variance` refers to it
+
     ```{derivation} marginal.variance   its steps, aligned, with their reasons
     ```
-    ```{ledger}                         every claim: how it is known, what computes it, how well they agree
+
+    ```{ledger}                         every claim, how it is known, and what computes it
     ```
 
 ``{claim}`` with the option ``:again:`` shows an equation that is numbered elsewhere once more.
 
-All claims are proved when the build begins. What was proved is remembered beside the doctrees, by the
-content of the package, so that the next build proves only after a change.
+All claims are proved when the build begins. What was proved is remembered beside the doctrees, by
+the content of the package, so that the next build proves only after a change.
 """
 
 from __future__ import annotations

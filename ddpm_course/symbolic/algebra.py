@@ -1,10 +1,10 @@
 r"""What our expressions mean, and when two of them are equal.
 
-``unfold`` replaces what is ours (expectations, norms, densities) by plain algebra. ``difference`` then
-decides equality: it writes everything in independent quantities (α_t, ᾱ_{t-1}, ... and the square roots
-of irreducible polynomials in them), and brings the difference of the two sides to one fraction. Square
-roots of different irreducible polynomials are independent, so an expression is 0 only where its
-numerator is 0 term by term: nothing is guessed and nothing is left to ``simplify``.
+``unfold`` replaces what is ours (expectations, norms, densities) by plain algebra. ``difference``
+then decides equality: it writes everything in independent quantities (α_t, ᾱ_{t-1}, ... and the
+square roots of irreducible polynomials in them), and brings the difference of the two sides to one
+fraction. Square roots of different irreducible polynomials are independent, so an expression is 0
+only where its numerator is 0 term by term: nothing is guessed and nothing is left to ``simplify``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import cmp_to_key
 from typing import Any
 
-import mpmath
+import mpmath  # type: ignore[import-untyped]
 import sympy as sp
 from sympy.core.parameters import evaluate
 
@@ -114,7 +114,7 @@ def _series(e: sp.Expr) -> sp.Expr:
 
 
 def _gradient(of: sp.Expr, by: sp.Expr) -> sp.Expr:
-    """The derivative, component by component, of the logarithm of a Normal (or of an expression)."""
+    """The derivative, component by component, of the logarithm of a density."""
     of = of.replace(nt.Normal, lambda *a: nt.Normal(*a).density)
     of = expand_logs(_unfold(of))
     opaque = {a: Moment(a, by) if by in a.args else sp.S.Zero for a in of.atoms(Joint)}
@@ -181,8 +181,11 @@ def _density(e: nt.Density) -> sp.Expr:
 
 def _joint(name: sp.Symbol, states: Any) -> sp.Expr:
     states = [s for s in states if isinstance(s, nt.Vector)]
-    order = cmp_to_key(lambda a, b: -1 if is_before(a.at, b.at) else 1)
-    chain = sorted(set(states), key=order)
+
+    def compare(a: Any, b: Any) -> int:
+        return -1 if is_before(a.at, b.at) else 1
+
+    chain = sorted(set(states), key=cmp_to_key(compare))
     pairs = sp.Mul(*(Joint(name, a, b) for a, b in zip(chain, chain[1:])))
     if len(chain) == 1:
         return Joint(name, chain[0])
@@ -424,7 +427,7 @@ def reduced(e: sp.Expr) -> sp.Expr:
 
 
 def _somewhere(e: sp.Expr) -> sp.Expr:
-    """The value at a point, if it is clearly not 0 there: then there is nothing to prove. Else 0."""
+    """The value at a point, if it is clearly not 0 there, so that nothing can be proved; else 0."""
     names = sorted(e.free_symbols, key=str)
     point = {name: mpmath.mpf(2 * n + 1) / (4 * n + 5) for n, name in enumerate(names)}
 

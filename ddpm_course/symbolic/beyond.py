@@ -79,7 +79,7 @@ with as_written():
             (
                 Step(
                     sqrt(alpha_bar(s)) * x0_guess + back * eps_hat + noise * z,
-                    "the predicted data, noised again to the level of $s$: part old noise, part fresh",
+                    "the predicted data, noised again: part old noise, part fresh",
                     DEFINITION,
                 ),
             ),

@@ -1,8 +1,8 @@
 """Markov chains with few states, where every probability is a fraction and every sum is finite.
 
-Statements about distributions that hold for any Markov chain are checked on them, exactly: densities
-become shares, expectations become sums over all paths. This is independent of the rules by which
-``algebra`` unfolds densities.
+Statements about distributions that hold for any Markov chain are checked on them, exactly:
+densities become shares, expectations become sums over all paths. This is independent of the rules
+by which ``algebra`` unfolds densities.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _states(entries: Any) -> list[int]:
 
 
 def on_ladder(e: Any, path: Sequence[int], last: int, ladder: Ladder = LADDER) -> Any:
-    """The value of an expression where x_0, x_1, ... take the values of ``path``, for T = ``last``."""
+    """The value of an expression on a ``path`` x_0, x_1, ..., for T = ``last``."""
     with evaluate(True):
         return _value(e.xreplace({nt.T: sp.Integer(last)}), dict(enumerate(path)), last, ladder)
 

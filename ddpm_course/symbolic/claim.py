@@ -137,8 +137,9 @@ class Step(NamedTuple):
     """An expression, and why it equals the one before it.
 
     ``uses`` names the claims that the step applies: a name, or a name with substitutions, as
-    ``("forward.reparameterization", {t: t - 1})``. ``HYPOTHESIS`` is the claim itself, one step earlier;
-    ``ASSUMED`` is what the claim assumes; a pair (symbol, expression) is what the reason says of it.
+    ``("forward.reparameterization", {t: t - 1})``. ``HYPOTHESIS`` is the claim itself, one step
+    earlier; ``ASSUMED`` is what the claim assumes; a pair (symbol, expression) is what the reason
+    says of it.
     """
 
     expr: Any
@@ -205,8 +206,8 @@ class Claim:
         name: "chapter.what-it-says"; the label of the equation in the book.
         lhs: the left side.
         steps: expressions with reasons; the last one is the right side.
-        base: for an induction over t: the same claim at t = 1, with its own steps. The last steps may
-            then use ``HYPOTHESIS``.
+        base: for an induction over t: the same claim at t = 1, with its own steps. Then ``steps``
+            may use ``HYPOTHESIS``.
         checks: properties that the right side must have; every definition has some, or a function
             of torch that it is compared with.
         assuming: pairs of sides that the claim takes as given; steps that use them say ``ASSUMED``.

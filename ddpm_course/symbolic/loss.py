@@ -157,7 +157,7 @@ def _components(before: sp.Expr, after: sp.Expr) -> Any:
                 ratio = log(densities[0]) - log(densities[1])
                 total += E(ratio, law=(y, Normal(None, a, one.args[2])))
                 length += (a - b) ** 2
-            found = after.replace(Norm2, lambda _: length).subs(d, count)
+            found = after.replace(Norm2, lambda _, size=length: size).subs(d, count)
             means = {sp.expand(norm.args[0].doit()) for norm in after.atoms(Norm2)}
             found = found if means == {mu_1 - mu_2} else sp.Symbol("other means")
             left = difference(total, found)
@@ -235,7 +235,8 @@ def _weight_fits(claim: Claim) -> Any:
 def _simulated(claim: Claim) -> Any:
     """Monte Carlo: the residual of the best straight line from x_t to ε, within 5 standard errors.
 
-    200,000 draws for each of 12 settings; a true claim fails once in 140,000 runs. The seed is fixed.
+    200,000 draws for each of 12 settings; a true claim fails once in 140,000 runs, and the seed
+    is fixed.
     """
     rng = np.random.default_rng(20240905)
     count = 200_000
@@ -673,7 +674,8 @@ with as_written():
                 Step(
                     1 / (2 * sigma(t) ** 2) * Norm2(mu_tilde(x(t), x(0)) - mu_theta(x(t), t))
                     + const,
-                    "$C = \\frac d2 (\\log(\\sigma_t^2/\\tilde\\beta_t)$ $+ \\tilde\\beta_t/\\sigma_t^2 - 1)$ "
+                    "$C = \\frac d2 (\\log(\\sigma_t^2/\\tilde\\beta_t)$ "
+                    "$+ \\tilde\\beta_t/\\sigma_t^2 - 1)$ "
                     "does not depend on the network",
                     ALGEBRA,
                     (ASSUMED,),
@@ -849,7 +851,7 @@ with as_written():
                 ),
                 Step(
                     -(eps / sqrt(1 - alpha_bar(t))),
-                    "$x_t - \\sqrt{\\bar\\alpha_t}\\, x_0 = \\sqrt{1 - \\bar\\alpha_t}\\, \\epsilon$",
+                    "what $x_t$ has beyond its signal is $\\sqrt{1 - \\bar\\alpha_t}\\, \\epsilon$",
                     ALGEBRA,
                     ("marginal.sample",),
                 ),
@@ -960,7 +962,7 @@ with as_written():
                 ),
                 Step(
                     E((eps - best_guess) ** 2) + E((best_guess - Guess(x(t))) ** 2),
-                    "given $x_t$, the error $\\epsilon - \\mathbb E[\\epsilon \\mid x_t]$ has mean 0",
+                    "given $x_t$, the error of the best guess has mean 0",
                     CASES,
                 ),
                 Step(
@@ -1097,7 +1099,7 @@ def _right_gaussians(claim: Claim) -> Any:
 
 
 def _choices(claim: Claim) -> Any:
-    """With the chosen variance the constant of ``loss.mean-error`` is 0; the mean is the model's."""
+    """With the chosen variance the constant is 0; the mean is the model's."""
     constant = dict(claim.registry["loss.mean-error"].assuming)[const]
     chosen = dict(claim.assuming)
     model = claim.registry["reverse.mean-model"].steps[0].expr

@@ -86,7 +86,7 @@ def _by_ratio(before: sp.Expr, after: sp.Expr) -> Any:
         out = sp.S.One
         for factor in sp.Mul.make_args(e):
             if isinstance(factor, sp.Product):
-                variable, low, high = factor.limits[0]
+                variable, _, high = factor.limits[0]
                 steps = sp.expand(high.xreplace({t: t + 1}) - high)
                 if steps != 1:
                     raise ValueError(f"{high} does not grow by 1 with t")
@@ -533,7 +533,7 @@ with as_written():
                 ),
                 Step(
                     exp(sp.Limit(-sp.Sum(h, (i, 1, n)), n, sp.oo)),
-                    "$\\log(1 - h)$ lies between $-h - h^2$ and $-h$, and the sum of the $h^2$ goes to 0",
+                    "$\\log(1 - h)$ is within $h^2$ of $-h$, and the sum of the $h^2$ goes to 0",
                     Method("calculus", _first_order),
                 ),
                 Step(

@@ -1,7 +1,8 @@
 r"""LaTeX in the order in which a person wrote it.
 
-SymPy's printer sorts terms and merges fractions. This one prints the tree as it stands: a product is
-printed in its order, a quotient is a fraction, a root is a root. The object printed is the object proved.
+SymPy's printer sorts terms and merges fractions. This one prints the tree as it stands: a product
+is printed in its order, a quotient is a fraction, a root is a root. The object printed is the
+object proved.
 """
 
 from __future__ import annotations
@@ -120,9 +121,13 @@ class Printer(LatexPrinter):
     def _joined(self, pieces: list[str]) -> str:
         out = pieces[0]
         for before, piece in zip(pieces, pieces[1:]):
-            if piece[0].isdigit() or (before[-1].isdigit() and piece.startswith(r"\frac")):
+            digits = piece[0].isdigit() or (before[-1].isdigit() and piece.startswith(r"\frac"))
+            tall = before.startswith((r"\sqrt", r"\frac")) or before.endswith(("]", r"\right)"))
+            word = piece.startswith((r"\exp", r"\log", r"\lVert", r"\sqrt"))
+            density = piece[0] in "pq" or piece.startswith(r"\mathcal")
+            if digits:
                 gap = r" \cdot "
-            elif before.startswith((r"\sqrt", r"\frac")) or piece.startswith((r"\exp", r"\log")) or (before.endswith(")") and (piece[0] in "pq" or piece.startswith(r"\mathcal"))) or before.endswith(("]", r"\right)")) or piece.startswith((r"\lVert", r"\sqrt")):
+            elif tall or word or (before.endswith(")") and density):
                 gap = r"\, "
             else:
                 gap = " "
@@ -158,7 +163,7 @@ class Printer(LatexPrinter):
         return e.name
 
     def _index(self, at: sp.Expr) -> str:
-        """t-1, not -1+t: symbols first, in the order of the alphabet from the back, numbers last."""
+        """t-1, not -1+t: symbols first, numbers last."""
         terms = sorted(sp.Add.make_args(at), key=lambda a: (a.is_Number, negated(a) is not None))
         return self._print(sp.Add(*terms, evaluate=False)).replace(" ", "")
 

@@ -274,7 +274,7 @@ with as_written():
                 ),
                 Step(
                     (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * beta(t),
-                    "$\\alpha_t + \\beta_t = 1$ and $\\alpha_t \\bar\\alpha_{t-1} = \\bar\\alpha_t$",
+                    "$\\alpha_t + \\beta_t = 1$, $\\alpha_t \\bar\\alpha_{t-1} = \\bar\\alpha_t$",
                 ),
             ),
         ),
@@ -359,7 +359,7 @@ with as_written():
                         (beta(t) + alpha(t) * (1 - alpha_bar(t - 1))) / (1 - alpha_bar(t)) * x(t)
                         - beta(t) / sqrt(1 - alpha_bar(t)) * eps
                     ),
-                    "$\\sqrt{\\bar\\alpha_{t-1} / \\bar\\alpha_t} = 1 / \\sqrt{\\alpha_t}$; collect $x_t$",
+                    "$\\bar\\alpha_t = \\alpha_t \\bar\\alpha_{t-1}$; collect $x_t$",
                 ),
                 Step(by_noise, "the numerator is $1 - \\bar\\alpha_t$"),
             ),

@@ -1,4 +1,4 @@
-"""The engine: a step that does not follow is named, and the LaTeX is in the order it was written."""
+"""The engine: a step that does not follow is named; LaTeX comes in the order of the writer."""
 
 from __future__ import annotations
 
