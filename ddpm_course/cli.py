@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ddpm-course",
-        description="Train a DDPM, sample from it and judge the samples; prove the book's equations, "
-        "make its exercises, order your reading.",
+        description="Train a DDPM, sample from it and judge the samples; prove the book's "
+        "equations, make its exercises, order your reading.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
