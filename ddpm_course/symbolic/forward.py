@@ -101,8 +101,8 @@ with as_written():
             ),
             checks=(
                 Check("it integrates to 1", _moment(0, 1), "calculus"),
-                Check("its mean is \\mu", _moment(1, 0), "calculus"),
-                Check("its variance is \\sigma^2", _moment(2, sd**2), "calculus"),
+                Check("its mean is μ", _moment(1, 0), "calculus"),
+                Check("its variance is σ²", _moment(2, sd**2), "calculus"),
             ),
         ),
         Claim(
