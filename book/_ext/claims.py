@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 import sympy
 from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -130,26 +131,21 @@ class DerivationDirective(OfClaim):
         body = div(
             "derivation",
             role="group",
-            tabindex="0",
             **{"aria-label": f"Derivation, step by step, of {claim.name}"},
         )
-        # A long left side would push the steps off the page: it gets a line of its own. Beside
-        # long steps there is no room for reasons: they stand below, as on a phone.
-        left, right = (max(_width(row[side]) for row in claim.rows()) for side in (0, 2))
-        if left > 14:
+        # A long left side would push the steps off the page: it gets a line of its own.
+        if max(_width(row.lhs) for row in claim.rows()) > 14:
             body["html"]["class"] += " derivation-long"
-        if right + (0 if left > 14 else left) > 50:
-            body["html"]["class"] += " derivation-stacked"
         steps = [*(claim.base.steps if claim.base else ()), *claim.steps]
         for row, step in zip(claim.rows(), steps):
             if row.lhs:
                 body += div("derivation-lhs", nodes.math("", rf"\displaystyle {row.lhs}"))
             rhs = rf"\displaystyle {{}} {row.relation} {row.rhs}"
-            body += div("derivation-step", nodes.math("", rhs))
             reason = div("derivation-reason", *reason_nodes(row.reason))
             for name in claim.names_of(step):
                 reason += use("", label=name)
-            body += reason
+            # The reason stands at the side where there is room, and otherwise below.
+            body += div("derivation-row", div("derivation-step", nodes.math("", rhs)), reason)
         return [body]
 
 
@@ -173,7 +169,7 @@ class LedgerDirective(SphinxDirective):
             for claim in symbolic.CLAIMS.values():
                 if claim.chapter == chapter:
                     rows.append(self._row(claim, entries[claim.name]))
-            head = ["Claim", "How it is known", "Computed by", "Largest relative error"]
+            head = ["Claim", "How it is known", "Computed by; largest relative error"]
             table = _table(head, rows)
             section = nodes.section("", nodes.title("", chapter.capitalize()), table)
             section["ids"] = [nodes.make_id(f"ledger-{chapter}")]
@@ -188,16 +184,19 @@ class LedgerDirective(SphinxDirective):
         equation = nodes.paragraph("", "", nodes.math("", claim.latex()), use("", label=claim.name))
         known = nodes.paragraph("", ", ".join(claim.kinds))
         checks = [nodes.paragraph("", check.says) for check in claim.checks]
-        functions: list[nodes.Node] = []
-        for n, function in enumerate(entry.functions):
-            functions += [nodes.Text(", ")] * bool(n) + [nodes.literal(function, function)]
-        error = "" if entry.error is None else f"{entry.error:.1e}"
-        return [
-            [name, equation],
-            [known, *checks],
-            [nodes.paragraph("", "", *functions)],
-            [nodes.paragraph("", error)],
-        ]
+        functions = [nodes.paragraph("", "", _reference(name)) for name in entry.functions]
+        if entry.error is not None:
+            functions.append(nodes.paragraph("", f"{entry.error:.1e}"))
+        return [[name, equation], [known, *checks], functions]
+
+
+def _reference(name: str) -> nodes.Node:
+    """The name of a function of the package, as a link to the reference where that has it."""
+    link = addnodes.pending_xref(
+        "", nodes.literal(name, name), refdomain="py", reftype="obj", reftarget=name
+    )
+    link["refspecific"] = True  # also where only the end of the full name is given
+    return link
 
 
 def _width(latex: str) -> float:
@@ -222,10 +221,7 @@ def _table(head: list[str], rows: list[list[list[nodes.Node]]]) -> nodes.Node:
     top = nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", h)) for h in head)))
     body = nodes.tbody("", *(nodes.row("", *(nodes.entry("", *c) for c in row)) for row in rows))
     group += [top, body]
-    table = nodes.table("", group, classes=["ledger"])
-    return div(
-        "ledger-scroll", table, tabindex="0", role="region", **{"aria-label": "Ledger of claims"}
-    )
+    return nodes.table("", group, classes=["ledger"])
 
 
 class Resolve(SphinxPostTransform):
