@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -115,6 +116,7 @@ def digit_report(samples: Tensor) -> DigitReport:
     )
 
 
+@cache
 def _digit_classifier() -> SVC:
     """A support vector machine with probabilities (libsvm's own), trained on all real digits."""
     from sklearn.svm import SVC
