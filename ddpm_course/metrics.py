@@ -107,7 +107,7 @@ def digit_report(samples: Tensor) -> DigitReport:
     probability = torch.as_tensor(
         _digit_classifier().predict_proba(samples.flatten(1).double().numpy())
     )
-    shares = probability.argmax(1).bincount(minlength=10) / len(samples)
+    shares = probability.argmax(1).bincount(minlength=10).double() / len(samples)
     return DigitReport(
         frechet=frechet_distance(samples, digits("all")),
         sure=float((probability.amax(1) > 0.9).double().mean()),
