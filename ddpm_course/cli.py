@@ -1,4 +1,5 @@
-"""The command line: train, sample and evaluate a model; verify, release and papers for the course.
+"""The command line: train, sample and evaluate a model; verify, release, grade and papers for the
+course.
 
 Bad input ends with one sentence on stderr and exit code 2; nothing on disk is lost.
 """
@@ -43,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ddpm-course",
-        description="Train a DDPM, sample from it and judge the samples; prove the book's equations, "
-        "make its exercises, order your reading.",
+        description="Train a DDPM, sample from it and judge the samples; prove the book's "
+        "equations, make and grade its exercises, order your reading.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -160,6 +161,42 @@ def _parser() -> argparse.ArgumentParser:
         "--force", action="store_true", help="overwrite notebooks that hold somebody's work"
     )
     release.set_defaults(run=_release)
+
+    grade = commands.add_parser(
+        "grade",
+        help="grade a folder of submissions",
+        description="Grade FOLDER/STUDENT/CHAPTER/CHAPTER.ipynb, each in a sandbox, and write "
+        "grades.csv, report.json, junit.xml and a page of feedback for each student.",
+        epilog="example: ddpm-course grade submitted --out report",
+    )
+    grade.add_argument("folder", type=Path, metavar="FOLDER", help="holds a folder a student")
+    grade.add_argument(
+        "--out", type=Path, required=True, metavar="REPORT", help="a folder; it must be new"
+    )
+    grade.add_argument(
+        "--released",
+        type=Path,
+        default=Path("exercises"),
+        help="the notebooks as given out: what is graded, and for how many points "
+        "(default: exercises)",
+    )
+    grade.add_argument("--jobs", type=int, help="notebooks at a time (default: one a processor)")
+    grade.add_argument(
+        "--timeout",
+        type=int,
+        default=20,
+        help="seconds of processor time for one answer (default: 20)",
+    )
+    grade.add_argument(
+        "--memory",
+        type=int,
+        default=1024,
+        help="MiB for one answer, beyond what the libraries take (default: 1024)",
+    )
+    grade.add_argument(
+        "--seed", help="a secret; the same one asks the same questions (default: a new one)"
+    )
+    grade.set_defaults(run=_grade)
 
     papers = commands.add_parser(
         "papers",
@@ -462,6 +499,46 @@ def _release(options: argparse.Namespace) -> None:
         )
     for path in release(chapters, options.source, options.target, options.force):
         print(path)
+
+
+def _grade(options: argparse.Namespace) -> None:
+    import secrets
+
+    from ddpm_course.grading.judge import grade
+    from ddpm_course.grading.report import write_report
+    from ddpm_course.grading.sandbox import Limits, has_bubblewrap
+
+    for name, least in (("jobs", 1), ("timeout", 2), ("memory", 64)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise ValueError(f"--{name} is {value}; give at least {least}.")
+    out = options.out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} exists already; name a new folder for the report.")
+    walls = has_bubblewrap()
+    if not walls:
+        print(
+            "ddpm-course: bubblewrap does not work here (on Debian and Ubuntu: apt install "
+            "bubblewrap). Time, memory, processes and the size of files are limited all the same; "
+            "but students' code can read what you can read, the solutions and other submissions "
+            "too, write where you can write, use the network, and stop the grading. Grade only "
+            "people you trust, or in a container of their own.",
+            file=sys.stderr,
+        )
+    seed = options.seed or secrets.token_hex(16)
+    submissions = grade(
+        options.folder,
+        options.released,
+        options.jobs or 0,
+        Limits(options.timeout, options.memory),
+        seed,
+        hide=[out],
+        walls=walls,
+        progress=True,
+    )
+    write_report(submissions, out, seed)
+    students = {one.student for one in submissions}
+    print(f"{len(submissions)} notebooks of {len(students)} students; the report is in {out}")
 
 
 def _papers(options: argparse.Namespace) -> None:
