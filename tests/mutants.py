@@ -40,8 +40,14 @@ def _mutants(e: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(e, (sp.Sum, sp.Product)) and number > 0:
             variable, low, high = part
             for shift in (1, -1):
-                yield f"first term shifted by {shift}", e.func(e.function, (variable, low + shift, high))
-                yield f"last term shifted by {shift}", e.func(e.function, (variable, low, high + shift))
+                yield (
+                    f"first term shifted by {shift}",
+                    e.func(e.function, (variable, low + shift, high)),
+                )
+                yield (
+                    f"last term shifted by {shift}",
+                    e.func(e.function, (variable, low, high + shift)),
+                )
             continue
         for what, mutant in _mutants(part):
             try:
@@ -54,7 +60,10 @@ def _here(e: Any) -> Iterator[tuple[str, Any]]:
     if e.is_Add if hasattr(e, "is_Add") else False:
         for n, term in enumerate(e.args):
             flipped = sp.Mul(sp.S.NegativeOne, term)
-            yield f"sign of {term} turned", e.func(*(flipped if j == n else a for j, a in enumerate(e.args)))
+            yield (
+                f"sign of {term} turned",
+                e.func(*(flipped if j == n else a for j, a in enumerate(e.args))),
+            )
     if isinstance(e, sp.Pow) and e.exp == sp.S.Half:
         yield f"root of {e.base} dropped", e.base
     if isinstance(e, nt.Sequence) and not isinstance(e, nt.Frequency):

@@ -188,10 +188,11 @@ def read_cells(path: Path, folder: Path) -> list[str]:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise ValueError(f"The notebook cannot be opened: {error.strerror}.") from None
+    about = os.fstat(handle)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(handle)
+        raise ValueError("This is not a file: hand in the notebook itself.")
     with open(handle, "rb") as file:
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode):
-            raise ValueError("This is not a file: hand in the notebook itself.")
         if about.st_size > LARGEST_NOTEBOOK:
             raise ValueError(
                 f"The notebook has {about.st_size / 2**20:.0f} MB; at most "
@@ -470,7 +471,7 @@ def _hear(
             "seed": examined.seed,
         }
     )
-    if reply.ended != "well":
+    if reply.ended != "well" or not reply.content:
         return Verdict(False, _why(reply, room.limits))
     try:
         found = read_reply(reply.content, len(questions))

@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = ["HIDDEN", "Borrowed", "borrowed", "forbid"]
 
-# Rooms whose every function is taught; and those that hold right answers, and are kept out of sight.
+# Rooms whose every function is taught; and those with right answers in them, kept out of sight.
 _TAUGHT = ("forward", "gaussian", "loss", "marginal", "reverse", "trends.papers", "unet")
 HIDDEN = ("ddpm_course.grading.tasks", "ddpm_course.symbolic")
 
