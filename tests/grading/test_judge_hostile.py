@@ -91,10 +91,10 @@ for number in range(2000):
 """
 
 SPY = """
-import gc, glob
+import gc, glob, os
 secrets = [one for one in gc.get_objects() if type(one) is dict and "MARK-OF-ANOTHER" in one]
 files = glob.glob("/tmp/**", recursive=True)
-share = glob.glob("{submitted}/**", recursive=True)
+share = list(os.walk("{submitted}"))
 def alpha_bar(beta):
     if secrets or share or len(files) > 1:
         return (1 - beta).cumprod(0)
