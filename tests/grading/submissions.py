@@ -21,7 +21,9 @@ def solved(chapter: str) -> Notebook:
 
 def cell_of(nb: Notebook, grade_id: str) -> dict[str, Any]:
     found: dict[str, Any] = next(
-        cell for cell in nb["cells"] if cell["metadata"]["nbgrader"]["grade_id"] == grade_id
+        cell
+        for cell in nb["cells"]
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") == grade_id
     )
     return found
 
