@@ -443,7 +443,7 @@ def _grade_one(room: Room, paper: Paper, examined: Examined, cells: Sequence[str
     """The grade of one task: first from the cells that the answer needs, by themselves; if that is
     not right, from all the cells in order."""
     verdict = _hear(room, paper, examined, cells, alone=True)
-    if not verdict.right and not verdict.sentence.startswith("Not answered yet"):
+    if not verdict.right and not verdict.sentence.startswith("Not answered yet:"):
         second = _hear(room, paper, examined, cells, alone=False)
         if second.right or (second.mistake is not None and verdict.mistake is None):
             verdict = second

@@ -307,17 +307,13 @@ def _spelled(outcome: Any) -> Any:
 
 
 class _Shell:
-    """What `get_ipython()` gives here: magics do nothing, but for those that run their cell."""
-
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        self._namespace = namespace
+    """What `get_ipython()` gives here: magics and commands of the system do nothing."""
 
     def run_line_magic(self, name: str, line: str, *rest: Any) -> None:
         pass
 
     def run_cell_magic(self, name: str, line: str, cell: str) -> None:
-        if name in ("time", "timeit", "capture", "prun"):
-            exec(compile(_plain_python(cell), "<cell>", "exec"), self._namespace)
+        pass
 
     def system(self, command: str) -> None:
         pass
@@ -327,9 +323,12 @@ class _Shell:
 
 
 def _plain_python(source: str) -> str:
-    """A cell without IPython's own syntax."""
+    """A cell without IPython's own syntax. Where a magic only watches its cell, the cell stays."""
     from IPython.core.inputtransformer2 import TransformerManager
 
+    first, _, rest = source.lstrip().partition("\n")
+    if first.split()[:1] in (["%%time"], ["%%timeit"], ["%%capture"], ["%%prun"]):
+        return _plain_python(rest)
     try:
         return TransformerManager().transform_cell(source)
     except Exception:  # broken code stays what it is
@@ -344,7 +343,7 @@ def _run(cells: Sequence[str], wanted: str, function: bool) -> Any:
     """
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
-    shell = _Shell(vars(main))
+    shell = _Shell()
     vars(main).update(get_ipython=lambda: shell, display=lambda *objects, **options: None)
     answer = None
     for source in cells:
