@@ -235,6 +235,13 @@ def _add_sampling(parser: argparse.ArgumentParser, num: int) -> None:
     add("--batch-size", type=int, default=500, help="images drawn at once (default: 500)")
     add("--seed", type=int, default=0, help="the same seed, the same images (default: 0)")
     add("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    add(
+        "--precision",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="inside the network (default: float32)",
+    )
+    add("--compile", action="store_true", help="torch.compile, for many images (CUDA)")
 
 
 # -- train ------------------------------------------------------------------------------------
@@ -406,6 +413,8 @@ def _check_sampling(options: argparse.Namespace) -> None:
     for name in others:
         if getattr(options, name) is not None:
             raise ValueError(f"--{name} does not belong to --sampler {options.sampler}; drop one.")
+    if options.compile and pick_device(options.device).type != "cuda":
+        raise ValueError(f"--compile needs a CUDA device, not {options.device}; leave it out.")
     pick_device(options.device)
 
 
@@ -416,8 +425,13 @@ def _draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tenso
 
     from ddpm_course import reverse
     from ddpm_course.trainer import pick_device
+    from ddpm_course.unet import Quick
 
-    model = model.to(pick_device(options.device))
+    channels, size = model.config.in_channels, model.config.size
+    device = pick_device(options.device)
+    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    model.to(device, memory_format=layout)  # type: ignore
+    network = Quick(model, options.precision, options.compile)
     generator = torch.Generator().manual_seed(options.seed)
     steps = options.steps if options.steps is not None else min(50, schedule.T)
     starts = range(0, options.num, options.batch_size)
@@ -425,14 +439,13 @@ def _draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tenso
     batches = []
     with tqdm(total=len(starts) * length, desc="sampling", unit="step", disable=None) as bar:
         for start in starts:
-            size = min(options.batch_size, options.num - start)
-            shape = (size, model.config.in_channels, model.config.size, model.config.size)
+            shape = (min(options.batch_size, options.num - start), channels, size, size)
             if options.sampler == "ancestral":
                 variance: reverse.Variance = options.variance or "beta_tilde"
-                walk = reverse.ancestral(model, shape, schedule, variance, generator=generator)
+                walk = reverse.ancestral(network, shape, schedule, variance, generator=generator)
             else:
                 eta = options.eta or 0.0
-                walk = reverse.ddim(model, shape, schedule, steps, eta, generator=generator)
+                walk = reverse.ddim(network, shape, schedule, steps, eta, generator=generator)
             for step in walk:
                 bar.update(step.t > 0)
             batches.append(step.x_t.cpu())

@@ -43,6 +43,6 @@ class Gaussian(NamedTuple):
 
     def kl(self, other: Gaussian) -> Tensor:
         """KL(self ‖ other) of each coordinate, in nats (``loss.kl-gaussians``). Needs var > 0."""
-        # r - log(1 + r) keeps its digits where the variances are close; σ₁²/σ₂² - 1 would lose them.
+        # r - log(1 + r) keeps its digits where the variances are close; σ₁²/σ₂² - 1 loses them.
         r = (self.var - other.var) / other.var
         return 0.5 * ((self.mean - other.mean) ** 2 / other.var + r - torch.log1p(r))

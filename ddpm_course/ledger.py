@@ -1,8 +1,8 @@
 """The ledger: every claim of the book beside the torch function that computes it.
 
-A claim is proved by SymPy and evaluated by NumPy, in ``ddpm_course.symbolic``, which knows nothing of
-torch. Here both meet: each binding evaluates a claim at every t of three schedules, in float64, and lays
-the result beside what the package computes.
+A claim is proved by SymPy and evaluated by NumPy, in ``ddpm_course.symbolic``, which knows nothing
+of torch. Here both meet: each binding evaluates a claim at every t of three schedules, in float64,
+and lays the result beside what the package computes.
 
     >>> from ddpm_course import ledger
     >>> ledger.main()          # what ``ddpm-course verify`` prints; 1 when anything fails
@@ -26,7 +26,7 @@ from ddpm_course.symbolic import loss as sym_loss
 from ddpm_course.symbolic import marginal as sym_marginal
 from ddpm_course.symbolic import notation as nt
 from ddpm_course.symbolic import reverse as sym_reverse
-from ddpm_course.symbolic.claim import Claim, at_time
+from ddpm_course.symbolic.claim import Claim
 
 __all__ = ["BINDINGS", "TOLERANCE", "Binding", "Entry", "entries", "largest_error", "main"]
 
@@ -60,6 +60,9 @@ class Setting:
 
 
 SETTINGS = ("linear-10", "cosine-1000", "linear-1000")  # quick ones first: a mutant dies early
+
+
+VARIANCES: tuple[reverse.Variance, ...] = ("beta_tilde", "beta")
 
 
 class Binding(NamedTuple):
@@ -200,7 +203,9 @@ def _prior(claim: Claim, s: Setting) -> Iterator[Pair]:
     given = {nt.x(0): s.x_0, nt.d: 3}
     said = s.numeric(claim, given)[-1:]
     q = marginal.given_x0(s.x_0[-1:], s.length, s.schedule)
-    standard = gaussian.Gaussian(torch.zeros(1, 3, dtype=torch.float64), torch.ones(1, 3, dtype=torch.float64))
+    standard = gaussian.Gaussian(
+        torch.zeros(1, 3, dtype=torch.float64), torch.ones(1, 3, dtype=torch.float64)
+    )
     yield q.kl(standard).sum(1, keepdim=True), said
     if s.length == 10:
         x_0 = s.x_0[-1:]
@@ -233,6 +238,12 @@ def _first(claim: Claim, s: Setting) -> Iterator[Pair]:
         yield s.schedule.beta_tilde[1:2, None], said
 
 
+def _posterior_sample(claim: Claim, s: Setting) -> Iterator[Pair]:
+    found = reverse.posterior(s.x_0, s.x_t, s.t, s.schedule).sample(_seeded())
+    z = _noise(s.x_0.shape, _seeded())
+    yield found, s.numeric(claim, {nt.x(0): s.x_0, nt.x(nt.t): s.x_t, nt.z: z})
+
+
 def _mean_eps(claim: Claim, s: Setting) -> Iterator[Pair]:
     x_0 = marginal.predict_x0(s.x_t, s.eps, s.t, s.schedule)
     found = reverse.posterior(x_0, s.x_t, s.t, s.schedule).mean
@@ -246,7 +257,8 @@ def _of_network(s: Setting, **more: Any) -> dict[Any, Any]:
 def _transition(claim: Claim, s: Setting) -> Iterator[Pair]:
     """p_θ: its mean is that of ``reverse.mean-model``, its variance one of two."""
     mean = s.numeric(CLAIMS["reverse.mean-model"], _of_network(s))
-    for variance, table in (("beta", s.schedule.beta), ("beta_tilde", s.schedule.beta_tilde)):
+    for variance in VARIANCES:
+        table = getattr(s.schedule, variance)
         found = reverse.transition(s.eps_hat, s.x_t, s.t, s.schedule, variance, clip_x0=False)
         given = {nt.mu_theta(nt.x(nt.t), nt.t): mean, nt.sigma: table.sqrt()}
         yield from _both(found, s.numeric(claim, given))
@@ -255,6 +267,10 @@ def _transition(claim: Claim, s: Setting) -> Iterator[Pair]:
 def _mean_model(claim: Claim, s: Setting) -> Iterator[Pair]:
     found = reverse.transition(s.eps_hat, s.x_t, s.t, s.schedule, clip_x0=False).mean
     yield found, s.numeric(claim, _of_network(s))
+    # With clipping: the posterior's mean at the predicted x_0, kept within [-1, 1].
+    found = reverse.transition(s.eps_hat, s.x_t, s.t, s.schedule, clip_x0=True).mean
+    x_0 = np.clip(s.numeric(CLAIMS["reverse.x0-model"], _of_network(s)), -1, 1)
+    yield found, s.numeric(CLAIMS["reverse.posterior-mean"], {nt.x(0): x_0, nt.x(nt.t): s.x_t})
 
 
 def _update(claim: Claim, s: Setting) -> Iterator[Pair]:
@@ -265,7 +281,8 @@ def _update(claim: Claim, s: Setting) -> Iterator[Pair]:
     given = _of_network(s) | {nt.sigma: deviation, nt.z: z}
     yield found, s.numeric(claim, given)
 
-    for variance, table in (("beta_tilde", s.schedule.beta_tilde), ("beta", s.schedule.beta)):
+    for variance in VARIANCES:
+        table = getattr(s.schedule, variance)
         start = s.x_t[:1]
         walk = list(
             reverse.ancestral(
@@ -339,7 +356,9 @@ def _kl_isotropic(claim: Claim, s: Setting) -> Iterator[Pair]:
     yield one.kl(two).sum(1, keepdim=True), s.numeric(claim, given)
 
 
-def _terms(s: Setting, x_0: Tensor, x_t: Tensor, eps: Tensor, variance: str) -> dict[Any, Any]:
+def _terms(
+    s: Setting, x_0: Tensor, x_t: Tensor, eps: Tensor, variance: reverse.Variance
+) -> dict[Any, Any]:
     """What the claims about L_{t-1} need, from claims alone."""
     table = {"beta": s.schedule.beta, "beta_tilde": s.schedule.beta_tilde}[variance]
     here = {nt.x(0): x_0, nt.x(nt.t): x_t, nt.eps_theta(nt.x(nt.t), nt.t): eps, nt.d: x_0.shape[1]}
@@ -352,16 +371,15 @@ def _terms(s: Setting, x_0: Tensor, x_t: Tensor, eps: Tensor, variance: str) -> 
     return here | {sym_loss.const: s.numeric(probe, here, **at)}
 
 
-def _step_error(variance: str) -> Callable[[Claim, Setting], Iterator[Pair]]:
+def _step_error(variance: reverse.Variance) -> Callable[[Claim, Setting], Iterator[Pair]]:
     """KL(posterior || transition) for t = 2..T."""
 
     def pairs(claim: Claim, s: Setting) -> Iterator[Pair]:
         x_0, x_t, eps_hat, t = s.x_0[1:], s.x_t[1:], s.eps_hat[1:], s.t[1:]
-        said = s.numeric(claim, given := _terms(s, x_0, x_t, eps_hat, variance), t=t.numpy())
+        said = s.numeric(claim, _terms(s, x_0, x_t, eps_hat, variance), t=t.numpy())
         p = reverse.transition(eps_hat, x_t, t, s.schedule, variance, clip_x0=False)
         found = reverse.posterior(x_0, x_t, t, s.schedule).kl(p).sum(1, keepdim=True)
         yield found, said
-        assert given
 
     return pairs
 
@@ -377,25 +395,34 @@ def _eps_error(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 def _epsilon_loss(claim: Claim, s: Setting) -> Iterator[Pair]:
     """One image at a time, at its own t; then all of them at once."""
-    x_t, _ = marginal.sample(s.x_0, s.t, s.schedule, eps=s.eps)
-    inside = nt.eps_theta(nt.x(nt.t), nt.t)
-    noised = claim.registry["marginal.sample"].rhs
-    said = network(torch.from_numpy(s.numeric(claim.registry["marginal.sample"], _clean(s))), s.t)
-    given = {**_clean(s), inside: said, at_time(inside, {nt.x(nt.t): noised}): said}
-    said = s.numeric(claim, given) / 3
-    one = [
-        loss.epsilon_loss(network, s.x_0[j : j + 1], s.schedule, t=j + 1, eps=s.eps[j : j + 1])
-        for j in range(s.length)
-    ]
-    yield torch.stack(one)[:, None], said
-    yield loss.epsilon_loss(network, s.x_0, s.schedule, s.t, s.eps).reshape(1, 1), said.mean(
-        keepdims=True
+    yield (
+        torch.stack(
+            [
+                loss.epsilon_loss(
+                    network, s.x_0[j : j + 1], s.schedule, t=j + 1, eps=s.eps[j : j + 1]
+                )
+                for j in range(s.length)
+            ]
+        )[:, None],
+        _one_loss(claim, s, s.t, s.eps),
     )
-    assert x_t.shape == s.x_0.shape
+    # t and ε left out: they are drawn, t first, from the generator.
+    generator = _seeded()
+    t = torch.randint(1, s.length + 1, (s.length,), generator=generator)
+    said = _one_loss(claim, s, t, _noise(s.x_0.shape, generator))
+    drawn = loss.epsilon_loss(network, s.x_0, s.schedule, generator=_seeded())
+    yield drawn.reshape(1, 1), said.mean(keepdims=True)
 
 
-def _clean(s: Setting) -> dict[Any, Any]:
-    return {nt.x(0): s.x_0, nt.eps: s.eps}
+def _one_loss(claim: Claim, s: Setting, t: Tensor, eps: Tensor) -> Any:
+    """The loss of each row, shared by its 3 components, for given t and ε."""
+    given = {nt.x(0): s.x_0, nt.eps: eps}
+    noised = CLAIMS["marginal.sample"]
+    x_t = torch.from_numpy(s.numeric(noised, given, t=t.numpy()))
+    answer = network(x_t, t)
+    for at in (nt.x(nt.t), noised.rhs):
+        given[nt.eps_theta(at, nt.t)] = answer
+    return s.numeric(claim, given, t=t.numpy()) / 3
 
 
 def _bound(claim: Claim, s: Setting) -> Iterator[Pair]:
@@ -405,18 +432,14 @@ def _bound(claim: Claim, s: Setting) -> Iterator[Pair]:
     levels = 17
     grid = torch.linspace(-1, 1, levels, dtype=torch.float64)
     x_0 = grid[torch.arange(3).repeat(4, 1) * 5 + torch.arange(4)[:, None]]  # (4, 3)
-    bits = loss.bits_per_dim(
-        network, x_0, s.schedule, levels, "beta", False, generator=_seeded()
-    )
+    bits = loss.bits_per_dim(network, x_0, s.schedule, levels, "beta", False, generator=_seeded())
     generator = _seeded()
     noise = {t: _noise(x_0.shape, generator) for t in (*range(s.length, 1, -1), 1)}
     terms = np.zeros((4, s.length + 1))  # L_k of each image at index k
     for j in range(4):
         image = x_0[j : j + 1].expand(s.length, 3)
         eps = torch.stack([noise[t][j] for t in range(1, s.length + 1)])
-        made = torch.from_numpy(
-            s.numeric(CLAIMS["marginal.sample"], {nt.x(0): image, nt.eps: eps})
-        )
+        made = torch.from_numpy(s.numeric(CLAIMS["marginal.sample"], {nt.x(0): image, nt.eps: eps}))
         predicted = network(made, s.t)
         given = _terms(s, image[1:], made[1:], predicted[1:], "beta")
         terms[j, 1 : s.length] = s.numeric(
@@ -464,7 +487,9 @@ def _decoder(claim: Claim, s: Setting) -> Iterator[Pair]:
 def _decoder_sum(claim: Claim, s: Setting) -> Iterator[Pair]:
     for levels in (2, 17, 256):
         grid = torch.linspace(-1, 1, levels, dtype=torch.float64)[None]
-        p = gaussian.Gaussian(torch.full_like(grid, 0.2), torch.full((1, 1), 0.03, dtype=torch.float64))
+        p = gaussian.Gaussian(
+            torch.full_like(grid, 0.2), torch.full((1, 1), 0.03, dtype=torch.float64)
+        )
         found = loss.discretized_log_prob(grid, p, levels).exp().sum(1, keepdim=True)
         yield found, np.full((1, 1), s.numeric(claim))
 
@@ -485,9 +510,7 @@ def _marginal_score(claim: Claim, s: Setting) -> Iterator[Pair]:
     clean = s.numeric(CLAIMS["reverse.gaussian-data"], given)
     noise = s.numeric(CLAIMS["marginal.eps-from-x0"], {nt.x(nt.t): s.x_t, nt.x(0): clean})
     said = s.numeric(claim, {nt.E(nt.eps, nt.x(nt.t)): noise})
-    every = [
-        mixture.noised(t, s.schedule).score(s.x_t[t - 1 : t]) for t in range(1, s.length + 1)
-    ]
+    every = [mixture.noised(t, s.schedule).score(s.x_t[t - 1 : t]) for t in range(1, s.length + 1)]
     yield torch.cat(every), said
 
 
@@ -531,11 +554,12 @@ BINDINGS: dict[str, Binding] = {
     "marginal.cosine-beta": Binding(("Schedule.cosine",), _cosine_beta),
     "marginal.prior-kl": Binding(("Gaussian.kl", "loss.bits_per_dim"), _prior),
     "reverse.transition": Binding(("reverse.transition", "reverse._step_back"), _transition),
-    "reverse.posterior-variance": Binding(
-        ("Schedule.beta_tilde", "reverse.posterior"), _posterior
-    ),
+    "reverse.posterior-variance": Binding(("Schedule.beta_tilde", "reverse.posterior"), _posterior),
     "reverse.posterior-mean": Binding(("reverse.posterior",), _posterior),
     "reverse.posterior": Binding(("reverse.posterior",), _posterior),
+    "reverse.posterior-sample": Binding(
+        ("reverse.posterior", "Gaussian.sample"), _posterior_sample
+    ),
     "reverse.mean-eps": Binding(("reverse.posterior",), _mean_eps),
     "reverse.first-step": Binding(("Schedule.beta_tilde", "reverse.posterior"), _first),
     "reverse.first-mean": Binding(("reverse.posterior",), _first),
@@ -557,7 +581,7 @@ BINDINGS: dict[str, Binding] = {
     "loss.x0-error": Binding(
         ("Gaussian.kl", "reverse.posterior", "reverse.transition"), _step_error("beta_tilde")
     ),
-    "loss.simple": Binding(("loss.epsilon_loss",), _epsilon_loss),
+    "loss.simple": Binding(("loss.epsilon_loss", "loss.uniform_t"), _epsilon_loss),
     "loss.decoder": Binding(("loss.discretized_log_prob",), _decoder),
     "loss.decoder-sum": Binding(("loss.discretized_log_prob",), _decoder_sum),
     "loss.score": Binding(("Gaussian.log_prob",), _score),
@@ -578,7 +602,7 @@ class Entry(NamedTuple):
 
 
 def relative_error(found: Any, said: Any) -> float:
-    """The largest relative error over all t: of each row, relative to the largest entry of the row."""
+    """The largest relative error over all t, relative to the largest entry of each row."""
     a = np.atleast_2d(found.detach().numpy() if isinstance(found, Tensor) else np.asarray(found))
     b = np.atleast_2d(np.asarray(said, dtype=np.float64))
     a, b = np.broadcast_arrays(a, b)
@@ -589,7 +613,9 @@ def relative_error(found: Any, said: Any) -> float:
     return float(np.where(np.isfinite(error), error, np.inf).max(initial=0.0))
 
 
-def largest_error(claim: Claim, settings: tuple[str, ...] = SETTINGS, stop: float = math.inf) -> float:
+def largest_error(
+    claim: Claim, settings: tuple[str, ...] = SETTINGS, stop: float = math.inf
+) -> float:
     """The largest relative error between a claim and what computes it, over every t.
 
     Args:
@@ -611,7 +637,8 @@ def entries(prove: bool = True) -> Iterator[Entry]:
         prove: prove each claim too; without it only the numbers are compared.
     """
     for claim in CLAIMS.values():
-        wrong, error, functions = "", None, ()
+        wrong, error = "", None
+        functions: tuple[str, ...] = ()
         if prove:
             try:
                 claim.verify()

@@ -27,7 +27,7 @@ __all__ = [
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """The Fréchet distance between the Gaussians with the moments of ``a`` and of ``b``.
 
-    |μ_a - μ_b|² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½), on the raw pixels (Heusel et al. 2017 use the
+    ‖μ_a - μ_b‖² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½), on the raw pixels (Heusel et al. 2017 use the
     features of a network in their place, and call it FID). It is biased upwards for few samples:
     compare only sets of the same size.
 
@@ -68,7 +68,7 @@ def inception() -> FrechetInceptionDistance:
         from torchmetrics.image.fid import FrechetInceptionDistance
 
         return FrechetInceptionDistance(normalize=True)
-    except (ImportError, OSError) as error:
+    except (ImportError, OSError, RuntimeError) as error:
         raise ValueError(
             f"the Inception network cannot be had ({error}); run `pip install torchmetrics[image]` "
             "and go online once for its weights, or do without the FID."

@@ -156,7 +156,7 @@ def ddim_step(
     """The jump from x_t straight to x_s, s < t, that keeps the marginals q(x_s | x_0).
 
     x_s = √ᾱ_s x̂_0 + √(1 - ᾱ_s - σ²) ε̂ + σ z,   σ² = η² (1 - ᾱ_s) / (1 - ᾱ_t) · (1 - ᾱ_t / ᾱ_s)
-    (``beyond.ddim``, ``beyond.ddim-variance``; Song et al. 2021, eqs. 12 and 16). Here ε̂ is the
+    (``beyond.ddim``; Song et al. 2021, eqs. 12 and 16). Here ε̂ is the
     noise that leads from x̂_0 to x_t. With η = 1 and s = t - 1 this is the ``posterior``.
 
     Args:

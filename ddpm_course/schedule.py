@@ -94,7 +94,7 @@ class Schedule:
 
     @cached_property
     def alpha_bar(self) -> Tensor:
-        """(T+1,) ᾱ_t = α_1 α_2 ··· α_t, what is left after t steps (``marginal.alpha``)."""
+        """(T+1,) ᾱ_t = α_1 α_2 ··· α_t, what is left after t steps (``marginal.alpha-bar``)."""
         return self.alpha.cumprod(0)
 
     @cached_property

@@ -1,8 +1,7 @@
 """Training: Ho et al. (2020), algorithm 1, with what makes it work in practice.
 
 The trainer is a generator: ``for metrics in trainer.steps(100): ...`` trains, and whatever you
-put in the loop (a plot, a progress bar, a sample) watches. Averaged weights (EMA), clipping and
-a warm-up follow the paper's code. ``run.Run`` does the same with a folder on disk.
+put in the loop (a plot, a progress bar, a sample) watches. ``run.Run`` adds a folder on disk.
 """
 
 from __future__ import annotations
@@ -110,8 +109,7 @@ class Metrics:
         return float(self.loss_tensor)
 
     @property
-    def gradient_norm(self) -> float:
-        """Before clipping."""
+    def gradient_norm(self) -> float:  # before clipping
         return float(self.norm_tensor)
 
 
@@ -140,9 +138,8 @@ class Trainer:
         _check(data, config, device)
         # accelerate launch and torchrun start several of us; accelerate then splits the machine.
         launched = int(os.environ.get("WORLD_SIZE", 1)) > 1
-        self.accelerator = Accelerator(
-            cpu=launched and device.type == "cpu", device_placement=False
-        )
+        on_cpu = launched and device.type == "cpu"
+        self.accelerator = Accelerator(cpu=on_cpu, device_placement=False)
         self.device = self.accelerator.device if launched else device
         self.rank, self.ranks = self.accelerator.process_index, self.accelerator.num_processes
         if config.batch_size % self.ranks:
@@ -151,7 +148,9 @@ class Trainer:
                 f"processes; set batch_size to a multiple of {self.ranks}."
             )
         self.config, self.schedule = config, schedule.to(self.device)
-        self.data = data.to(self.device) if _fits(data, self.device) else data
+        cuda = self.device.type == "cuda"
+        room = torch.cuda.mem_get_info(self.device)[0] if cuda else math.inf
+        self.data = data.to(self.device) if data.nbytes < room / 2 else data  # or batch by batch
         # Convolutions run fastest with a pixel's channels side by side; the exception is
         # bfloat16 on a CPU, where GroupNorm is then ten times slower.
         slow = config.precision == "bfloat16" and self.device.type == "cpu"
@@ -297,8 +296,7 @@ class Trainer:
                 "exp_avg_sq": parameter.shape,
             }:
                 raise ValueError(f"the optimizer's moments of {name} are missing or misshapen.")
-            # In the memory layout of the parameter, as Adam itself would have made them.
-            self.optimizer.state[parameter] = {
+            self.optimizer.state[parameter] = {  # each in the memory layout of its parameter
                 key: torch.empty_like(parameter).copy_(value) if value.ndim else value
                 for key, value in moments.items()
             }
@@ -312,11 +310,6 @@ def _dropout_from(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-def _fits(data: Tensor, device: torch.device) -> bool:
-    """Whether the data leave half of a GPU's memory free."""
-    return device.type != "cuda" or data.nbytes < torch.cuda.mem_get_info(device)[0] / 2
 
 
 def _check(data: Tensor, config: TrainConfig, device: torch.device) -> None:

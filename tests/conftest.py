@@ -1,5 +1,7 @@
 """What many tests share: the schedules that every formula is checked on, and a seeded generator."""
 
+from collections import defaultdict
+
 import pytest
 import torch
 
@@ -21,3 +23,15 @@ def schedule(request: pytest.FixtureRequest) -> Schedule:
 @pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many mutants the tests made, and how many they caught."""
+    totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name.startswith("mutants of") and report.when == "call":
+                    totals[name] = [a + b for a, b in zip(totals[name], value, strict=True)]
+    for name, (made, caught) in totals.items():
+        terminalreporter.write_line(f"{name}: {made} made, {caught} caught")

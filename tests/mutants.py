@@ -1,7 +1,7 @@
 """Small errors, made on purpose: in the expressions of claims, and in the source of functions.
 
-The errors are those that courses ship: a sign turned, a root lost or added, β_t, α_t, ᾱ_t and ᾱ_{t-1}
-taken for each other, t shifted by one.
+The errors are those that courses ship: a sign turned, a root lost or added, β_t, α_t, ᾱ_t and
+ᾱ_{t-1} taken for each other, t shifted by one.
 """
 
 from __future__ import annotations
@@ -22,12 +22,10 @@ from ddpm_course.symbolic import notation as nt
 # -- expressions ---------------------------------------------------------------------------------
 
 
-def of_expression(e: Any) -> Iterator[tuple[str, Any]]:
+def of_expression(e: Any) -> list[tuple[str, Any]]:
     """Every mutant of an expression: what was done, and the result, in the order it was written."""
     with nt.as_written():
-        for what, mutant in _mutants(e):
-            if mutant != e:
-                yield what, mutant
+        return [(what, mutant) for what, mutant in _mutants(e) if mutant != e]
 
 
 def _mutants(e: Any) -> Iterator[tuple[str, Any]]:
@@ -57,7 +55,7 @@ def _mutants(e: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _here(e: Any) -> Iterator[tuple[str, Any]]:
-    if e.is_Add if hasattr(e, "is_Add") else False:
+    if isinstance(e, sp.Add):
         for n, term in enumerate(e.args):
             flipped = sp.Mul(sp.S.NegativeOne, term)
             yield (
@@ -86,14 +84,14 @@ TABLES = ("beta", "alpha", "alpha_bar")
 class _Change(ast.NodeTransformer):
     """Makes the change of one number, counting all that could be made; ``made`` says which."""
 
-    def __init__(self, wanted: int) -> None:
-        self.wanted, self.count, self.made = wanted, 0, ""
+    def __init__(self, wanted: int, source: str) -> None:
+        self.wanted, self.lines, self.count, self.made = wanted, source.splitlines(), 0, ""
 
-    def _now(self, what: str) -> bool:
+    def _now(self, what: str, node: ast.AST) -> bool:
         self.count += 1
         if self.count - 1 != self.wanted:
             return False
-        self.made = what
+        self.made = f"{what}, in: {self.lines[node.lineno - 1].strip()}"  # type: ignore[attr-defined]
         return True
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
@@ -111,60 +109,74 @@ class _Change(ast.NodeTransformer):
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        line = f"line {node.lineno}: {ast.unparse(node)}"
-        if isinstance(node.op, (ast.Add, ast.Sub)) and self._now(f"sign turned, {line}"):
+        if isinstance(node.op, (ast.Add, ast.Sub)) and self._now("sign turned", node):
             op = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
             return ast.copy_location(ast.BinOp(node.left, op, node.right), node)
         return self.generic_visit(node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
-        if isinstance(node.op, ast.USub) and self._now(f"sign turned, {ast.unparse(node)}"):
+        if isinstance(node.op, ast.USub) and self._now("sign turned", node):
             return node.operand
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         root = isinstance(node.func, ast.Attribute) and node.func.attr == "sqrt"
-        if root and not node.args and self._now(f"root dropped, {ast.unparse(node)}"):
+        if root and not node.args and self._now("root dropped", node):
             return node.func.value  # type: ignore[attr-defined]
         return self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if node.attr in (*TABLES, "beta_tilde", "var") and isinstance(node.ctx, ast.Load):
-            text = f"line {node.lineno}: {ast.unparse(node)}"
-            if self._now(f"root added, {text}"):
+            text = ast.unparse(node)
+            if self._now(f"root of {text} added", node):
                 return ast.parse(f"({ast.unparse(node)}) ** 0.5", mode="eval").body
             for other in TABLES:
-                if node.attr in TABLES and other != node.attr and self._now(f"{text} -> {other}"):
+                exchange = node.attr in TABLES and other != node.attr
+                if exchange and self._now(f"{text} taken for {other}", node):
                     return ast.Attribute(node.value, other, node.ctx)
-            if node.attr == "alpha_bar" and self._now(f"{text} -> alpha_bar, one step earlier"):
+            if node.attr == "alpha_bar" and self._now(f"{text} one step earlier", node):
                 return ast.parse(f"{ast.unparse(node)}.roll(1)", mode="eval").body
         return self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id in ("t", "step") and isinstance(node.ctx, ast.Load):
             for shift in ("+ 1", "- 1"):
-                if self._now(f"line {node.lineno}: {node.id} shifted by {shift}"):
+                if self._now(f"{node.id} shifted by {shift}", node):
                     return ast.parse(f"({node.id} {shift})", mode="eval").body
+        for one, other in (("beta_1", "beta_T"), ("beta_T", "beta_1")):
+            if node.id == one and self._now(f"{one} taken for {other}", node):
+                return ast.Name(other, node.ctx)
         return node
 
 
-def of_function(function: Any, owner: type | None = None) -> Iterator[tuple[str, Any]]:
+def members(function: str) -> tuple[Any, list[str]]:
+    """Where a function named as in the ledger lives: its owner, and its path in its module."""
+    head, name = function.split(".")
+    for module in [m for key, m in list(sys.modules.items()) if key.startswith("ddpm_course")]:
+        owner = vars(module).get(head)
+        if isinstance(owner, type) and owner.__module__ == module.__name__:
+            return owner, [head, name]
+    return sys.modules[f"ddpm_course.{head}"], [name]
+
+
+def of_function(function: str) -> Iterator[tuple[str, Any]]:
     """Every mutant of a function: what was done, and the function made anew.
 
-    Args:
-        owner: the class that the function is a member of.
+    The first one is no mutant: it is the function as it is, made anew, to see that making it anew
+    does not break it.
     """
-    plain = inspect.unwrap(function)
-    module = sys.modules[plain.__module__]
-    tree = ast.parse(inspect.getsource(module))
-    path = [owner.__name__, plain.__name__] if owner else [plain.__name__]
+    owner, path = members(function)
+    module = sys.modules[owner.__module__] if isinstance(owner, type) else owner
+    source = inspect.getsource(module)
+    tree = ast.parse(source)
+    yield "", _executed(copy.deepcopy(tree), module, path)
     number = 0
     while True:
         changed = copy.deepcopy(tree)
         node: Any = changed
         for name in path:
             node = next(part for part in node.body if getattr(part, "name", None) == name)
-        change = _Change(number)
+        change = _Change(number, source)
         change.visit(node)
         if not change.made:
             return
@@ -173,7 +185,7 @@ def of_function(function: Any, owner: type | None = None) -> Iterator[tuple[str,
 
 
 def _executed(tree: ast.Module, module: types.ModuleType, path: list[str]) -> Any:
-    """The member at ``path`` of a module made from a tree, living in the old module's names."""
+    """The member at ``path`` of a module made from a tree."""
     fresh = types.ModuleType(module.__name__)
     fresh.__file__ = module.__file__
     code = compile(ast.fix_missing_locations(tree), module.__file__ or "", "exec")
@@ -185,36 +197,27 @@ def _executed(tree: ast.Module, module: types.ModuleType, path: list[str]) -> An
     found: Any = fresh
     for name in path:
         found = vars(found)[name]
-    inner = getattr(found, "fget", None) or getattr(found, "func", None) or found
-    return found if inner else None
+    return found
 
 
 @contextmanager
-def in_place_of(function: str, mutant: Any, owner: Any) -> Iterator[None]:
+def in_place_of(function: str, mutant: Any) -> Iterator[None]:
     """The mutant wherever the package holds the function."""
-    name = function.split(".")[1]
-    original = vars(owner)[name]
-    places = [owner]
+    owner, path = members(function)
+    original = vars(owner)[path[-1]]
+    places = [(owner, path[-1])]
     if isinstance(owner, types.ModuleType):
         places = [
-            module
-            for key, module in list(sys.modules.items())
-            if key.startswith("ddpm_course") and vars(module).get(name) is original
-        ]
-        aliases = [
             (module, key)
-            for module_name, module in list(sys.modules.items())
-            if module_name.startswith("ddpm_course")
-            for key, value in vars(module).items()
+            for name, module in list(sys.modules.items())
+            if name.startswith("ddpm_course")
+            for key, value in list(vars(module).items())
             if value is original
         ]
-    else:
-        aliases = [(owner, name)]
-    del places
-    for place, key in aliases:
+    for place, key in places:
         setattr(place, key, mutant)
     try:
         yield
     finally:
-        for place, key in aliases:
+        for place, key in places:
             setattr(place, key, original)

@@ -1,10 +1,16 @@
-"""Mend what docutils writes for assistive technology: a bibliography is a list of list items."""
+"""Mend what docutils writes for assistive technology: lists of items, words of a language."""
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
+
+HANGUL = re.compile("[\uac00-\ud7a3]")
 
 
 def visit_citation(self: HTML5Translator, node: nodes.citation) -> None:
@@ -13,8 +19,20 @@ def visit_citation(self: HTML5Translator, node: nodes.citation) -> None:
     self.body[-1] = self.body[-1].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+class SayKorean(SphinxPostTransform):
+    """A term in Korean says so: a screen reader changes its voice, a browser its font."""
+
+    default_priority = 900
+
+    def run(self, **_: Any) -> None:
+        for term in self.document.findall(nodes.term):
+            if HANGUL.search(term.astext()):
+                term["classes"].append("language-ko")  # docutils writes this class as lang="ko"
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(
         nodes.citation, override=True, html=(visit_citation, HTML5Translator.depart_citation)
     )
+    app.add_post_transform(SayKorean)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,15 +2,17 @@
 
     ```{claim} marginal.variance        the numbered equation, with a mark that links to its proof;
     ```                                 {eq}`marginal.variance` refers to it
+
     ```{derivation} marginal.variance   its steps, aligned, with their reasons
     ```
-    ```{ledger}                         every claim: how it is known, what computes it, how well they agree
+
+    ```{ledger}                         every claim, how it is known, and what computes it
     ```
 
 ``{claim}`` with the option ``:again:`` shows an equation that is numbered elsewhere once more.
 
-All claims are proved when the build begins. What was proved is remembered beside the doctrees, by the
-content of the package, so that the next build proves only after a change.
+All claims are proved when the build begins. What was proved is remembered beside the doctrees, by
+the content of the package, so that the next build proves only after a change.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Any, ClassVar
 import sympy
 from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -128,23 +131,21 @@ class DerivationDirective(OfClaim):
         body = div(
             "derivation",
             role="group",
-            tabindex="0",
             **{"aria-label": f"Derivation, step by step, of {claim.name}"},
         )
         # A long left side would push the steps off the page: it gets a line of its own.
-        widest = max(_width(row.lhs) for row in claim.rows())
-        if widest > 14:
+        if max(_width(row.lhs) for row in claim.rows()) > 14:
             body["html"]["class"] += " derivation-long"
         steps = [*(claim.base.steps if claim.base else ()), *claim.steps]
         for row, step in zip(claim.rows(), steps):
             if row.lhs:
                 body += div("derivation-lhs", nodes.math("", rf"\displaystyle {row.lhs}"))
             rhs = rf"\displaystyle {{}} {row.relation} {row.rhs}"
-            body += div("derivation-step", nodes.math("", rhs))
             reason = div("derivation-reason", *reason_nodes(row.reason))
             for name in claim.names_of(step):
                 reason += use("", label=name)
-            body += reason
+            # The reason stands at the side where there is room, and otherwise below.
+            body += div("derivation-row", div("derivation-step", nodes.math("", rhs)), reason)
         return [body]
 
 
@@ -168,7 +169,7 @@ class LedgerDirective(SphinxDirective):
             for claim in symbolic.CLAIMS.values():
                 if claim.chapter == chapter:
                     rows.append(self._row(claim, entries[claim.name]))
-            head = ["Claim", "How it is known", "Computed by", "Largest relative error"]
+            head = ["Claim", "How it is known", "Computed by; largest relative error"]
             table = _table(head, rows)
             section = nodes.section("", nodes.title("", chapter.capitalize()), table)
             section["ids"] = [nodes.make_id(f"ledger-{chapter}")]
@@ -177,27 +178,41 @@ class LedgerDirective(SphinxDirective):
 
     @staticmethod
     def _row(claim: symbolic.Claim, entry: Any) -> list[list[nodes.Node]]:
-        name = nodes.paragraph("", "", nodes.literal(claim.name, claim.name), ids=[anchor(claim.name)])
+        name = nodes.paragraph(
+            "", "", nodes.literal(claim.name, claim.name), ids=[anchor(claim.name)]
+        )
         equation = nodes.paragraph("", "", nodes.math("", claim.latex()), use("", label=claim.name))
         known = nodes.paragraph("", ", ".join(claim.kinds))
         checks = [nodes.paragraph("", check.says) for check in claim.checks]
-        functions: list[nodes.Node] = []
-        for n, function in enumerate(entry.functions):
-            functions += [nodes.Text(", ")] * bool(n) + [nodes.literal(function, function)]
-        error = "" if entry.error is None else f"{entry.error:.1e}"
-        return [
-            [name, equation],
-            [known, *checks],
-            [nodes.paragraph("", "", *functions)],
-            [nodes.paragraph("", error)],
-        ]
+        functions = [nodes.paragraph("", "", _reference(name)) for name in entry.functions]
+        if entry.error is not None:
+            functions.append(nodes.paragraph("", f"{entry.error:.1e}"))
+        return [[name, equation], [known, *checks], functions]
+
+
+def _reference(name: str) -> nodes.Node:
+    """The name of a function of the package, as a link to the reference where that has it."""
+    link = addnodes.pending_xref(
+        "", nodes.literal(name, name), refdomain="py", reftype="obj", reftarget=name
+    )
+    link["refspecific"] = True  # also where only the end of the full name is given
+    return link
 
 
 def _width(latex: str) -> float:
-    """About how many letters wide a piece of LaTeX is."""
-    plain = re.sub(r"\\(left|right|mathbb|mathcal|operatorname|mathrm|sqrt|displaystyle|big|lVert|,|!)", "", latex)
-    plain = re.sub(r"\\[a-zA-Z]+", "x", plain)
-    return len(re.sub(r"[{}_^\s]", "", plain))
+    """About how many letters wide a piece of LaTeX is: a fraction is as wide as its wider part."""
+    fraction = re.compile(r"\\frac\{([^{}]*)\}\{([^{}]*)\}")
+    latex = re.sub(
+        r"\\(left|right|operatorname|mathrm|mathbb|mathcal|big|displaystyle|[,;!])", "", latex
+    )
+    latex = re.sub(r"_\{([^{}]*)\}|\^\{([^{}]*)\}", r"\1\2", latex)
+    latex = re.sub(r"\\(?!frac\b)[a-zA-Z]+", "x", latex)
+    while True:
+        latex = re.sub(r"x\{([^{}]*)\}", r"x\1", latex)  # a root
+        shorter = fraction.sub(lambda found: max(found.groups(), key=len), latex)
+        if shorter == latex:
+            return len(re.sub(r"[{}_^\s]", "", latex))
+        latex = shorter
 
 
 def _table(head: list[str], rows: list[list[list[nodes.Node]]]) -> nodes.Node:
@@ -206,8 +221,7 @@ def _table(head: list[str], rows: list[list[list[nodes.Node]]]) -> nodes.Node:
     top = nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", h)) for h in head)))
     body = nodes.tbody("", *(nodes.row("", *(nodes.entry("", *c) for c in row)) for row in rows))
     group += [top, body]
-    table = nodes.table("", group, classes=["ledger"])
-    return div("ledger-scroll", table, tabindex="0", role="region", **{"aria-label": "Ledger of claims"})
+    return nodes.table("", group, classes=["ledger"])
 
 
 class Resolve(SphinxPostTransform):
@@ -243,7 +257,9 @@ class Resolve(SphinxPostTransform):
 
 def visit_part(self: Any, node: part) -> None:
     attributes = {k: v for k, v in node["html"].items() if k != "class"}
-    self.body.append(self.starttag(node, node["tag"], "", CLASS=node["html"]["class"], **attributes))
+    self.body.append(
+        self.starttag(node, node["tag"], "", CLASS=node["html"]["class"], **attributes)
+    )
 
 
 def depart_part(self: Any, node: part) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import base64
 import inspect
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def _solution(task: Task) -> str:
     """The answer cell: the reference's own source, its body marked as a solution."""
     if callable(task.reference):
         return inspect.getsource(task.reference).strip()
-    answer = f"{task.answer_name} = {task.reference!r}"
+    answer = f"{task.answer_name} = {json.dumps(task.reference)}"
     return f"{task.answer_name} = None\n### BEGIN SOLUTION\n{answer}\n### END SOLUTION"
 
 

@@ -1,10 +1,10 @@
 r"""What our expressions mean, and when two of them are equal.
 
-``unfold`` replaces what is ours (expectations, norms, densities) by plain algebra. ``difference`` then
-decides equality: it writes everything in independent quantities (α_t, ᾱ_{t-1}, ... and the square roots
-of irreducible polynomials in them), and brings the difference of the two sides to one fraction. Square
-roots of different irreducible polynomials are independent, so an expression is 0 only where its
-numerator is 0 term by term: nothing is guessed and nothing is left to ``simplify``.
+``unfold`` replaces what is ours (expectations, norms, densities) by plain algebra. ``difference``
+then decides equality: it writes everything in independent quantities (α_t, ᾱ_{t-1}, ... and the
+square roots of irreducible polynomials in them), and brings the difference of the two sides to one
+fraction. Square roots of different irreducible polynomials are independent, so an expression is 0
+only where its numerator is 0 term by term: nothing is guessed and nothing is left to ``simplify``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from functools import cmp_to_key
 from typing import Any
 
+import mpmath  # type: ignore[import-untyped]
 import sympy as sp
 from sympy.core.parameters import evaluate
 
@@ -113,7 +114,7 @@ def _series(e: sp.Expr) -> sp.Expr:
 
 
 def _gradient(of: sp.Expr, by: sp.Expr) -> sp.Expr:
-    """The derivative, component by component, of the logarithm of a Normal (or of an expression)."""
+    """The derivative, component by component, of the logarithm of a density."""
     of = of.replace(nt.Normal, lambda *a: nt.Normal(*a).density)
     of = expand_logs(_unfold(of))
     opaque = {a: Moment(a, by) if by in a.args else sp.S.Zero for a in of.atoms(Joint)}
@@ -180,8 +181,11 @@ def _density(e: nt.Density) -> sp.Expr:
 
 def _joint(name: sp.Symbol, states: Any) -> sp.Expr:
     states = [s for s in states if isinstance(s, nt.Vector)]
-    order = cmp_to_key(lambda a, b: -1 if is_before(a.at, b.at) else 1)
-    chain = sorted(set(states), key=order)
+
+    def compare(a: Any, b: Any) -> int:
+        return -1 if is_before(a.at, b.at) else 1
+
+    chain = sorted(set(states), key=cmp_to_key(compare))
     pairs = sp.Mul(*(Joint(name, a, b) for a, b in zip(chain, chain[1:])))
     if len(chain) == 1:
         return Joint(name, chain[0])
@@ -328,7 +332,9 @@ def _same_arguments(a: sp.Expr, b: sp.Expr) -> bool:
     if isinstance(a, (nt.Indexed, Joint)) or len(a.args) != len(b.args):
         return False
     try:
-        return all(u == w or _is_expr(u, w) and difference(u, w) == 0 for u, w in zip(a.args, b.args))
+        return all(
+            u == w or (_is_expr(u, w) and difference(u, w) == 0) for u, w in zip(a.args, b.args)
+        )
     except (Undecided, TypeError, AttributeError):
         return False
 
@@ -340,7 +346,7 @@ def _is_expr(*values: Any) -> bool:
 def _sample(e: sp.Expr) -> sp.Expr:
     """The value at a point where every quantity lies between 0 and 1, to read a sign from."""
     names = sorted(e.free_symbols, key=str)
-    return e.subs({name: sp.Rational(2 * n + 1, 4 * n + 5) for n, name in enumerate(names)})
+    return e.xreplace({name: sp.Rational(2 * n + 1, 4 * n + 5) for n, name in enumerate(names)})
 
 
 def _factors(e: sp.Expr) -> tuple[sp.Expr, list[tuple[sp.Expr, int]]]:
@@ -420,6 +426,34 @@ def reduced(e: sp.Expr) -> sp.Expr:
     return top
 
 
+def _somewhere(e: sp.Expr) -> sp.Expr:
+    """The value at a point, if it is clearly not 0 there, so that nothing can be proved; else 0."""
+    names = sorted(e.free_symbols, key=str)
+    point = {name: mpmath.mpf(2 * n + 1) / (4 * n + 5) for n, name in enumerate(names)}
+
+    def value(part: sp.Expr) -> Any:
+        if part in point:
+            return point[part]
+        if part.is_Rational:
+            return mpmath.mpf(part.p) / part.q
+        if part.is_Add:
+            return mpmath.fsum(value(a) for a in part.args)
+        if part.is_Mul:
+            return mpmath.fprod(value(a) for a in part.args)
+        if part.is_Pow:
+            return mpmath.power(value(part.base), value(part.exp))
+        if isinstance(part, sp.log):
+            return mpmath.log(value(part.args[0]))
+        return mpmath.mpmathify(part.evalf(30))
+
+    try:
+        with mpmath.workdps(30):
+            size = abs(value(e))
+    except (ZeroDivisionError, TypeError, ValueError):
+        return sp.S.Zero  # no value there: the proof has to say
+    return sp.Float(str(size)) if mpmath.isfinite(size) and size > 1e-12 else sp.S.Zero
+
+
 def difference(a: sp.Expr, b: sp.Expr) -> sp.Expr:
     """0 where the two sides are equal; otherwise what is left of their difference."""
     with evaluate(True):
@@ -427,7 +461,8 @@ def difference(a: sp.Expr, b: sp.Expr) -> sp.Expr:
         if a == b:
             return sp.S.Zero
         g = Generators(a, b)
-        return reduced(g.write(a) - g.write(b))
+        gap = g.write(a) - g.write(b)
+        return _somewhere(gap) or reduced(gap)
 
 
 def log_difference(a: sp.Expr, b: sp.Expr) -> sp.Expr:
@@ -488,7 +523,9 @@ def nonnegative(e: sp.Expr, strict: bool = False) -> bool:
         e = unfold(e)
         g = Generators(e)
         written = g.write(e)
-        positive = {a: 1 / (1 + sp.Symbol(f"r_{n}", positive=True)) for n, a in enumerate(g.below_one)}
+        positive = {
+            a: 1 / (1 + sp.Symbol(f"r_{n}", positive=True)) for n, a in enumerate(g.below_one)
+        }
         top, bottom = sp.fraction(sp.factor(sp.together(written.subs(positive))))
         for part in (top, bottom):
             part = sp.expand(part)

@@ -8,7 +8,7 @@ import sympy as sp
 from sympy.core.parameters import evaluate
 
 from .algebra import difference
-from .claim import ALGEBRA, ASSUMED, DEFINITION, Check, Claim, Step
+from .claim import ALGEBRA, ASSUMED, DEFINITION, SUBSTITUTION, Check, Claim, Step
 from .notation import (
     Density,
     E,
@@ -45,6 +45,15 @@ def _keeps_mean(claim: Claim) -> Any:
     )
 
 
+def _stays(claim: Claim) -> Any:
+    """A step from t to t without fresh noise stays where it is; fresh noise enters with +σ."""
+    with evaluate(True):
+        rhs = claim.rhs.doit()
+        still = rhs.xreplace({z: sp.S.Zero, noise: sp.S.Zero, alpha_bar(s): alpha_bar(t)})
+        here = sqrt(alpha_bar(t)) * x0_guess + sqrt(1 - alpha_bar(t)) * eps_hat
+        return difference(still, here) or sp.expand(rhs - rhs.xreplace({z: sp.S.Zero}) - noise * z)
+
+
 def _ends_of_guidance(claim: Claim) -> Any:
     """w = 0 ignores the label, w = 1 is the model that knows it, and between them is a line."""
     with evaluate(True):
@@ -70,11 +79,14 @@ with as_written():
             (
                 Step(
                     sqrt(alpha_bar(s)) * x0_guess + back * eps_hat + noise * z,
-                    "the predicted data, noised again to the level of $s$: part old noise, part fresh",
+                    "the predicted data, noised again: part old noise, part fresh",
                     DEFINITION,
                 ),
             ),
-            checks=(Check("it keeps the marginal of x_s given x_0", _keeps_mean),),
+            checks=(
+                Check("it keeps the marginal of x_s given x_0", _keeps_mean),
+                Check("without fresh noise, a step from t to t stays where it is", _stays),
+            ),
         ),
         Claim(
             "beyond.ddim-marginal",
@@ -83,7 +95,7 @@ with as_written():
                 Step(
                     Var(sqrt(alpha_bar(s)) * x(0) + back * eps + noise * z, x(0)),
                     "a perfect prediction: $\\hat x_0 = x_0$ and $\\hat\\epsilon = \\epsilon$",
-                    ALGEBRA,
+                    SUBSTITUTION,
                     (("beyond.ddim", {x0_guess: x(0), eps_hat: eps}),),
                 ),
                 Step(
@@ -98,7 +110,8 @@ with as_written():
             E(x(t - 1), [x(t), x(0)]),
             (
                 Step(
-                    sqrt(alpha_bar(t - 1)) * x(0) + sqrt(1 - alpha_bar(t - 1) - beta_tilde(t)) * eps,
+                    sqrt(alpha_bar(t - 1)) * x(0)
+                    + sqrt(1 - alpha_bar(t - 1) - beta_tilde(t)) * eps,
                     "the step to $s = t - 1$ with $\\sigma^2 = \\tilde\\beta_t$",
                     ALGEBRA,
                     (ASSUMED,),
@@ -127,7 +140,10 @@ with as_written():
                 ),
             ),
             checks=(
-                Check("it starts from DDIM, and ends at the posterior mean", lambda claim: _ends(claim)),
+                Check(
+                    "it starts from DDIM, and ends at the posterior mean",
+                    lambda claim: _ends(claim),
+                ),
             ),
         ),
         Claim(
@@ -141,7 +157,10 @@ with as_written():
                 ),
             ),
             checks=(
-                Check("w = 0 and w = 1 are the two predictions, with a line between", _ends_of_guidance),
+                Check(
+                    "w = 0 and w = 1 are the two predictions, with a line between",
+                    _ends_of_guidance,
+                ),
             ),
         ),
         Claim(

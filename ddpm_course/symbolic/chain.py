@@ -1,8 +1,8 @@
 """Markov chains with few states, where every probability is a fraction and every sum is finite.
 
-Statements about distributions that hold for any Markov chain are checked on them, exactly: densities
-become shares, expectations become sums over all paths. This is independent of the rules by which
-``algebra`` unfolds densities.
+Statements about distributions that hold for any Markov chain are checked on them, exactly:
+densities become shares, expectations become sums over all paths. This is independent of the rules
+by which ``algebra`` unfolds densities.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class Ladder(NamedTuple):
 
     def forward(self, at: int, a: int, b: int) -> sp.Rational:
         """q(x_at = b | x_{at-1} = a)."""
-        weights = [2 + (at * (c + 1) + 3 * a * c) % 5 + (4 if c == a else 0) for c in range(self.states)]
+        weights = [
+            2 + (at * (c + 1) + 3 * a * c) % 5 + (4 if c == a else 0) for c in range(self.states)
+        ]
         return sp.Rational(weights[b], sum(weights))
 
     def prior(self, a: int) -> sp.Rational:
@@ -37,7 +39,9 @@ class Ladder(NamedTuple):
 
     def backward(self, at: int, b: int, a: int) -> sp.Rational:
         """p_theta(x_{at-1} = a | x_at = b)."""
-        weights = [1 + (2 * at + b + 2 * b * c + c) % 4 + (3 if c == b else 0) for c in range(self.states)]
+        weights = [
+            1 + (2 * at + b + 2 * b * c + c) % 4 + (3 if c == b else 0) for c in range(self.states)
+        ]
         return sp.Rational(weights[a], sum(weights))
 
     def share(self, name: str, path: dict[int, int], last: int) -> sp.Rational:
@@ -74,7 +78,7 @@ def _states(entries: Any) -> list[int]:
 
 
 def on_ladder(e: Any, path: Sequence[int], last: int, ladder: Ladder = LADDER) -> Any:
-    """The value of an expression where x_0, x_1, ... take the values of ``path``, for T = ``last``."""
+    """The value of an expression on a ``path`` x_0, x_1, ..., for T = ``last``."""
     with evaluate(True):
         return _value(e.xreplace({nt.T: sp.Integer(last)}), dict(enumerate(path)), last, ladder)
 

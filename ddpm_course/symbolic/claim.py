@@ -63,7 +63,40 @@ def _at_least(before: sp.Expr, after: sp.Expr) -> bool:
     return _at_most(after, before)
 
 
+def _literally(before: sp.Expr, after: sp.Expr) -> sp.Expr:
+    """As algebra, but what stands inside an expectation has to be equal, not only its mean."""
+
+    def held(e: sp.Expr) -> sp.Expr:
+        if isinstance(e, nt.E):
+            return nt.Held(type(e).__name__, *(held(a) for a in e.args))
+        return e.func(*map(held, e.args)) if e.args else e
+
+    with evaluate(True):
+        return algebra.difference(held(before), held(after))
+
+
+def _for_any_noise(before: sp.Expr, after: sp.Expr) -> sp.Expr:
+    """As algebra, for noise of any mean and deviation: by linearity and independence alone."""
+
+    def general(e: Any) -> Any:
+        if isinstance(e, (nt.Noise, nt.NoiseLetter)):
+            which = sp.Symbol(latex(e))
+            return nt.Held("mean", which) + e * nt.Held("deviation", which)
+        return e.func(*map(general, e.args)) if e.args else e
+
+    with evaluate(True):
+        return algebra.difference(general(before), general(after))
+
+
+def _verbatim(before: sp.Expr, after: sp.Expr) -> Any:
+    """The two are written alike: for a formula that is put down before its zeros are used."""
+    return before == after or sp.Symbol("not what the claim that is used says")
+
+
 ALGEBRA = Method("algebra", algebra.difference)
+VERBATIM = Method("algebra", _verbatim)
+SUBSTITUTION = Method("algebra", _literally)  # a claim put in place of a symbol
+LINEARITY = Method("algebra", _for_any_noise)  # of means, and of variances of independent terms
 LOGARITHMS = Method("algebra", algebra.log_difference)
 CALCULUS = Method("calculus", _calculus)
 AT_MOST = Method("algebra", _at_most)
@@ -104,8 +137,9 @@ class Step(NamedTuple):
     """An expression, and why it equals the one before it.
 
     ``uses`` names the claims that the step applies: a name, or a name with substitutions, as
-    ``("forward.reparameterization", {t: t - 1})``. ``HYPOTHESIS`` is the claim itself, one step earlier;
-    ``ASSUMED`` is what the claim assumes; a pair (symbol, expression) is what the reason says of it.
+    ``("forward.reparameterization", {t: t - 1})``. ``HYPOTHESIS`` is the claim itself, one step
+    earlier; ``ASSUMED`` is what the claim assumes; a pair (symbol, expression) is what the reason
+    says of it.
     """
 
     expr: Any
@@ -149,13 +183,18 @@ class Row(NamedTuple):
 
 def _shown(left: Any) -> str:
     """What is left, as it stands: sorting its terms could take SymPy long."""
+    if isinstance(left, sp.Float):
+        return f"{float(left):.6g}, where every α and ᾱ has a value between 0 and 1"
     return sp.sstr(left, order="none") if isinstance(left, sp.Basic) else str(left)
 
 
 def at_time(e: Any, times: Mapping[Any, Any]) -> Any:
     """The expression with other values for t, T, ...: still as it was written."""
     with nt.as_written():
-        times = {name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value for name, value in times.items()}
+        times = {
+            name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value
+            for name, value in times.items()
+        }
         return e.xreplace(times)
 
 
@@ -167,8 +206,8 @@ class Claim:
         name: "chapter.what-it-says"; the label of the equation in the book.
         lhs: the left side.
         steps: expressions with reasons; the last one is the right side.
-        base: for an induction over t: the same claim at t = 1, with its own steps. The last steps may
-            then use ``HYPOTHESIS``.
+        base: for an induction over t: the same claim at t = 1, with its own steps. Then ``steps``
+            may use ``HYPOTHESIS``.
         checks: properties that the right side must have; every definition has some, or a function
             of torch that it is compared with.
         assuming: pairs of sides that the claim takes as given; steps that use them say ``ASSUMED``.
@@ -249,13 +288,17 @@ class Claim:
         """The lines of the derivation, each with its reason."""
         if self.base:
             for number, step in enumerate(self.base.steps):
-                yield self._row(self.base.lhs, step, number, f"base, ${self.over} = 1$: " if number == 0 else "")
+                yield self._row(
+                    self.base.lhs, step, number, f"base, ${self.over} = 1$: " if number == 0 else ""
+                )
         for number, step in enumerate(self.steps):
             yield self._row(self.lhs, step, number, "step: " if self.base and number == 0 else "")
 
     @staticmethod
     def _row(lhs: Any, step: Step, number: int, prefix: str) -> Row:
-        return Row(latex(lhs) if number == 0 else "", step.relation, latex(step.expr), prefix + step.reason)
+        return Row(
+            latex(lhs) if number == 0 else "", step.relation, latex(step.expr), prefix + step.reason
+        )
 
     def derivation(self) -> str:
         """The steps, aligned, with their reasons, as one block of LaTeX."""

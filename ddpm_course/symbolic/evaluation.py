@@ -51,7 +51,8 @@ def _code_length(claim: Claim) -> Any:
         whole = whole.replace(
             sp.Sum,
             lambda f, limits: sum(
-                f.xreplace({limits[0]: sp.Integer(j)}) for j in range(int(limits[1]), int(limits[2]) + 1)
+                f.xreplace({limits[0]: sp.Integer(j)})
+                for j in range(int(limits[1]), int(limits[2]) + 1)
             ),
         )
         rest = d * 8 * log(2) - parts[0] - parts[1] - parts[2]

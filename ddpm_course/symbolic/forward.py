@@ -15,7 +15,9 @@ from .claim import (
     CALCULUS,
     DEFINITION,
     HYPOTHESIS,
+    LINEARITY,
     LOGARITHMS,
+    SUBSTITUTION,
     Chain,
     Check,
     Claim,
@@ -99,8 +101,8 @@ with as_written():
             ),
             checks=(
                 Check("it integrates to 1", _moment(0, 1), "calculus"),
-                Check("its mean is \\mu", _moment(1, 0), "calculus"),
-                Check("its variance is \\sigma^2", _moment(2, sd**2), "calculus"),
+                Check("its mean is μ", _moment(1, 0), "calculus"),
+                Check("its variance is σ²", _moment(2, sd**2), "calculus"),
             ),
         ),
         Claim(
@@ -110,7 +112,7 @@ with as_written():
                 Step(
                     Var(x(t - 1) + sqrt(beta(t)) * eps_at(t)),
                     "noise is only added",
-                    ALGEBRA,
+                    SUBSTITUTION,
                     (ASSUMED,),
                 ),
                 Step(
@@ -129,7 +131,7 @@ with as_written():
                 Var(x(1)),
                 (
                     Step(
-                        Var(x(0) + sqrt(beta(1)) * eps_at(1)), "one step", ALGEBRA, (ASSUMED,)
+                        Var(x(0) + sqrt(beta(1)) * eps_at(1)), "one step", SUBSTITUTION, (ASSUMED,)
                     ),
                     Step(Var(x(0)) + beta(1), "$\\epsilon_1$ is independent of $x_0$"),
                     Step(Var(x(0)) + sp.Sum(beta(s), (s, 1, 1)), "a sum of one term"),
@@ -163,7 +165,9 @@ with as_written():
                 ),
             ),
             checks=(
-                Check("it is the share of each path (T = 1, 2, 3)", _joint_on_ladder, "exact cases"),
+                Check(
+                    "it is the share of each path (T = 1, 2, 3)", _joint_on_ladder, "exact cases"
+                ),
             ),
         ),
         Claim(
@@ -185,12 +189,13 @@ with as_written():
                 Step(
                     E(sqrt(1 - beta(t)) * x(t - 1) + sqrt(beta(t)) * eps_at(t), x(t - 1)),
                     "the reparameterized step",
-                    ALGEBRA,
+                    SUBSTITUTION,
                     ("forward.reparameterization",),
                 ),
                 Step(
                     sqrt(1 - beta(t)) * x(t - 1) + sqrt(beta(t)) * E(eps_at(t)),
                     "the mean is linear, and $x_{t-1}$ is given",
+                    LINEARITY,
                 ),
                 Step(sqrt(1 - beta(t)) * x(t - 1), "the noise has mean 0"),
             ),
@@ -202,12 +207,13 @@ with as_written():
                 Step(
                     Var(sqrt(1 - beta(t)) * x(t - 1) + sqrt(beta(t)) * eps_at(t), x(t - 1)),
                     "the reparameterized step",
-                    ALGEBRA,
+                    SUBSTITUTION,
                     ("forward.reparameterization",),
                 ),
                 Step(
                     beta(t) * Var(eps_at(t)),
                     "what is given does not vary; a factor comes out squared",
+                    LINEARITY,
                 ),
                 Step(beta(t), "the noise has variance 1"),
             ),
@@ -219,12 +225,13 @@ with as_written():
                 Step(
                     Var(sqrt(1 - beta(t)) * x(t - 1) + sqrt(beta(t)) * eps_at(t)),
                     "the reparameterized step",
-                    ALGEBRA,
+                    SUBSTITUTION,
                     ("forward.reparameterization",),
                 ),
                 Step(
                     (1 - beta(t)) * Var(x(t - 1)) + beta(t) * Var(eps_at(t)),
                     "$x_{t-1}$ and $\\epsilon_t$ are independent",
+                    LINEARITY,
                 ),
                 Step(
                     (1 - beta(t)) + beta(t),
@@ -243,7 +250,7 @@ with as_written():
                 Step(
                     Var(sqrt(1 - beta(t)) * x(t - 1) + sqrt(beta(t)) * eps_at(t)) - 1,
                     "the reparameterized step",
-                    ALGEBRA,
+                    SUBSTITUTION,
                     ("forward.reparameterization",),
                 ),
                 Step(
@@ -267,7 +274,9 @@ with as_written():
         ),
         Claim(
             "forward.gaussian-sum",
-            sp.Integral(Normal(u, 0, a**2, False) * Normal(w - u, 0, b**2, False), (u, -sp.oo, sp.oo)),
+            sp.Integral(
+                Normal(u, 0, a**2, False) * Normal(w - u, 0, b**2, False), (u, -sp.oo, sp.oo)
+            ),
             (
                 Step(
                     1
@@ -284,9 +293,7 @@ with as_written():
                     * exp(-(w**2) / (2 * (a**2 + b**2)))
                     * sp.Integral(
                         exp(
-                            -(a**2 + b**2)
-                            / (2 * a**2 * b**2)
-                            * (u - a**2 * w / (a**2 + b**2)) ** 2
+                            -(a**2 + b**2) / (2 * a**2 * b**2) * (u - a**2 * w / (a**2 + b**2)) ** 2
                         ),
                         (u, -sp.oo, sp.oo),
                     ),
@@ -345,17 +352,18 @@ with as_written():
             (
                 Step(
                     Var(
-                        sqrt(alpha(t) * (1 - alpha(t - 1))) * eps_at(t - 1)
+                        sqrt(alpha(t) * alpha(t - 1)) * x(t - 2)
+                        + sqrt(alpha(t) * (1 - alpha(t - 1))) * eps_at(t - 1)
                         + sqrt(1 - alpha(t)) * eps_at(t),
                         x(t - 2),
                     ),
-                    "two steps; $x_{t-2}$ is given",
-                    ALGEBRA,
+                    "two steps",
+                    SUBSTITUTION,
                     ("forward.two-steps",),
                 ),
                 Step(
                     alpha(t) * (1 - alpha(t - 1)) + (1 - alpha(t)),
-                    "the noises are independent: their variances add",
+                    "$x_{t-2}$ is given; the noises are independent, so their variances add",
                 ),
                 Step(1 - alpha(t) * alpha(t - 1), "$\\alpha_t$ cancels"),
             ),

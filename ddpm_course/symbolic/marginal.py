@@ -16,6 +16,7 @@ from .claim import (
     DEFINITION,
     HYPOTHESIS,
     LOGARITHMS,
+    SUBSTITUTION,
     Chain,
     Check,
     Claim,
@@ -85,7 +86,7 @@ def _by_ratio(before: sp.Expr, after: sp.Expr) -> Any:
         out = sp.S.One
         for factor in sp.Mul.make_args(e):
             if isinstance(factor, sp.Product):
-                variable, low, high = factor.limits[0]
+                variable, _, high = factor.limits[0]
                 steps = sp.expand(high.xreplace({t: t + 1}) - high)
                 if steps != 1:
                     raise ValueError(f"{high} does not grow by 1 with t")
@@ -95,7 +96,9 @@ def _by_ratio(before: sp.Expr, after: sp.Expr) -> Any:
         return sp.powsimp(sp.gammasimp(out))
 
     with evaluate(True):
-        before, after = (e.replace(lambda p: p.is_Add, lambda p: sp.Add(*p.args)) for e in (before, after))
+        before, after = (
+            e.replace(lambda p: p.is_Add, lambda p: sp.Add(*p.args)) for e in (before, after)
+        )
         start = sp.gammasimp(at(before, 1).doit() / at(after, 1).doit())
         first = difference(start, sp.S.One)
         return first or difference(ratio(before), ratio(after))
@@ -132,8 +135,9 @@ def _limit_of_sum(e: sp.Expr) -> sp.Expr:
     total = e.args[0]
     sign = sp.S.One
     if isinstance(total, sp.Mul):
-        sign, total = sp.Mul(*(a for a in total.args if not isinstance(a, sp.Sum))), next(
-            a for a in total.args if isinstance(a, sp.Sum)
+        sign, total = (
+            sp.Mul(*(a for a in total.args if not isinstance(a, sp.Sum))),
+            next(a for a in total.args if isinstance(a, sp.Sum)),
         )
     closed = sp.summation(sp.expand(total.function), total.limits[0])
     return sp.limit(sp.expand(sign * closed), n, sp.oo)
@@ -277,7 +281,7 @@ with as_written():
                 Step(
                     E(sqrt(alpha(t)) * x(t - 1) + sqrt(1 - alpha(t)) * eps_at(t), x(0)),
                     "one step of the chain",
-                    ALGEBRA,
+                    SUBSTITUTION,
                     ("forward.reparameterization",),
                 ),
                 Step(
@@ -298,7 +302,7 @@ with as_written():
                     Step(
                         E(sqrt(alpha(1)) * x(0) + sqrt(1 - alpha(1)) * eps_at(1), x(0)),
                         "the first step",
-                        ALGEBRA,
+                        SUBSTITUTION,
                         (("forward.reparameterization", {t: 1}),),
                     ),
                     Step(sqrt(alpha(1)) * x(0), "$\\epsilon_1$ has mean 0"),
@@ -313,7 +317,7 @@ with as_written():
                 Step(
                     Var(sqrt(alpha(t)) * x(t - 1) + sqrt(1 - alpha(t)) * eps_at(t), x(0)),
                     "one step of the chain",
-                    ALGEBRA,
+                    SUBSTITUTION,
                     ("forward.reparameterization",),
                 ),
                 Step(
@@ -335,7 +339,7 @@ with as_written():
                     Step(
                         Var(sqrt(alpha(1)) * x(0) + sqrt(1 - alpha(1)) * eps_at(1), x(0)),
                         "the first step",
-                        ALGEBRA,
+                        SUBSTITUTION,
                         (("forward.reparameterization", {t: 1}),),
                     ),
                     Step(1 - alpha(1), "$x_0$ is given, so only the noise varies"),
@@ -529,7 +533,7 @@ with as_written():
                 ),
                 Step(
                     exp(sp.Limit(-sp.Sum(h, (i, 1, n)), n, sp.oo)),
-                    "$\\log(1 - h)$ lies between $-h - h^2$ and $-h$, and the sum of the $h^2$ goes to 0",
+                    "$\\log(1 - h)$ is within $h^2$ of $-h$, and the sum of the $h^2$ goes to 0",
                     Method("calculus", _first_order),
                 ),
                 Step(
@@ -568,7 +572,9 @@ with as_written():
                 ),
             ),
             checks=(
-                Check("it is 1 at t = 0, 0 at t = T, and for s = 0 it is 1/2 half way", _cosine_ends),
+                Check(
+                    "it is 1 at t = 0, 0 at t = T, and for s = 0 it is 1/2 half way", _cosine_ends
+                ),
             ),
         ),
         Claim(

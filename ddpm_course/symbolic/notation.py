@@ -1,13 +1,13 @@
 r"""The symbols of the book, defined once: they print as in the paper and carry their meaning.
 
-Write expressions inside ``with as_written():``. SymPy then keeps the order in which you write, so that
-what is proved is what is typeset:
+Write expressions inside ``with as_written():``. SymPy then keeps the order in which you write, so
+that what is proved is what is typeset:
 
     with as_written():
         sqrt(alpha_bar(t)) * x(0) + sqrt(1 - alpha_bar(t)) * eps
 
-A symbol such as ``x(t)`` stands for one component of an image: all our Gaussians have a variance that
-is a multiple of the identity, so each component behaves alike. ``Norm2`` and ``d`` bring the d
+A symbol such as ``x(t)`` stands for one component of an image: all our Gaussians have a variance
+that is a multiple of the identity, so each component behaves alike. ``Norm2`` and ``d`` bring the d
 components together; they are expanded through inner products, so what is proved holds for every d.
 """
 
@@ -198,9 +198,7 @@ class Density(Notation):
     is_positive = True
 
     def __new__(cls, name: Any, variables: Any, given: Any = ()) -> Any:
-        return sp.Expr.__new__(
-            cls, sp.Symbol(str(name)), sp.Tuple(*variables), sp.Tuple(*given)
-        )
+        return sp.Expr.__new__(cls, sp.Symbol(str(name)), sp.Tuple(*variables), sp.Tuple(*given))
 
     def __str__(self) -> str:
         name, variables, given = self.args
@@ -233,7 +231,8 @@ def prior(variable: Any) -> Density:
 class E(Notation):
     r"""An expectation. ``given`` stands behind the bar; ``over`` is the subscript, for the reader.
 
-    ``law`` is the distribution (a Normal with its variable) of a variable inside, when it needs saying.
+    ``law`` is the distribution (a Normal with its variable) of a variable inside, when it needs
+    saying.
     """
 
     def __new__(cls, of: Any, given: Any = (), over: Any = "", law: Any = ()) -> Any:
@@ -244,6 +243,13 @@ class E(Notation):
 
 class Var(E):
     is_nonnegative = True
+
+
+class Held(Notation):
+    """Something that a proof must take as it stands: it is never displayed."""
+
+    def __new__(cls, kind: str, *args: Any) -> Any:
+        return sp.Expr.__new__(cls, sp.Symbol(str(kind)), *(sp.sympify(a) for a in args))
 
 
 class KL(Notation):

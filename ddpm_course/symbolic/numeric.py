@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import mpmath
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import sympy as sp
 from scipy.special import ndtr
@@ -152,7 +152,9 @@ class Values:
             inside.t = steps.reshape(-1, 1) if values is self else inside.t
             return np.asarray(inside(body) + 0.0 * steps.reshape(-1, 1))
 
-        if body.has(nt.t) or body.has(nt.n):  # the terms depend on the limit: one time after another
+        if body.has(nt.t) or body.has(
+            nt.n
+        ):  # the terms depend on the limit: one time after another
             rows = []
             for row, last in enumerate(high.ravel()):
                 one = self.at(t=self.t[row])

@@ -1,7 +1,8 @@
 r"""LaTeX in the order in which a person wrote it.
 
-SymPy's printer sorts terms and merges fractions. This one prints the tree as it stands: a product is
-printed in its order, a quotient is a fraction, a root is a root. The object printed is the object proved.
+SymPy's printer sorts terms and merges fractions. This one prints the tree as it stands: a product
+is printed in its order, a quotient is a fraction, a root is a root. The object printed is the
+object proved.
 """
 
 from __future__ import annotations
@@ -120,11 +121,13 @@ class Printer(LatexPrinter):
     def _joined(self, pieces: list[str]) -> str:
         out = pieces[0]
         for before, piece in zip(pieces, pieces[1:]):
-            if piece[0].isdigit() or (before[-1].isdigit() and piece.startswith(r"\frac")):
+            digits = piece[0].isdigit() or (before[-1].isdigit() and piece.startswith(r"\frac"))
+            tall = before.startswith((r"\sqrt", r"\frac")) or before.endswith(("]", r"\right)"))
+            word = piece.startswith((r"\exp", r"\log", r"\lVert", r"\sqrt"))
+            density = piece[0] in "pq" or piece.startswith(r"\mathcal")
+            if digits:
                 gap = r" \cdot "
-            elif before.startswith((r"\sqrt", r"\frac")) or piece.startswith((r"\exp", r"\log")):
-                gap = r"\, "
-            elif before.endswith(("]", r"\right)")) or piece.startswith((r"\lVert", r"\sqrt")):
+            elif tall or word or (before.endswith(")") and density):
                 gap = r"\, "
             else:
                 gap = " "
@@ -160,7 +163,7 @@ class Printer(LatexPrinter):
         return e.name
 
     def _index(self, at: sp.Expr) -> str:
-        """t-1, not -1+t: symbols first, in the order of the alphabet from the back, numbers last."""
+        """t-1, not -1+t: symbols first, numbers last."""
         terms = sorted(sp.Add.make_args(at), key=lambda a: (a.is_Number, negated(a) is not None))
         return self._print(sp.Add(*terms, evaluate=False)).replace(" ", "")
 
@@ -171,9 +174,15 @@ class Printer(LatexPrinter):
     def _print_Indexed(self, e: nt.Indexed) -> str:
         return self._sub(e.tex, e.at)
 
-    _print_beta = _print_alpha = _print_alpha_bar = _print_beta_tilde = _print_sigma = _print_Indexed
-    _print_data_variance = _print_Frequency = _print_Weights = _print_Averaged = _print_Spread = _print_Indexed
-    _print_QueryNoise = _print_KeyNoise = _print_weight = _print_Loss = _print_Edge = _print_x = _print_eps_at = _print_Indexed
+    _print_beta = _print_alpha = _print_alpha_bar = _print_beta_tilde = _print_sigma = (
+        _print_Indexed
+    )
+    _print_data_variance = _print_Frequency = _print_Weights = _print_Averaged = _print_Spread = (
+        _print_Indexed
+    )
+    _print_QueryNoise = _print_KeyNoise = _print_weight = _print_Loss = _print_Edge = _print_x = (
+        _print_eps_at
+    ) = _print_Indexed
 
     def _print_snr(self, e: nt.snr) -> str:
         return rf"{e.tex}({self._index(e.at)})"
@@ -202,7 +211,9 @@ class Printer(LatexPrinter):
         at, mean, var, identity = e.args
         spread = self._factor(var) if identity and var != 1 else self._print(var)
         if identity:
-            spread = "I" if var == 1 else spread + (r"\, I" if spread.startswith(r"\frac") else " I")
+            spread = (
+                "I" if var == 1 else spread + (r"\, I" if spread.startswith(r"\frac") else " I")
+            )
         head = "" if at == nt.ANY else f"{self._print(at)};\\, "
         return r"\mathcal N" + bracket(f"{head}{self._print(mean)},\\, {spread}")
 

@@ -15,6 +15,8 @@ from .claim import (
     AT_LEAST,
     DEFINITION,
     LOGARITHMS,
+    SUBSTITUTION,
+    VERBATIM,
     Check,
     Claim,
     Step,
@@ -91,6 +93,13 @@ def _prior_is_standard(claim: Claim) -> Any:
     return difference(kept, sp.S.Zero) or difference(mean, sp.S.Zero)
 
 
+def _is_posterior_sample(claim: Claim) -> Any:
+    """Mean, and root of the variance, as factors of 1 and of z."""
+    _, mean, var, _ = claim.registry["reverse.posterior"].rhs.args
+    still = claim.rhs.xreplace({z: sp.S.Zero})
+    return difference(still, mean) or difference(claim.rhs - still, sqrt(var) * z)
+
+
 def _is_update(claim: Claim) -> Any:
     """Mean and variance are those of the sampler's update."""
     at, mean, var, _ = claim.rhs.args
@@ -104,10 +113,9 @@ def _is_update(claim: Claim) -> Any:
 
 with as_written():
     signal = sqrt(alpha_bar(t)) * x(0)
-    posterior_mean = (
-        sqrt(alpha_bar(t - 1)) * beta(t) / (1 - alpha_bar(t)) * x(0)
-        + sqrt(alpha(t)) * (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * x(t)
-    )
+    posterior_mean = sqrt(alpha_bar(t - 1)) * beta(t) / (1 - alpha_bar(t)) * x(0) + sqrt(
+        alpha(t)
+    ) * (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * x(t)
     precision = alpha(t) / beta(t) + 1 / (1 - alpha_bar(t - 1))
     slope = sqrt(alpha(t)) / beta(t) * x(t) + sqrt(alpha_bar(t - 1)) / (1 - alpha_bar(t - 1)) * x(0)
     posterior = q(x(t - 1), x(t), x(0))
@@ -151,7 +159,9 @@ with as_written():
                 ),
             ),
             checks=(
-                Check("it is the share of each path (T = 1, 2, 3)", _joint_on_ladder, "exact cases"),
+                Check(
+                    "it is the share of each path (T = 1, 2, 3)", _joint_on_ladder, "exact cases"
+                ),
             ),
         ),
         Claim(
@@ -166,7 +176,9 @@ with as_written():
                     r"\propto",
                 ),
                 Step(
-                    exp(-((x(t) - sqrt(alpha(t)) * x(t - 1)) ** 2 / (2 * beta(t))) + tilt * x(t - 1)),
+                    exp(
+                        -((x(t) - sqrt(alpha(t)) * x(t - 1)) ** 2 / (2 * beta(t))) + tilt * x(t - 1)
+                    ),
                     "the transition, and a straight line for $\\log q(x_{t-1})$",
                     proportional(x(t - 1)),
                     ("forward.transition", (q(x(t - 1)), exp(tilt * x(t - 1)))),
@@ -230,10 +242,7 @@ with as_written():
                     r"\propto",
                 ),
                 Step(
-                    exp(
-                        -half
-                        * Grouped(precision * x(t - 1) ** 2 - 2 * Grouped(slope) * x(t - 1))
-                    ),
+                    exp(-half * Grouped(precision * x(t - 1) ** 2 - 2 * Grouped(slope) * x(t - 1))),
                     "collect the powers of $x_{t-1}$; drop what does not contain it",
                     proportional(x(t - 1)),
                     (),
@@ -265,7 +274,7 @@ with as_written():
                 ),
                 Step(
                     (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * beta(t),
-                    "$\\alpha_t + \\beta_t = 1$ and $\\alpha_t \\bar\\alpha_{t-1} = \\bar\\alpha_t$",
+                    "$\\alpha_t + \\beta_t = 1$, $\\alpha_t \\bar\\alpha_{t-1} = \\bar\\alpha_t$",
                 ),
             ),
         ),
@@ -318,12 +327,24 @@ with as_written():
             ),
         ),
         Claim(
+            "reverse.posterior-sample",
+            x(t - 1),
+            (
+                Step(
+                    mu_tilde(x(t), x(0)) + sqrt(beta_tilde(t)) * z,
+                    "a Gaussian is its mean plus its standard deviation times $z$",
+                    DEFINITION,
+                ),
+            ),
+            checks=(
+                Check("it has the mean and the variance of the posterior", _is_posterior_sample),
+            ),
+        ),
+        Claim(
             "reverse.mean-eps",
             mu_tilde(x(t), x(0)),
             (
-                Step(
-                    posterior_mean, "the posterior mean", ALGEBRA, ("reverse.posterior-mean",)
-                ),
+                Step(posterior_mean, "the posterior mean", ALGEBRA, ("reverse.posterior-mean",)),
                 Step(
                     weight_0 * ((x(t) - sqrt(1 - alpha_bar(t)) * eps) / sqrt(alpha_bar(t)))
                     + weight_t * x(t),
@@ -338,7 +359,7 @@ with as_written():
                         (beta(t) + alpha(t) * (1 - alpha_bar(t - 1))) / (1 - alpha_bar(t)) * x(t)
                         - beta(t) / sqrt(1 - alpha_bar(t)) * eps
                     ),
-                    "$\\sqrt{\\bar\\alpha_{t-1} / \\bar\\alpha_t} = 1 / \\sqrt{\\alpha_t}$; collect $x_t$",
+                    "$\\bar\\alpha_t = \\alpha_t \\bar\\alpha_{t-1}$; collect $x_t$",
                 ),
                 Step(by_noise, "the numerator is $1 - \\bar\\alpha_t$"),
             ),
@@ -350,7 +371,7 @@ with as_written():
                 Step(
                     (1 - alpha_bar(0)) / (1 - alpha_bar(1)) * beta(1),
                     "the posterior variance at $t = 1$",
-                    ALGEBRA,
+                    VERBATIM,
                     (("reverse.posterior-variance", {t: 1}),),
                 ),
                 Step(sp.S.Zero, "$\\bar\\alpha_0 = 1$: clean data hold no noise"),
@@ -364,7 +385,7 @@ with as_written():
                     sqrt(alpha_bar(0)) * beta(1) / (1 - alpha_bar(1)) * x(0)
                     + sqrt(alpha(1)) * (1 - alpha_bar(0)) / (1 - alpha_bar(1)) * x(1),
                     "the posterior mean at $t = 1$",
-                    ALGEBRA,
+                    VERBATIM,
                     (("reverse.posterior-mean", {t: 1, x(t): x(1)}),),
                 ),
                 Step(x(0), "$\\bar\\alpha_0 = 1$ and $1 - \\bar\\alpha_1 = \\beta_1$"),
@@ -399,7 +420,8 @@ with as_written():
                 Step(
                     Var(mu_tilde(x(t), x(0)) + sqrt(beta_tilde(t)) * z, x(t)),
                     "draw $x_{t-1}$ from the posterior, with fresh noise $z$",
-                    DEFINITION,
+                    SUBSTITUTION,
+                    ("reverse.posterior-sample",),
                 ),
                 Step(
                     beta_tilde(t) + weight_0**2 * Var(x(0), x(t)),
@@ -466,13 +488,9 @@ with as_written():
             "reverse.gaussian-marginal",
             q(x(t)),
             (
+                Step(Over(q(x(t), x(0)) * q(x(0)), x(0)), "over all data", marginalize(x(0))),
                 Step(
-                    Over(q(x(t), x(0)) * q(x(0)), x(0)), "over all data", marginalize(x(0))
-                ),
-                Step(
-                    Over(
-                        Normal(x(t), signal, 1 - alpha_bar(t)) * Normal(x(0), m, spread**2), x(0)
-                    ),
+                    Over(Normal(x(t), signal, 1 - alpha_bar(t)) * Normal(x(0), m, spread**2), x(0)),
                     "the closed form; the data are $\\mathcal N(m, s^2 I)$",
                     ALGEBRA,
                     ("marginal.closed-form", ASSUMED),
@@ -498,7 +516,9 @@ with as_written():
                     LOGARITHMS,
                     ("marginal.closed-form", "reverse.gaussian-marginal", ASSUMED),
                 ),
-                Step(Normal(x(0), denoiser, denoiser_var), "complete the square in $x_0$", LOGARITHMS),
+                Step(
+                    Normal(x(0), denoiser, denoiser_var), "complete the square in $x_0$", LOGARITHMS
+                ),
             ),
             assuming=(gaussian_data,),
         ),
@@ -521,7 +541,8 @@ with as_written():
                 Step(
                     E(mu_tilde(x(t), x(0)) + sqrt(beta_tilde(t)) * z, x(t)),
                     "draw $x_{t-1}$ from the posterior, with fresh noise $z$",
-                    DEFINITION,
+                    SUBSTITUTION,
+                    ("reverse.posterior-sample",),
                 ),
                 Step(
                     weight_0 * E(x(0), x(t)) + weight_t * x(t),
@@ -587,13 +608,11 @@ with as_written():
                         over="p",
                     ),
                     "the exact mean, with $v_t = \\bar\\alpha_t s^2 + 1 - \\bar\\alpha_t$",
-                    ALGEBRA,
+                    SUBSTITUTION,
                     ("reverse.gaussian-data-mean", ASSUMED),
                 ),
                 Step(
-                    alpha(t)
-                    * (data_variance(t - 1) / data_variance(t)) ** 2
-                    * Var(x(t), over="p")
+                    alpha(t) * (data_variance(t - 1) / data_variance(t)) ** 2 * Var(x(t), over="p")
                     + sigma(t) ** 2,
                     "$m$ does not vary; $x_t$ and $z$ are independent",
                 ),

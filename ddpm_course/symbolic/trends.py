@@ -53,7 +53,9 @@ def _written_out(e: Any, count: int) -> Any:
         variable, low, high = e.limits[0]
         top = int(sp.sympify(high).subs(width, count).doit())
         terms = range(int(low), top + 1)
-        return sum(_written_out(e.function.xreplace({variable: sp.Integer(j)}), count) for j in terms)
+        return sum(
+            _written_out(e.function.xreplace({variable: sp.Integer(j)}), count) for j in terms
+        )
     if e == width:
         return sp.Integer(count)
     return e.func(*(_written_out(a, count) for a in e.args)) if e.args else e

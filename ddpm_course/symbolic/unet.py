@@ -55,7 +55,9 @@ def _dot(before: Any, after: Any) -> Any:
         for frequencies in (1, 2, 3, 4):
             rule = Claims["unet.embedding"].rhs
             times = [side.args[0] for side in before.args]
-            one, two = ([e.xreplace({t: time}) for e in written_out(rule, frequencies)] for time in times)
+            one, two = (
+                [e.xreplace({t: time}) for e in written_out(rule, frequencies)] for time in times
+            )
             found = _sum(after, frequencies)
             total = sum(a * b for a, b in zip(one, two))
             if sp.simplify(sp.expand(total - found)) != 0:
@@ -66,7 +68,9 @@ def _dot(before: Any, after: Any) -> Any:
 def _sum(e: Any, frequencies: int) -> Any:
     variable, low, high = e.limits[0]
     top = int(high.subs(count, frequencies).doit())
-    return sum(e.function.xreplace({variable: sp.Integer(j)}).doit() for j in range(int(low), top + 1))
+    return sum(
+        e.function.xreplace({variable: sp.Integer(j)}).doit() for j in range(int(low), top + 1)
+    )
 
 
 def _angles(before: Any, after: Any) -> Any:

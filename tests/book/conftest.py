@@ -82,5 +82,6 @@ def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, offline=True
     )
+    context.set_default_timeout(120_000)  # milliseconds: on a busy machine a page takes its time
     yield Visit(context)
     context.close()

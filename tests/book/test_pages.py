@@ -8,6 +8,7 @@ from functools import cache
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
+import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 
@@ -70,6 +71,20 @@ def test_page_fits_a_phone(page_name: str, visit: Visit) -> None:
     assert too_wide == []
 
 
+@ON_A_PHONE
+def test_formulas_fit_a_phone(page_name: str, visit: Visit) -> None:
+    page = visit.open(page_name)
+    page.wait_for_timeout(200)
+    too_wide = page.evaluate(
+        """() => [...document.querySelectorAll('main mjx-math')]
+            .filter(element => element.checkVisibility())
+            .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
+            .filter(element => !element.closest('table'))
+            .map(element => element.closest('[id]').id + ': ' + element.textContent)"""
+    )
+    assert too_wide == []
+
+
 @SCHEMES
 def test_page_is_accessible(page_name: str, visit: Visit) -> None:
     page = visit.open(page_name)
@@ -105,6 +120,31 @@ def test_figures_have_a_text_alternative(page_name: str) -> None:
     assert untold == []
 
 
+def test_korean_says_that_it_is_korean(page_name: str) -> None:
+    korean = parsed(page_name).body.find_all(string=re.compile("[\uac00-\ud7a3]"))
+    assert [str(text) for text in korean if text.find_parent(lang="ko") is None] == []
+
+
+def test_page_says_what_it_is(page_name: str) -> None:
+    head = parsed(page_name).head
+    assert head.title.string.strip()
+    assert len(head.select_one("meta[name=description]")["content"]) > 50
+    assert head.select_one("meta[property='og:title']")["content"]
+    assert head.select_one("link[rel=icon]")["href"]
+    assert parsed(page_name).html["lang"] == "en"
+
+
+def test_page_prints_its_text_alone(page_name: str, visit: Visit) -> None:
+    page = visit.open(page_name)
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    for part in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".copybtn"):
+        assert page.locator(f"{part}:visible").count() == 0, part
+    assert page.locator("details.sd-dropdown:not([open])").count() == 0
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground in {"rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"}
+
+
 def test_page_is_light(page_name: str) -> None:
     assert (HTML / page_name).stat().st_size <= 3_000_000
 
@@ -121,6 +161,22 @@ def test_cells_write_no_warnings() -> None:
                 if output.get("name") == "stderr":
                     noisy[path.stem] = output["text"]
     assert noisy == {}
+
+
+def test_every_page_of_the_contents_is_built() -> None:
+    contents = yaml.safe_load((BUILD.parent / "_toc.yml").read_text(encoding="utf8"))
+    files = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+    assert {path.stem for path in HTML.glob("*.html")} == {*files, contents["root"], "search"}
+
+
+def test_one_button_starts_the_book(visit: Visit) -> None:
+    page = visit.open("index.html")
+    buttons = page.locator("main .sd-btn")
+    assert buttons.count() == 1
+    following = page.locator(".prev-next-area a.right-next").get_attribute("href")
+    assert buttons.get_attribute("href") == following
+    buttons.click()
+    page.wait_for_url(f"**/{following}")
 
 
 def test_search_finds_a_term(visit: Visit) -> None:

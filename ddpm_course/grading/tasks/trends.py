@@ -492,7 +492,13 @@ times what came in, where $d$ is `damping`. All ranks are renewed at once.""",
     ),
     picture="""
 references = {
-    "A": [], "B": ["A"], "C": ["A"], "D": ["B", "C"], "E": ["B"], "F": ["B", "D"], "G": ["D"],
+    "A": [],
+    "B": ["A"],
+    "C": ["A"],
+    "D": ["B", "C"],
+    "E": ["B"],
+    "F": ["B", "D"],
+    "G": ["D"],
 }
 ranks = pagerank(references, damping=0.85, rounds=50)
 plt.figure(figsize=(4, 2))

@@ -1,0 +1,65 @@
+"""The ledger: claims and functions agree, and a disagreement is reported."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+
+from ddpm_course import Schedule, ledger, marginal
+from ddpm_course.symbolic import CLAIMS
+
+
+@pytest.mark.parametrize("name", ledger.BINDINGS)
+def test_function_computes_the_claim_at_every_t(name: str) -> None:
+    assert ledger.largest_error(CLAIMS[name]) <= ledger.TOLERANCE
+
+
+def test_error_is_relative_to_each_row() -> None:
+    said = torch.tensor([[1.0, 100.0], [0.0, 0.0]]).double()
+    found = said + torch.tensor([[1.0, 0.0], [0.0, 0.0]]).double()
+    assert ledger.relative_error(found, said) == pytest.approx(0.01)
+    assert ledger.relative_error(said + 1e-9, said) == float("inf")  # 0 has no relative error
+    assert ledger.relative_error(torch.full((1, 1), float("nan")), said[:1]) == float("inf")
+
+
+def test_broken_function_fails_the_ledger(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The variance with a root: the first error in the list of misconceptions."""
+    right = marginal.given_x0
+
+    def with_root(
+        x_0: torch.Tensor, t: torch.Tensor, schedule: Schedule
+    ) -> ledger.gaussian.Gaussian:
+        q = right(x_0, t, schedule)
+        return q._replace(var=q.var.sqrt())
+
+    names = ("marginal.variance", "marginal.mean", "forward.transition")
+    monkeypatch.setattr(ledger, "CLAIMS", {name: CLAIMS[name] for name in names})
+    monkeypatch.setattr(marginal, "given_x0", with_root)
+    out = io.StringIO()
+    assert ledger.main(out) == 1
+    assert "fails  marginal.variance" in out.getvalue()
+    assert "holds  marginal.mean" in out.getvalue()
+    assert "2 of 3 claims hold" in out.getvalue()
+    assert "marginal.variance: marginal.given_x0 differs from the claim" in capsys.readouterr().err
+
+
+def test_broken_proof_fails_the_ledger(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claim = CLAIMS["marginal.alpha-bar-step"]
+    broken = claim.with_step(1, -claim.steps[1].expr)
+    monkeypatch.setattr(ledger, "CLAIMS", {claim.name: broken})
+    assert ledger.main(io.StringIO()) == 1
+    assert "step 2 of 3 (take the last factor out) does not follow" in capsys.readouterr().err
+
+
+def test_whole_ledger_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("marginal.alpha", "marginal.sample")
+    monkeypatch.setattr(ledger, "CLAIMS", {name: CLAIMS[name] for name in names})
+    out = io.StringIO()
+    assert ledger.main(out) == 0
+    assert "2 of 2 claims hold; 2 are computed by functions of the package" in out.getvalue()

@@ -1,0 +1,86 @@
+"""Every small error in an equation or in the code that computes it is found.
+
+For each claim its displayed equation is changed, and for each function of the ledger its source: a
+sign turned, a root dropped or added, β_t, α_t, ᾱ_t and ᾱ_{t-1} taken for each other, t shifted by
+one. The proofs, or the comparison of a claim with its function, must see each change. How many were
+made and caught is in pytest's summary.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import pytest
+
+from ddpm_course import ledger
+from ddpm_course.symbolic import CLAIMS, Claim, ClaimError
+from tests.mutants import in_place_of, of_expression, of_function
+
+# Changes that change nothing.
+EQUAL_EXPRESSIONS = {
+    # β_0 = 0, so α_0 = 1: a factor more.
+    ("marginal.alpha-bar", "first term shifted by -1"),
+}
+EQUAL_CODE = {
+    # Only the shape of the table is used: torch.zeros_like(self.beta).
+    ("Schedule.beta_tilde", "zeros_like"),
+}
+
+FUNCTIONS = list(dict.fromkeys(f for one in ledger.BINDINGS.values() for f in one.functions))
+
+
+def differs(claim: Claim) -> bool:
+    """Whether the claim is not what its function computes, if a function computes it."""
+    if claim.name not in ledger.BINDINGS:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a false formula may divide by zero
+            return not ledger.largest_error(claim, stop=ledger.TOLERANCE) <= ledger.TOLERANCE
+    except Exception:
+        return True
+
+
+def is_caught(claim: Claim, number: int) -> bool:
+    """Whether the proofs around a step of a changed claim, its checks or its numbers fail."""
+    try:
+        claim.prove_step(number)
+        if number + 1 < len(claim.steps):
+            claim.prove_step(number + 1)
+        claim.check()
+    except ClaimError:
+        return True
+    return differs(claim)
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_every_mutant_of_an_equation_is_caught(
+    name: str, record_property: Callable[[str, object], None]
+) -> None:
+    claim = CLAIMS[name]
+    last = len(claim.steps) - 1
+    mutants = of_expression(claim.rhs)
+    survivors = {what for what, rhs in mutants if not is_caught(claim.with_step(last, rhs), last)}
+    record_property("mutants of equations", (len(mutants), len(mutants) - len(survivors)))
+    assert survivors == {what for equal, what in EQUAL_EXPRESSIONS if equal == name}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_mutant_of_a_function_is_caught(
+    function: str, record_property: Callable[[str, object], None]
+) -> None:
+    claims = [CLAIMS[name] for name, one in ledger.BINDINGS.items() if function in one.functions]
+    made, survivors = 0, []
+    for what, mutant in of_function(function):
+        with in_place_of(function, mutant):
+            caught = any(differs(claim) for claim in claims)
+        if not what:
+            assert not caught, "made anew without a change, the function fails"
+            continue
+        made += 1
+        if not caught:
+            survivors.append(what)
+    record_property("mutants of code", (made, made - len(survivors)))
+    equal = [line for name, line in EQUAL_CODE if name == function]
+    assert [what for what in survivors if not any(line in what for line in equal)] == []
