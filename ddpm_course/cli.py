@@ -180,7 +180,20 @@ def _parser() -> argparse.ArgumentParser:
         help="the notebooks as given out: what is graded, and for how many points "
         "(default: exercises)",
     )
+    grade.add_argument(
+        "--chapters",
+        nargs="+",
+        default=[],
+        metavar="CHAPTER",
+        help="what counts (default: all that anyone handed in)",
+    )
     grade.add_argument("--jobs", type=int, help="notebooks at a time (default: one a processor)")
+    grade.add_argument(
+        "--shard",
+        default="1/1",
+        metavar="K/N",
+        help="grade the K-th of N parts of the class, one a machine (default: 1/1)",
+    )
     grade.add_argument(
         "--timeout",
         type=int,
@@ -192,6 +205,9 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=1024,
         help="MiB for one answer, beyond what the libraries take (default: 1024)",
+    )
+    grade.add_argument(
+        "--walls", action="store_true", help="refuse to grade where bubblewrap does not work"
     )
     grade.add_argument(
         "--seed", help="a secret; the same one asks the same questions (default: a new one)"
@@ -505,18 +521,27 @@ def _release(options: argparse.Namespace) -> None:
     from ddpm_course.grading.release import release
     from ddpm_course.grading.tasks import CHAPTERS
 
-    chapters = options.chapters or CHAPTERS
-    if unknown := [name for name in chapters if name not in CHAPTERS]:
-        raise ValueError(
-            f"{unknown[0]} is no chapter with exercises; choose among {', '.join(CHAPTERS)}."
-        )
+    chapters = _chapters(options.chapters) or CHAPTERS
     for path in release(chapters, options.source, options.target, options.force):
         print(path)
 
 
+def _chapters(names: Sequence[str]) -> Sequence[str]:
+    from ddpm_course.grading.tasks import CHAPTERS
+
+    if unknown := [name for name in names if name not in CHAPTERS]:
+        raise ValueError(
+            f"{unknown[0]} is no chapter with exercises; choose among {', '.join(CHAPTERS)}."
+        )
+    return names
+
+
 def _grade(options: argparse.Namespace) -> None:
+    import re
     import secrets
 
+    if sys.platform == "win32":
+        raise ValueError("grade needs Linux, for what it may limit; on Windows, run it in WSL.")
     from ddpm_course.grading.judge import grade
     from ddpm_course.grading.report import write_report
     from ddpm_course.grading.sandbox import Limits, has_bubblewrap
@@ -525,10 +550,15 @@ def _grade(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and value < least:
             raise ValueError(f"--{name} is {value}; give at least {least}.")
+    shard = re.fullmatch(r"(\d+)/(\d+)", options.shard)
+    if shard is None or not 1 <= int(shard[1]) <= int(shard[2]):
+        raise ValueError(f"--shard is {options.shard}; give K/N with K from 1 to N, as in 2/8.")
     out = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} exists already; name a new folder for the report.")
     walls = has_bubblewrap()
+    if options.walls and not walls:
+        raise ValueError("bubblewrap does not work here; install it, or leave --walls out.")
     if not walls:
         print(
             "ddpm-course: bubblewrap does not work here (on Debian and Ubuntu: apt install "
@@ -545,13 +575,15 @@ def _grade(options: argparse.Namespace) -> None:
         options.jobs or 0,
         Limits(options.timeout, options.memory),
         seed,
+        _chapters(options.chapters),
+        (int(shard[1]), int(shard[2])),
         hide=[out],
         walls=walls,
         progress=True,
     )
     write_report(submissions, out, seed)
-    students = {one.student for one in submissions}
-    print(f"{len(submissions)} notebooks of {len(students)} students; the report is in {out}")
+    students, notebooks = {s.student for s in submissions}, sum(s.handed_in for s in submissions)
+    print(f"{notebooks} notebooks of {len(students)} students; the report is in {out}")
 
 
 def _papers(options: argparse.Namespace) -> None:

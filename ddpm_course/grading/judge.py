@@ -317,13 +317,15 @@ def grade(
     jobs: int = 0,
     limits: Limits | None = None,
     seed: str = "",
+    chapters: Sequence[str] = (),
+    shard: tuple[int, int] = (1, 1),
     hide: Sequence[Path] = (),
     walls: bool | None = None,
     progress: bool = False,
 ) -> list[Submission]:
     """Grade ``folder/<student>/<chapter>/<chapter>.ipynb``, nbgrader's layout.
 
-    A chapter that anyone handed in counts for everyone; who lacks it gets nothing for it.
+    A chapter counts for everyone; who has not handed it in gets nothing for it.
 
     Args:
         folder: the submissions; only read.
@@ -331,6 +333,8 @@ def grade(
         jobs: answers worked out at the same time (default: one a processor).
         limits: for each answer.
         seed: the questions follow from it (default: secret ones, new each time).
+        chapters: what counts (default: all that anyone handed in).
+        shard: (k, n): grade the k-th of n parts of the class, and nobody else.
         hide: more folders that students' code must not see.
         walls: whether to use bubblewrap (default: where it works).
         progress: show a bar.
@@ -346,25 +350,27 @@ def grade(
             f"{folder} is not a folder; give the one that holds the students' folders."
         )
     students = sorted(
-        path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+        path.name
+        for path in folder.iterdir()
+        if (path.is_dir() or path.is_symlink()) and not path.name.startswith(".")
     )
     paths = {
         (student, chapter): folder / student / chapter / f"{chapter}.ipynb"
         for student in students
         for chapter in CHAPTERS
     }
-    chapters = [
-        chapter for chapter in CHAPTERS if any(os.path.lexists(paths[s, chapter]) for s in students)
-    ]
-    if not chapters:
+    handed_in = [c for c in CHAPTERS if any(os.path.lexists(paths[s, c]) for s in students)]
+    if not (handed_in or chapters):
         raise ValueError(
             f"{folder} holds no submission; one is {folder}/STUDENT/marginal/marginal.ipynb."
         )
+    chapters = [c for c in CHAPTERS if c in chapters] or handed_in
     secret = seed or secrets.token_hex(16)
     papers = {c: read_paper(released / c / f"{c}.ipynb", c, secret) for c in chapters}
     walls = has_bubblewrap() if walls is None else walls
-    wanted = [(student, chapter) for student in students for chapter in chapters]
-    jobs = max(1, min(jobs or len(os.sched_getaffinity(0)), len(wanted)))
+    part, parts = shard
+    wanted = [(student, chapter) for student in students[part - 1 :: parts] for chapter in chapters]
+    jobs = max(1, min(jobs or _processors(), len(wanted)))
     hide = [folder, released, *hide]
     with Rooms(jobs, limits or Limits(), hide, walls) as rooms:
 
@@ -382,6 +388,14 @@ def grade(
             return Submission(student, chapter, path, True, grades)
 
         return _in_parallel(one, wanted, jobs, progress)
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # no Linux
+        return os.cpu_count() or 1
 
 
 def _in_parallel(
@@ -459,18 +473,19 @@ def _hear(
     task = examined.task
     with _ASKING:
         cases, questions = examined.cases, examined.questions
-    reply = room.ask(
-        {
-            "setup": paper.setup,
-            "cells": list(cells),
-            "alone": alone,
-            "task": task.name,
-            "answer": task.answer_name,
-            "function": callable(task.reference),
-            "cases": cases,
-            "seed": examined.seed,
-        }
-    )
+    request = {
+        "setup": paper.setup,
+        "cells": list(cells),
+        "alone": alone,
+        "task": task.name,
+        "answer": task.answer_name,
+        "function": callable(task.reference),
+        "cases": cases,
+        "seed": examined.seed,
+    }
+    reply = room.ask(request)
+    if reply.ended == "badly":  # killed, perhaps by a machine that was short of memory
+        reply = room.ask(request)
     if reply.ended != "well" or not reply.content:
         return Verdict(False, _why(reply, room.limits))
     try:

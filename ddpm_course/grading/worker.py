@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import base64
 import contextlib
+import ctypes
 import gc
 import json
 import os
@@ -32,10 +33,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-HEADER = struct.Struct("<dQ")  # seconds on the clock for a fork, and the length of its request
+HEADER = struct.Struct("<dQ")  # the patience with a fork in seconds, and its request's length
 LARGEST_ANSWER = 1 << 21  # numbers; no task asks for nearly so many
 LARGEST_FILE = 1 << 24
 _GLANCE = 0.25  # seconds between two looks at a fork
+_PR_SET_DUMPABLE = 4
 
 _FURNITURE = (
     *("torch", "numpy.testing", "sympy", "networkx", "matplotlib.pyplot", "tqdm.auto"),
@@ -52,6 +54,8 @@ def main() -> None:
     _furnish(options["package"], options["hidden"], options["fonts"])
     os.chdir(options["scratch"])
     _sweep(options["scratch"])
+    with contextlib.suppress(AttributeError, OSError):  # Linux: no fork reads or writes our memory
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     limits = {"memory": _address_space() + options["memory"] * 2**20, "cpu": options["cpu"]}
     gc.freeze()
     first = _one(options, limits, 60, 0)  # a fork that does nothing but look around
@@ -119,32 +123,33 @@ def _one(
         os.kill(child, signal.SIGKILL)  # late; or dead already
     _, status, used = os.wait4(child, 0)
     seconds_used = used.ru_utime + used.ru_stime
-    if not dead or seconds_used > limits["cpu"] - 1:
-        ended = "late"
+    if dead and status == 0:
+        ended = "well"
     else:
-        ended = "well" if status == 0 else "badly"
+        ended = "late" if not dead or seconds_used > limits["cpu"] - 1 else "badly"
     clean = _sweep(options["scratch"]) and not _left_in_memory()
     return {"ended": ended, "clean": clean, "cpu": seconds_used}
 
 
 def _await_end(child: int, alive: int, idle: float, seconds: float) -> bool:
-    """Wait until a fork dies, which closes the pipe ``alive``. False: it waits for something all
-    the time, or it is late by the clock.
+    """Wait until a fork dies, which closes the pipe ``alive``. False: it has waited for ``idle``
+    seconds, or our patience is at its end.
 
     A busy machine must not cost points: time in which the fork could run and was not let does not
     count as waiting.
     """
-    slept, end = 0.0, time.monotonic() + seconds
-    while time.monotonic() < end and slept < idle:
+    waited, end = 0.0, time.monotonic() + seconds
+    while time.monotonic() < end and waited < idle:
         if select.select([alive], [], [], _GLANCE)[0]:
             return True
-        slept += _GLANCE * _sleeps(child)
+        waited += _GLANCE * _waits(child)
     return False
 
 
-def _sleeps(child: int) -> bool:
+def _waits(child: int) -> bool:
+    """Whether a fork sleeps or has stopped itself: it could not run if it were let."""
     try:
-        return Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+        return Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] in "ST"
     except OSError:  # no Linux: the clock alone decides
         return False
 
@@ -348,7 +353,7 @@ def _run(cells: Sequence[str], wanted: str, function: bool) -> Any:
     answer = None
     for source in cells:
         try:
-            exec(compile(source, "<cell>", "exec"), vars(main))
+            exec(compile(source, "<cell>", "exec", dont_inherit=True), vars(main))
         except BaseException:
             continue
         finally:

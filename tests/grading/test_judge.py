@@ -35,7 +35,7 @@ def test_solutions_earn_everything_and_blanks_nothing(
     command = ["grade", tmp_path / "class", "--out", tmp_path / "out", "--released", RELEASED]
     assert main([*map(str, command), "--jobs", "2", "--seed", "tell"]) == 0
     shown = capsys.readouterr()
-    assert "18 notebooks of 3 students" in shown.out
+    assert "13 notebooks of 3 students" in shown.out
     assert "18/18" in shown.err
 
     report = json.loads((tmp_path / "out" / "report.json").read_text())
@@ -181,6 +181,22 @@ def test_points_come_from_the_released_notebook(tmp_path: Path) -> None:
     assert len(found.grades) == 6
 
 
+def test_shards_are_the_class_and_a_named_chapter_counts_though_nobody_has_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "abc":
+        hand_in(tmp_path / "class", name, "forward", solved("forward"))
+    found = []
+    for shard in ("1/2", "2/2"):
+        out = tmp_path / shard
+        command = ["grade", tmp_path / "class", "--out", out, "--released", RELEASED]
+        command += ["--shard", shard, "--jobs", 1, "--chapters", "marginal", "forward"]
+        assert main([*map(str, command)]) == 0
+        students = json.loads((out / "report.json").read_text())["students"]
+        found.append({one["student"]: (one["points"], one["max_points"]) for one in students})
+    assert found == [{"a": (15, 35), "c": (15, 35)}, {"b": (15, 35)}]
+
+
 def test_what_cannot_be_graded_is_refused_in_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -194,6 +210,8 @@ def test_what_cannot_be_graded_is_refused_in_one_sentence(
         ([str(tmp_path / "class"), "--jobs", "0"], "--jobs is 0"),
         ([str(tmp_path / "class"), "--timeout", "1"], "--timeout is 1"),
         ([str(tmp_path / "class"), "--memory", "1"], "--memory is 1"),
+        ([str(tmp_path / "class"), "--shard", "3/2"], "--shard is 3/2"),
+        ([str(tmp_path / "class"), "--chapters", "backward"], "backward is no chapter"),
     ]:
         assert main(["grade", *arguments, *out]) == 2
         assert told in capsys.readouterr().err
@@ -207,6 +225,9 @@ def test_without_walls_it_says_what_is_weaker(
     monkeypatch.setattr("ddpm_course.grading.sandbox.has_bubblewrap", lambda: False)
     monkeypatch.chdir(ROOT)
     hand_in(tmp_path / "class", "a", "forward", solved("forward"))
+    out = str(tmp_path / "out")
+    assert main(["grade", str(tmp_path / "class"), "--out", out, "--walls"]) == 2
+    assert "leave --walls out" in capsys.readouterr().err
     code = main(["grade", str(tmp_path / "class"), "--out", str(tmp_path / "out")])
     told = capsys.readouterr().err
     assert "can read what you can read" in told

@@ -119,6 +119,7 @@ ATTACKS: dict[str, str] = {
     "endless loop": body("while True:", "    pass"),
     "endless loop in a cell": "while True:\n    pass\n",
     "sleeps": body("import time", "time.sleep(10_000)"),
+    "stops itself": body("import os, signal", "os.kill(os.getpid(), signal.SIGSTOP)"),
     "endless generator": body("while True:", "    yield beta"),
     "long number": body("return len(str(10 ** 10 ** 9))"),
     # it ends Python
@@ -127,6 +128,7 @@ ATTACKS: dict[str, str] = {
     "sys.exit": body("import sys", "sys.exit(0)"),
     "sys.exit in a cell": "import sys\nsys.exit(0)\n",
     "segmentation fault": body("import ctypes", "return ctypes.string_at(0)"),
+    "closes everything": body("import os", "os.closerange(0, 64)", "while True:", "    pass"),
     "recursion": body("return alpha_bar(beta)"),
     "kills others": body("import os", "for n in (1, os.getppid(), -1):", "    os.kill(n, 9)"),
     "BaseException": body("class Out(BaseException): pass", "raise Out"),
@@ -200,10 +202,23 @@ ATTACKS: dict[str, str] = {
         "return (1 - beta).cumprod(0)",
     ),
     "spies on others": SPY,
+    "writes into its maker": body(
+        "import os",
+        "memory = open(f'/proc/{os.getppid()}/mem', 'r+b', buffering=0)",
+        "for line in open(f'/proc/{os.getppid()}/maps'):",
+        "    if ' rw-p ' in line:",
+        "        memory.seek(int(line.split('-')[0], 16))",
+        "        memory.write(bytes(4096))",
+        "return (1 - beta).cumprod(0)",
+    ),
     # it takes the course's own function
     "borrows": body("from ddpm_course import Schedule", "return Schedule(beta).alpha_bar"),
     "borrows by another name": first("from ddpm_course import Schedule as S")
     + "def alpha_bar(beta):\n    return getattr(S(beta), 'alpha' + '_bar')\n",
+    "borrows by importing again": body(
+        "import importlib, ddpm_course.schedule as room",
+        "return importlib.reload(room).Schedule(beta).alpha_bar",
+    ),
 }
 
 
@@ -330,6 +345,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory, visits: tuple[int, list[str
     link.symlink_to(solution)
     (folder / "a linked folder").mkdir()
     (folder / "a linked folder" / "marginal").symlink_to(solution.parent)
+    (folder / "a link to nowhere").symlink_to(place / "nowhere")
     pipe = folder / "a pipe" / "marginal" / "marginal.ipynb"
     pipe.parent.mkdir(parents=True)
     os.mkfifo(pipe)
@@ -345,7 +361,15 @@ def graded(tmp_path_factory: pytest.TempPathFactory, visits: tuple[int, list[str
 
 
 pytestmark = pytest.mark.slow
-NO_NOTEBOOK = (*FILES, "200 MB", "a link", "a linked folder", "a pipe", "a folder")
+NO_NOTEBOOK = (
+    *FILES,
+    "200 MB",
+    "a link",
+    "a linked folder",
+    "a link to nowhere",
+    "a pipe",
+    "a folder",
+)
 
 
 @pytest.mark.parametrize("name", [*ATTACKS, *CHANGES])
@@ -401,6 +425,7 @@ def test_the_sentences_say_what_happened(graded: Graded) -> None:
     assert "SystemExit" in graded.sentence("sys.exit")
     assert "`Schedule.alpha_bar`" in graded.sentence("borrows")
     assert "`Schedule.alpha_bar`" in graded.sentence("borrows by another name")
+    assert "`schedule`" in graded.sentence("borrows by importing again")
     assert "BlockingIOError" in graded.sentence("fork bomb")
     assert "link" in graded.submissions["a link", "marginal"].problem
     assert "200 MB" in graded.submissions["200 MB", "marginal"].problem
