@@ -61,12 +61,11 @@ class Reply:
 
 
 def has_bubblewrap() -> bool:
-    """Whether rooms can be closed here: the program may be there and not be allowed."""
-    return shutil.which("bwrap") is not None and (
-        subprocess.run(
-            ["bwrap", *_walls(None), "--ro-bind", "/", "/", "--", "true"], capture_output=True
-        ).returncode
-        == 0
+    """Whether rooms can be closed here: bubblewrap may be there and not allowed."""
+    command = ["bwrap", *_walls(None), *_view([]), "--", sys.executable, "-I", "-c", ""]
+    return (
+        shutil.which("bwrap") is not None
+        and subprocess.run(command, capture_output=True).returncode == 0
     )
 
 
