@@ -43,8 +43,8 @@ lab: $(INSTALLED)  ## open the exercises in JupyterLab
 test: check  ## check the code, test the package and run every notebook
 	$(PYTEST) --nbval --nbval-cell-timeout 300 tests solutions exercises
 
-test-long: $(INSTALLED)  ## the tests that take minutes: many seeds, floods of submissions
-	$(PYTEST) --dist load -m long tests/grading
+test-long: $(INSTALLED)  ## the tests that take minutes: many seeds, a whole class, nbgrader
+	$(PYTEST) --dist load -m long tests
 
 test-book: book  ## open every page of the book in a browser, offline
 	$(PYTEST) --dist load -m book tests/book
