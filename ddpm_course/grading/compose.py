@@ -83,7 +83,7 @@ def compose(chapters: Sequence[str] = CHAPTERS, target: Path = Path("solutions")
 
 
 def _make_lasting(data: dict[str, str]) -> None:
-    """Keep of an output what a file can hold: small pictures, no widgets of a kernel that is gone."""
+    """Keep of an output what outlives its kernel: no live widgets, and small pictures."""
     data.pop("application/vnd.jupyter.widget-view+json", None)  # its HTML stays
     if "image/png" in data:
         data["image/png"] = _small(data["image/png"])

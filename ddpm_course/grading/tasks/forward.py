@@ -77,8 +77,9 @@ rise evenly, both ends included. Put `beta[0] = 0` in front, for the clean data,
         ),
     ),
     picture="""
+table = linear(1000, 1e-4, 0.02)
 plt.figure(figsize=(5, 2.2))
-plt.plot(linear(1000, 1e-4, 0.02))
+plt.plot(table)
 plt.xlabel("t")
 plt.ylabel(r"$\\beta_t$")
 plt.show()
@@ -230,7 +231,7 @@ plots.show_clouds([cloud, *after], titles, limit=3)
 plt.show()
 """,
     alt="A spiral of points, and what one step makes of it: with β = 0.01 the arms are a little "
-    "thicker, with 0.1 they blur, with 0.5 a smaller, cloudy spiral can just be seen.",
+    "thicker, with 0.1 they can hardly be told apart, with 0.5 there is a round cloud.",
 )
 
 # -- the chain --------------------------------------------------------------------------------
@@ -338,8 +339,9 @@ def draw(b):
 
 
 def describe(b):
-    still = torch.corrcoef(torch.stack([cloud[:, 0], walks[b][20][:, 0]]))[0, 1]
-    return f"β = {b:g} in every step: after 20 steps the points correlate with the data by {still:.1f}."
+    left = [(1 - b) ** t for t in (2, 5, 20)]
+    told = ", ".join(f"{share:.0%}" for share in left)
+    return f"β = {b:g}: after 2, 5 and 20 steps {told} of the data's variance is left."
 
 
 Explorer(draw, describe, **{"β": strengths})
@@ -465,10 +467,10 @@ whole number.""",
     ),
     picture="""
 strengths = [0.001 * 1.5**k for k in range(15)]
+shares = (0.01, 0.1, 0.5)
+counts = [[steps_until(b, share) for share in shares] for b in strengths]
 plt.figure(figsize=(5, 2.2))
-for share in (0.01, 0.1, 0.5):
-    counts = [steps_until(b, share) for b in strengths]
-    plt.loglog(strengths, counts, "o-", ms=4, label=f"until {share:.0%} is left")
+plt.loglog(strengths, counts, "o-", ms=4, label=[f"until {s:.0%} is left" for s in shares])
 plt.xlabel(r"$\\beta$ of every step")
 plt.ylabel("steps")
 plt.legend()

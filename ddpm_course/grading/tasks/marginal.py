@@ -70,10 +70,10 @@ Compute all of them at once from `beta`, which has $T + 1$ entries and starts wi
         ),
     ),
     picture="""
-table = Schedule.linear(1000).beta
+signal = alpha_bar(Schedule.linear(1000).beta)
 plt.figure(figsize=(5, 2.2))
-plt.plot(alpha_bar(table), label=r"$\\bar\\alpha_t$, signal")
-plt.plot(1 - alpha_bar(table), label=r"$1 - \\bar\\alpha_t$, noise")
+plt.plot(signal, label=r"$\\bar\\alpha_t$, signal")
+plt.plot(1 - signal, label=r"$1 - \\bar\\alpha_t$, noise")
 plt.xlabel("t")
 plt.legend()
 plt.show()
@@ -153,15 +153,16 @@ $t$.""",
     picture="""
 table = Schedule.linear(1000).alpha_bar
 t = torch.arange(1, 1001)
+pixels = {"white": 1.0, "black": -1.0}
+found = [given_x0(torch.full((1000, 1, 1, 1), x), t, table) for x in pixels.values()]
 plt.figure(figsize=(5, 2.2))
-for pixel, name in ((1.0, "white"), (-1.0, "black")):
-    parts = given_x0(torch.full((1000, 1, 1, 1), pixel), t, table)
-    mean, std = parts[0].flatten(), parts[1].flatten().sqrt()
+for name, (mean, variance) in zip(pixels, found):
+    mean, std = mean.flatten(), variance.flatten().sqrt()
     plt.plot(t, mean, label=f"{name} pixel")
     plt.fill_between(t, mean - std, mean + std, alpha=0.25, lw=0)
 plt.xlabel("t")
 plt.ylabel("$x_t$")
-plt.legend()
+plt.legend(loc="upper right")
 plt.show()
 """,
     alt="The mean of a white and of a black pixel over t, each in a band of one standard "
@@ -243,14 +244,15 @@ x_t = sample(x_0, t, eps, Schedule.linear(1000).alpha_bar)
 plots.show_images([x_t], column_titles=[f"t = {step}" for step in t])
 plt.show()
 """,
-    alt="A handwritten six at eight values of t from 1 to 1000: clean at first, grainy from "
+    alt="A handwritten zero at eight values of t from 1 to 1000: clean at first, grainy from "
     "t = 200 on, hardly to be seen at 500, and pure noise at 1000.",
     play="""
 # Play: drag t. When do you no longer know which digits these are? Is it the same t for all five?
 five = data.digits()[[0, 1, 2, 4, 6]]
 eps = torch.randn(five.shape, generator=torch.Generator().manual_seed(1))
 table = Schedule.linear(1000).alpha_bar
-noised = {t: sample(five, torch.full((5,), t), eps, table) for t in range(0, 1001, 100)}
+times = [0, 50, 100, 150, 200, 250, 300, 400, 500, 700, 1000]
+noised = {t: sample(five, torch.full((5,), t), eps, table) for t in times}
 
 
 def draw(t):
@@ -261,7 +263,7 @@ def describe(t):
     return f"Five digits at t = {t}: {table[t]:.0%} of the data's variance is left in them."
 
 
-Explorer(draw, describe, t=noised)
+Explorer(draw, describe, t=times)
 """,
 )
 
@@ -333,9 +335,9 @@ titles = [f"t = {step}" for step in t]
 plots.show_images([x_t, *guesses], ["$x_t$", "true ε", "ε 10% off"], titles)
 plt.show()
 """,
-    alt="Three rows of a handwritten six at six values of t. The first sinks in noise. The second, "
-    "from the true noise, is clean at every t. The third, from noise that is a tenth off, is clean "
-    "at small t and spoiled at large t.",
+    alt="Three rows of a handwritten zero at six values of t. The first sinks in noise. The "
+    "second, from the true noise, is clean at every t. The third, from noise that is a tenth off, "
+    "is clean at small t and spoiled at large t.",
 )
 
 
@@ -395,7 +397,7 @@ found = predict_eps(x_t, x_0, t, table)
 plots.show_images([x_t, found / 2], ["$x_t$", "noise"], [f"t = {step}" for step in t])
 plt.show()
 """,
-    alt="Above, a handwritten six at six values of t, less and less to be seen. Below, the noise "
+    alt="Above, a handwritten zero at six values of t, less and less to be seen. Below, the noise "
     "found in each: the same random squares every time.",
 )
 
@@ -703,9 +705,10 @@ with most of the data still visible.)""",
     picture="""
 full = Schedule.linear(1000)
 visited = range(0, 1001, 50)
+mine = (1 - respace(full.alpha_bar, 50)).cumprod(0)
 plt.figure(figsize=(5, 2.2))
 plt.plot(full.alpha_bar, color="#999999", label="all 1000 steps")
-plt.plot(visited, (1 - respace(full.alpha_bar, 50)).cumprod(0), "o", ms=5, label="yours")
+plt.plot(visited, mine, "o", ms=5, label="yours")
 plt.plot(visited, (1 - full.beta[::50]).cumprod(0), "x", ms=5, label=r"every 50th $\\beta$")
 plt.xlabel("t")
 plt.ylabel(r"$\\bar\\alpha_t$")

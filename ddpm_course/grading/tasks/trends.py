@@ -412,8 +412,9 @@ one of its own cluster? Return a number between 0 and 1.""",
     ),
     picture="""
 cluster = {paper: int(paper in "BEFG") for paper in example}
+share = inside(example, cluster)
 draw_field(example, marked=[paper for paper in example if cluster[paper]])
-plt.title(f"{inside(example, cluster):.0%} of the arrows keep their color")
+plt.title(f"{share:.0%} of the arrows keep their color")
 plt.show()
 """,
     alt="The example's papers in two colors, one for A, C and D, one for the rest. Above stands "
@@ -554,7 +555,8 @@ settled = {d: pagerank(example, d, rounds=100) for d in dampings}
 def draw(damping):
     rank = settled[damping]
     told = {paper: f"{share:.0%}" for paper, share in rank.items()}
-    return draw_field(example, told, sizes={paper: 0.7 + 2 * share for paper, share in rank.items()})
+    sizes = {paper: 0.85 + 1.5 * share for paper, share in rank.items()}
+    return draw_field(example, told, sizes=sizes)
 
 
 def describe(damping):
