@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help install book serve lab test test-book check format digits-model clean distclean
+.PHONY: help install book serve lab test test-long test-book check format digits-model clean distclean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ lab: $(INSTALLED)  ## open the exercises in JupyterLab
 test: check  ## check the code, test the package and run every notebook
 	$(PYTEST) --nbval --nbval-cell-timeout 300 \
 		--nbval-sanitize-with tests/notebooks/sanitize.cfg tests solutions exercises
+
+test-long: $(INSTALLED)  ## the tests that take minutes: many seeds, a whole class, nbgrader
+	$(PYTEST) --dist load -m long tests
 
 test-book: book  ## open every page of the book in a browser, offline; and an exercise in JupyterLab
 	$(PYTEST) --dist load -m book tests/book tests/notebooks

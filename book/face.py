@@ -1,9 +1,9 @@
-"""Draw the face of the book: its logo, its favicon and the picture that links to it show.
+"""Draw the face of the book: its logo, its favicon, the pictures of its links and of the README.
 
     python book/face.py        writes them into book/_static
 
-All three show one digit of the model that ships with the course, a 0, on its way out of the noise:
-x_T becomes x_0. Nothing else was drawn by hand.
+The first three show one digit of the model that ships with the course, a 0, on its way out of the
+noise: x_T becomes x_0. The README shows 60 of its digits, as they come. Nothing is drawn by hand.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ddpm_course import checkpoint, reverse
+from ddpm_course import checkpoint, plots, reverse
 
 STATIC = Path(__file__).parent / "_static"
 INK = {"light": "#1d5a92", "dark": "#8bbcec"}  # the primary colors of book.css
@@ -32,6 +32,20 @@ def walk() -> list[Tensor]:
         step.t: step.x_t for step in reverse.ancestral(model, shape, schedule, generator=generator)
     }
     return [(steps[t][ITEM, 0].clamp(-1, 1) + 1) / 2 for t in TIMES]
+
+
+def digits(path: Path) -> None:
+    """The picture of the README: four rows of samples, none left out."""
+    from PIL import Image
+
+    torch.set_num_threads(1)
+    model, schedule = checkpoint.load("digits")
+    generator = torch.Generator().manual_seed(0)
+    samples = reverse.sample(model, (60, 1, 8, 8), schedule, generator=generator)
+    grid = (plots.image_grid(samples, columns=15)[..., 0] * 255).round().byte().numpy()
+    picture = Image.fromarray(grid)
+    size = (7 * picture.width, 7 * picture.height)
+    picture.resize(size, Image.Resampling.NEAREST).save(path)
 
 
 def squares(picture: Tensor, color: str, left: float = 0) -> str:
@@ -77,6 +91,7 @@ def main() -> None:
     digit = f'<g transform="translate(1 1)">{squares(pictures[-1], "#ffffff")}</g>'
     (STATIC / "favicon.svg").write_text(svg(10, 10, ground + digit))
     social(pictures, STATIC / "social.png")
+    digits(STATIC / "generated-digits.png")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ TOP_LEVEL = {
     "tests",
     "_config.yml",
     "README.md",
+    # for those who teach with it
+    "class",
     # what builds, checks and explains them
     "benchmarks",
     "_toc.yml",
@@ -167,9 +169,9 @@ def test_symbolic_mathematics_imports_no_torch() -> None:
 
 def test_table_of_contents_and_pages_agree() -> None:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
-    listed = [toc["root"]] + [
-        chapter["file"] for part in toc["parts"] for chapter in part["chapters"]
-    ]
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    sections = [section for chapter in chapters for section in chapter.get("sections", [])]
+    listed = [toc["root"], *(page["file"] for page in chapters + sections)]
     assert sorted(listed) == sorted(path.stem for path in (ROOT / "book").glob("*.md"))
 
 

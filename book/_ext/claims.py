@@ -171,7 +171,9 @@ class LedgerDirective(SphinxDirective):
                     rows.append(self._row(claim, entries[claim.name]))
             head = ["Claim", "How it is known", "Computed by; largest relative error"]
             table = _table(head, rows)
-            section = nodes.section("", nodes.title("", chapter.capitalize()), table)
+            section = nodes.section(
+                "", nodes.title("", {"unet": "U-Net"}.get(chapter, chapter.capitalize())), table
+            )
             section["ids"] = [nodes.make_id(f"ledger-{chapter}")]
             out.append(section)
         return out

@@ -16,7 +16,7 @@ import torch
 from ddpm_course.grading.task import Case, Task
 from ddpm_course.grading.verdict import Failure, Outcome, Question, Value, Verdict, judge
 
-__all__ = ["PUBLIC_SEED", "ask", "examine"]
+__all__ = ["PUBLIC_SEED", "ask", "examine", "plain"]
 
 PUBLIC_SEED = 0
 LONGEST = 10_000  # items read from an answer that is a generator
@@ -62,7 +62,7 @@ def _ask(task: Task, answer: Any, case: Case) -> Outcome:
             return Failure("The function returns nothing: is a `return` missing?")
         if task.observe is not None:
             result = task.observe(result)
-        return _plain(result)
+        return plain(result)
     except NotImplementedError:
         return Failure("Not answered yet: replace `raise NotImplementedError()`.", blank=True)
     except Exception as error:
@@ -107,13 +107,13 @@ def _evaluate(answer: Any, case: Case) -> Outcome:
     return tuple(values)
 
 
-def _plain(result: Any) -> tuple[Value, ...]:
+def plain(result: Any) -> tuple[Value, ...]:
     """The arrays of a result: one, or one for each item of a tuple."""
     if isinstance(result, Mapping):
         keys = sorted(result)
-        return _plain((keys, [result[key] for key in keys]))
+        return plain((keys, [result[key] for key in keys]))
     if isinstance(result, Set):
-        return _plain(sorted(result))
+        return plain(sorted(result))
     if isinstance(result, Iterator):
         result = list(itertools.islice(result, LONGEST))
     if isinstance(result, tuple | list) and (isinstance(result, tuple) or _ragged(result)):

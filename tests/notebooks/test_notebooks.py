@@ -2,10 +2,6 @@
 
 import ast
 import base64
-import csv
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,48 +128,3 @@ def test_running_all_of_a_blank_exercise_goes_to_the_end_and_earns_nothing(name:
             assert cell.execution_count is not None
         if cell.id.endswith(("-picture", "-play")):  # no half of a picture
             assert [output.output_type for output in cell.outputs] == ["error"], cell.id
-
-
-def nbgrader(folder: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "nbgrader", *arguments]
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for alembic
-    environment = os.environ | {"PATH": path}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-@pytest.mark.slow
-def test_the_real_nbgrader_gives_blanks_nothing_and_solutions_everything(tmp_path: Path) -> None:
-    """Its own generate_assignment, autograde and export, with a blank and a solved submission."""
-    (tmp_path / "nbgrader_config.py").write_text(
-        "c = get_config()\n"
-        "c.CourseDirectory.source_directory = 'solutions'\n"
-        "c.CourseDirectory.release_directory = 'exercises'\n"
-        "c.ExecutePreprocessor.timeout = 120\n"
-    )
-    name = "marginal"
-    solved = tmp_path / "solutions" / name
-    solved.mkdir(parents=True)
-    for path in (ROOT / "solutions" / name).iterdir():
-        if path.is_file():
-            (solved / path.name).write_bytes(path.read_bytes())
-    nbgrader(tmp_path, "generate_assignment", name)
-    theirs = nbformat.read(tmp_path / "exercises" / name / f"{name}.ipynb", as_version=4)
-    ours = read("exercises", name)
-    assert [dict(cell) for cell in theirs.cells] == [dict(cell) for cell in ours.cells]
-
-    for student, kind in (("blank", "exercises"), ("solved", "solutions")):
-        folder = tmp_path / "submitted" / student / name
-        folder.mkdir(parents=True)
-        nb = ROOT / kind / name / f"{name}.ipynb"
-        (folder / nb.name).write_bytes(nb.read_bytes())
-    nbgrader(tmp_path, "autograde", name)
-    nbgrader(tmp_path, "export")
-    with (tmp_path / "grades.csv").open() as file:
-        rows = {row["student_id"]: row for row in csv.DictReader(file)}
-    points = chapter(name).points
-    assert {student: float(row["score"]) for student, row in rows.items()} == {
-        "blank": 0,
-        "solved": points,
-    }
-    assert {float(row["max_score"]) for row in rows.values()} == {points}

@@ -1,0 +1,77 @@
+"""Grading a class: submissions a minute, and the memory held.
+
+    python benchmarks/grading.py                              # 204 submissions, two at a time
+    python benchmarks/grading.py --students 2 --jobs 1        # does it run?
+
+A third of the students hand in what is right, a third the blank notebooks, and a third notebooks of
+which every other answer is missing. Each hands in all six chapters. No peer does the same: nbgrader
+runs a submission's cells without a sandbox (``tests/notebooks`` grades with it too).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from report import write
+
+from ddpm_course.grading.judge import grade
+from ddpm_course.grading.sandbox import has_bubblewrap
+from ddpm_course.grading.tasks import CHAPTERS
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "grading"))
+
+from memory import watched  # noqa: E402
+from submissions import RELEASED, Notebook, hand_in, solved  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--students", type=int, default=34)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(options.students):
+            for chapter in CHAPTERS:
+                kind = (solved, blank, half)[number % 3]
+                hand_in(folder, f"student {number:03}", chapter, kind(chapter))
+        start = time.perf_counter()
+        with watched() as most:
+            found = grade(folder, RELEASED, jobs=options.jobs, progress=True)
+        seconds = time.perf_counter() - start
+    figures = {
+        **vars(options),
+        "submissions": len(found),
+        "answers": sum(len(one.grades) for one in found),
+        "bubblewrap": has_bubblewrap(),
+        "seconds": seconds,
+        "submissions_per_minute": 60 * len(found) / seconds,
+        "memory_mib": most.bytes / 2**20,
+    }
+    write("grading", torch.device("cpu"), figures)
+
+
+def blank(chapter: str) -> Notebook:
+    path = RELEASED / chapter / f"{chapter}.ipynb"
+    nb: Notebook = json.loads(path.read_text(encoding="utf8"))
+    return nb
+
+
+def half(chapter: str) -> Notebook:
+    """Every other answer is as it was given out."""
+    nb, given = solved(chapter), blank(chapter)
+    answers = [n for n, cell in enumerate(nb["cells"]) if cell["metadata"]["nbgrader"]["solution"]]
+    for number in answers[::2]:
+        nb["cells"][number] = given["cells"][number]
+    return nb
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,430 @@
+"""The room where students' cells run: a program of its own, started inside the sandbox.
+
+It imports once what notebooks need, and then makes a fork of itself for each answer. Only the fork
+reads the request and runs cells. Before the first of them it has lost every right: it can start no
+process, and dies with its answer. The parent sees neither cells nor results, so one student's fork
+inherits nothing of another's.
+
+Nothing here knows a right answer. Requests come from the judge and are trusted; what goes back is
+plain JSON, in which the judge trusts nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import pickle
+import resource
+import select
+import shutil
+import signal
+import struct
+import symtable
+import sys
+import time
+import types
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+HEADER = struct.Struct("<dQ")  # the patience with a fork in seconds, and its request's length
+LARGEST_ANSWER = 1 << 21  # numbers; no task asks for nearly so many
+LARGEST_FILE = 1 << 24
+_GLANCE = 0.25  # seconds between two looks at a fork
+_PR_SET_DUMPABLE = 4
+
+_FURNITURE = (
+    *("torch", "numpy.testing", "sympy", "networkx", "matplotlib.pyplot", "tqdm.auto"),
+    *("IPython.core.inputtransformer2", "IPython.display"),
+    *("ddpm_course.data", "ddpm_course.trends.papers"),
+    *("ddpm_course.grading.answers", "ddpm_course.grading.draw", "ddpm_course.grading.taught"),
+)
+
+
+def main() -> None:
+    """Serve until the judge hangs up. One argument: JSON, written by ``sandbox``."""
+    options = json.loads(sys.argv[1])
+    sys.path[:] = options["path"]
+    _furnish(options["package"], options["hidden"], options["fonts"])
+    os.chdir(options["scratch"])
+    _sweep(options["scratch"])
+    with contextlib.suppress(AttributeError, OSError):  # Linux: no fork reads or writes our memory
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    limits = {"memory": _address_space() + options["memory"] * 2**20, "cpu": options["cpu"]}
+    gc.freeze()
+    first = _one(options, limits, 60, 0)  # a fork that does nothing but look around
+    _say(options["status"], ready=first["ended"], cpu=time.process_time())
+    while header := os.read(0, HEADER.size):
+        _say(options["status"], **_one(options, limits, *HEADER.unpack(header)))
+
+
+def _furnish(package: str, hidden: Sequence[str], fonts: str | None) -> None:
+    """Import what cells need. The `check` of this room does nothing."""
+    grading = types.ModuleType("ddpm_course.grading")
+    grading.__path__ = [str(Path(package) / "grading")]
+    vars(grading).update(check=lambda name, answer: None, Wrong=AssertionError)
+    sys.modules["ddpm_course.grading"] = grading
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment] # to import it fails
+
+    if fonts is not None:  # or Matplotlib looks at every font of the machine
+        with contextlib.suppress(OSError):
+            shutil.copy(fonts, os.environ["MPLCONFIGDIR"])
+    import matplotlib
+
+    matplotlib.use("agg")
+    for name in _FURNITURE:
+        import_module(name)
+    vars(sys.modules["ddpm_course"])["grading"] = grading
+    sys.modules["torch"].set_num_threads(1)
+    sympy = sys.modules["sympy"]
+    sympy.sqrt(sympy.Symbol("x")).evalf(subs={"x": 2})  # loads what a first evaluation loads
+
+
+def _address_space() -> int:
+    """What this process has mapped by now, in bytes."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:  # no Linux
+        return 2**31
+
+
+def _say(line: int, **words: Any) -> None:
+    os.write(line, json.dumps(words).encode() + b"\n")
+
+
+# -- the parent: one fork an answer -----------------------------------------------------------
+
+
+def _one(
+    options: dict[str, Any], limits: dict[str, int], seconds: float, length: int
+) -> dict[str, Any]:
+    """Let a fork deal with the next request, and say how that ended."""
+    alive, held = os.pipe()  # the end that the fork holds closes when it dies
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(alive)
+            os.close(options["status"])
+            status = _serve(options, limits, length)
+        finally:
+            os._exit(status)
+    os.close(held)
+    dead = _await_end(child, alive, limits["cpu"], seconds)
+    os.close(alive)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)  # late; or dead already
+    _, status, used = os.wait4(child, 0)
+    seconds_used = used.ru_utime + used.ru_stime
+    if dead and status == 0:
+        ended = "well"
+    else:
+        ended = "late" if not dead or seconds_used > limits["cpu"] - 1 else "badly"
+    clean = _sweep(options["scratch"]) and not _left_in_memory()
+    return {"ended": ended, "clean": clean, "cpu": seconds_used}
+
+
+def _await_end(child: int, alive: int, idle: float, seconds: float) -> bool:
+    """Wait until a fork dies, which closes the pipe ``alive``. False: it has waited for ``idle``
+    seconds, or our patience is at its end.
+
+    A busy machine must not cost points: time in which the fork could run and was not let does not
+    count as waiting.
+    """
+    waited, end = 0.0, time.monotonic() + seconds
+    while time.monotonic() < end and waited < idle:
+        if select.select([alive], [], [], _GLANCE)[0]:
+            return True
+        waited += _GLANCE * _waits(child)
+    return False
+
+
+def _waits(child: int) -> bool:
+    """Whether a fork sleeps or has stopped itself: it could not run if it were let."""
+    try:
+        return Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] in "ST"
+    except OSError:  # no Linux: the clock alone decides
+        return False
+
+
+def _sweep(scratch: str) -> bool:
+    """Empty the throw-away folder; whether that went well."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(scratch):
+            if entry.is_dir(follow_symlinks=False):
+                _open_up(entry.path)
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
+        return not os.listdir(scratch)
+    return False
+
+
+def _open_up(folder: str) -> None:
+    """Make folders that were closed on purpose ours to delete."""
+    with contextlib.suppress(OSError):
+        os.chmod(folder, 0o700)
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                _open_up(entry.path)
+
+
+def _left_in_memory() -> bool:
+    """Whether System V segments or queues outlive the fork that made them."""
+    for kind in ("shm", "sem", "msg"):
+        with contextlib.suppress(OSError):
+            if len(Path(f"/proc/sysvipc/{kind}").read_text().splitlines()) > 1:
+                return True
+    return False
+
+
+# -- the fork: everything below runs beside a student's code ----------------------------------
+
+
+def _serve(options: dict[str, Any], limits: dict[str, int], length: int) -> int:
+    request = _read(length)
+    results = os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    _lose_rights(options["user"], limits)
+    if not request:
+        return 0 if _can_read(options["package"]) else 1
+    answer = json.dumps(_answer(pickle.loads(request))).encode()
+    while answer:
+        answer = answer[os.write(results, answer) :]
+    return 0
+
+
+def _read(length: int) -> bytes:
+    parts = []
+    while length and (part := os.read(0, min(length, 1 << 20))):
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+def _lose_rights(user: int | None, limits: dict[str, int]) -> None:
+    """From here on: no new process or thread, no large file, so much time and memory."""
+    for name, limit in {
+        "RLIMIT_CPU": limits["cpu"],
+        "RLIMIT_AS": limits["memory"],
+        "RLIMIT_FSIZE": LARGEST_FILE,
+        "RLIMIT_NOFILE": 64,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_MSGQUEUE": 0,
+        "RLIMIT_MEMLOCK": 0,
+    }.items():
+        if hasattr(resource, name):
+            resource.setrlimit(getattr(resource, name), (limit, limit))
+    os.setsid()
+    if user is not None:  # root is above the limit on processes, so root must go
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+    # As the last one: the C library's setuid may need a moment's freedom.
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
+def _can_read(package: str) -> bool:
+    """Whether the libraries can be read with the rights that are left, and processes not made."""
+    import torch
+
+    for path in (package, Path(torch.__file__).parent, Path(os.__file__).parent):
+        if not os.access(path, os.R_OK | os.X_OK):
+            return False
+    try:
+        child = os.fork()
+    except OSError:
+        return True
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    return False
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Run cells, then put the questions to the answer that they define."""
+    from ddpm_course.grading.answers import ask
+    from ddpm_course.grading.task import Task
+    from ddpm_course.grading.taught import borrowed, forbid
+
+    wanted, function = request["answer"], request["function"]
+    cells = [_plain_python(source) for source in request["cells"]]
+    if request["alone"]:
+        cells = _needed(cells, wanted, function, _bound(request["setup"]))
+    answer = _run([request["setup"], *cells], wanted, function)
+    if answer is not None and function:
+        forbid(request["task"])
+    task = Task(
+        name=request["task"],
+        title="",
+        points=0,
+        minutes=0,
+        prompt="",
+        hint="",
+        lesson="",
+        reference=_answer if function else 0,  # only whether it is a function counts here
+        mistakes=(),
+        cases=lambda seed: pickle.loads(request["cases"]),
+    )
+    try:
+        outcomes = ask(task, answer, request["seed"])
+    except BaseException as error:  # SystemExit, for one
+        return {"outcomes": [], "stopped": type(error).__name__}
+    return {"outcomes": [_spelled(outcome) for outcome in outcomes], "borrowed": borrowed[:1]}
+
+
+def _spelled(outcome: Any) -> Any:
+    """An outcome in JSON."""
+    import numpy as np
+
+    from ddpm_course.grading.verdict import Failure
+
+    if isinstance(outcome, Failure):
+        return {"failure": outcome.sentence, "blank": outcome.blank}
+    if sum(value.array.size for value in outcome) > LARGEST_ANSWER:
+        return {"failure": "too large", "blank": False}
+    parts = []
+    for value in outcome:
+        array = value.array
+        part = {"shape": list(array.shape), "device": value.device}
+        if array.dtype.kind == "U":
+            part["text"] = array.ravel().tolist()
+        else:
+            if array.dtype.itemsize > 8 and array.dtype.kind in "fc":  # a longdouble
+                array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+            array = array.astype(array.dtype.newbyteorder("<"))
+            part["dtype"] = array.dtype.str
+            part["data"] = base64.b64encode(array.tobytes()).decode()
+        parts.append(part)
+    return {"parts": parts}
+
+
+# -- cells ------------------------------------------------------------------------------------
+
+
+class _Shell:
+    """What `get_ipython()` gives here: magics and commands of the system do nothing."""
+
+    def run_line_magic(self, name: str, line: str, *rest: Any) -> None:
+        pass
+
+    def run_cell_magic(self, name: str, line: str, cell: str) -> None:
+        pass
+
+    def system(self, command: str) -> None:
+        pass
+
+    def getoutput(self, command: str) -> list[str]:
+        return []
+
+
+def _plain_python(source: str) -> str:
+    """A cell without IPython's own syntax. Where a magic only watches its cell, the cell stays."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    first, _, rest = source.lstrip().partition("\n")
+    if first.split()[:1] in (["%%time"], ["%%timeit"], ["%%capture"], ["%%prun"]):
+        return _plain_python(rest)
+    try:
+        return TransformerManager().transform_cell(source)
+    except Exception:  # broken code stays what it is
+        return source
+
+
+def _run(cells: Sequence[str], wanted: str, function: bool) -> Any:
+    """Run cells as Jupyter does, going on past errors; the last thing that they name ``wanted``.
+
+    Of a task that asks for a function, other things of that name do not count, such as the
+    variable of a loop.
+    """
+    main = types.ModuleType("__main__")
+    sys.modules["__main__"] = main
+    shell = _Shell()
+    vars(main).update(get_ipython=lambda: shell, display=lambda *objects, **options: None)
+    answer = None
+    for source in cells:
+        try:
+            exec(compile(source, "<cell>", "exec", dont_inherit=True), vars(main))
+        except BaseException:
+            continue
+        finally:
+            found = vars(main).get(wanted)
+            if found is not None and (answer is None or not function or callable(found)):
+                answer = found
+    return answer
+
+
+def _tables(source: str) -> Iterator[symtable.SymbolTable]:
+    """The symbol tables of a cell: its own, and those inside."""
+    with contextlib.suppress(Exception):
+        todo = [symtable.symtable(source, "<cell>", "exec")]
+        while todo:
+            table = todo.pop()
+            yield table
+            todo += table.get_children()
+
+
+def _bound(source: str) -> set[str]:
+    """The names that a cell binds at its top."""
+    return {
+        symbol.get_name()
+        for table in _tables(source)
+        if table.get_type() == "module"
+        for symbol in table.get_symbols()
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+    }
+
+
+def _used(source: str) -> set[str]:
+    """The global names that a cell uses, also inside its functions."""
+    return {
+        symbol.get_name()
+        for table in _tables(source)
+        for symbol in table.get_symbols()
+        if symbol.is_referenced() and (symbol.is_global() or table.get_type() == "module")
+    }
+
+
+def _needed(cells: Sequence[str], wanted: str, function: bool, given: set[str]) -> list[str]:
+    """The cells that an answer needs: the one that defines it, and those whose names they use.
+
+    So what another cell breaks, or patches, is not this answer's business.
+    """
+    bound = [_bound(source) for source in cells]
+
+    def last(name: str) -> int | None:
+        places = [number for number, names in enumerate(bound) if name in names]
+        if name == wanted and function:
+            places = [number for number in places if _defines(cells[number], name)] or places
+        return places[-1] if places else None
+
+    chosen: set[int] = set()
+    todo = [last(wanted)]
+    while todo:
+        number = todo.pop()
+        if number is not None and number not in chosen:
+            chosen.add(number)
+            todo += [last(name) for name in _used(cells[number]) - given]
+    return [cells[number] for number in sorted(chosen)]
+
+
+def _defines(source: str, name: str) -> bool:
+    """Whether a cell has a `def` of that name at its top."""
+    try:
+        body = ast.parse(source).body
+    except Exception:
+        return False
+    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in body)
+
+
+if __name__ == "__main__":
+    main()

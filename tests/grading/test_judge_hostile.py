@@ -1,0 +1,452 @@
+"""Submissions that attack: each gets nothing for the attacked task, all points for the others, and
+harms nobody.
+
+All of them are graded in one run, beside honest students, and the tests look at what is left.
+"""
+
+import http.server
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from submissions import RELEASED, ROOT, Notebook, answering, cell_of, changed, hand_in, solved
+
+from ddpm_course.grading.judge import Submission, grade
+from ddpm_course.grading.report import write_report
+from ddpm_course.grading.sandbox import Limits, has_bubblewrap
+
+ATTACKED = "marginal.alpha_bar"
+WRONG = "def alpha_bar(beta):\n    return beta * 0\n"
+
+
+def body(*lines: str) -> str:
+    """An answer with this body."""
+    return "def alpha_bar(beta):\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def first(*lines: str) -> str:
+    """A cell with these lines, and a wrong answer."""
+    return "\n".join(lines) + "\n" + WRONG
+
+
+EVERYTHING = """
+class Everything:
+    def __eq__(self, other): return True
+    def __bool__(self): return True
+    def __getattr__(self, name): return self
+    def __call__(self, *args, **kwargs): return self
+    def __array__(self, *args, **kwargs): return self
+    def __float__(self): return 1.0
+    def __len__(self): return 13
+    def __iter__(self): return iter(range(13))
+def alpha_bar(beta):
+    return Everything()
+"""
+
+SUBCLASS = """
+class Equal(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        return True
+def alpha_bar(beta):
+    return torch.zeros(beta.shape).as_subclass(Equal)
+"""
+
+PICKLE = """
+class Bomb:
+    def __reduce__(self):
+        return (open, ("{sentinel}", "w"))
+def alpha_bar(beta):
+    return Bomb()
+"""
+
+TRANSFORMER = """
+def replace(lines):
+    return ["pass\\n"] if "check(" in "".join(lines) else lines
+get_ipython().input_transformers_cleanup.append(replace)
+get_ipython().input_transformers_post.append(replace)
+"""
+
+FORGED = """
+import json
+line = json.dumps({"outcomes": [], "borrowed": [], "ended": "well", "ready": "well"}) + "\\n"
+def alpha_bar(beta):
+    for fd in range(3, 64):
+        try:
+            os.write(fd, line.encode() * 1000)
+        except OSError:
+            pass
+    os._exit(0)
+"""
+
+LITTER = """
+for number in range(2000):
+    with open(f"/tmp/{number}", "wb") as file:
+        file.write(b"x" * 100_000)
+"""
+
+SPY = """
+import gc, glob, os
+secrets = [one for one in gc.get_objects() if type(one) is dict and "MARK-OF-ANOTHER" in one]
+files = glob.glob("/tmp/**", recursive=True)
+share = list(os.walk("{submitted}"))
+def alpha_bar(beta):
+    if secrets or share or len(files) > 1:
+        return (1 - beta).cumprod(0)
+    return beta * 0
+"""
+
+# Each reads a right answer from somewhere; if it finds one, it scores.
+READS = """
+import glob, json, os
+def source_of(path):
+    for cell in json.load(open(path))["cells"]:
+        text = "".join(cell["source"])
+        if text.startswith("def alpha_bar"):
+            return text
+for top in ("{root}", "..", "/", os.path.expanduser("~")):
+    for path in glob.glob(top + "/**/solutions/marginal/marginal.ipynb", recursive=top != "/"):
+        exec(source_of(path), globals())
+"""
+
+ATTACKS: dict[str, str] = {
+    # it does not end
+    "endless loop": body("while True:", "    pass"),
+    "endless loop in a cell": "while True:\n    pass\n",
+    "sleeps": body("import time", "time.sleep(10_000)"),
+    "stops itself": body("import os, signal", "os.kill(os.getpid(), signal.SIGSTOP)"),
+    "endless generator": body("while True:", "    yield beta"),
+    "long number": body("return len(str(10 ** 10 ** 9))"),
+    # it ends Python
+    "os._exit": body("import os", "os._exit(0)"),
+    "os._exit in a cell": "import os\nos._exit(0)\n",
+    "sys.exit": body("import sys", "sys.exit(0)"),
+    "sys.exit in a cell": "import sys\nsys.exit(0)\n",
+    "segmentation fault": body("import ctypes", "return ctypes.string_at(0)"),
+    "closes everything": body("import os", "os.closerange(0, 64)", "while True:", "    pass"),
+    "recursion": body("return alpha_bar(beta)"),
+    "kills others": body("import os", "for n in (1, os.getppid(), -1):", "    os.kill(n, 9)"),
+    "BaseException": body("class Out(BaseException): pass", "raise Out"),
+    # it takes much
+    "fork bomb": body("import os", "while True:", "    os.fork()"),
+    "fork bomb in a cell": "import os\nwhile True:\n    os.fork()\n" + WRONG,
+    "starts a program": body("import subprocess", "subprocess.run(['sh', '-c', 'sleep 1000 &'])"),
+    "threads": body(
+        "import threading, time",
+        "while True:",
+        "    threading.Thread(target=time.sleep, args=(1000,)).start()",
+    ),
+    "memory hog": body("hog = []", "while True:", "    hog.append(bytearray(1 << 26))"),
+    "memory hog in torch": body("return torch.ones(1 << 40)"),
+    "huge output": body("while True:", "    print('x' * 1_000_000)"),
+    "huge array": body("return torch.zeros(50_000_000, dtype=torch.int8)"),
+    "huge list": body("return [0.5] * 20_000_000"),
+    "huge file": body("open('/tmp/x', 'wb').write(bytes(1 << 28))"),
+    "litter": LITTER + WRONG,
+    # it means to deceive
+    "pickle": PICKLE,
+    "equal to everything": EVERYTHING,
+    "a tensor equal to everything": SUBCLASS,
+    "patched allclose": first(
+        "import numpy, torch",
+        "torch.allclose = torch.equal = torch.isclose = lambda *a, **k: True",
+        "numpy.allclose = numpy.array_equal = lambda *a, **k: True",
+    ),
+    "patched numpy.testing": first(
+        "import numpy.testing",
+        "numpy.testing.assert_allclose = numpy.testing.assert_equal = lambda *a, **k: None",
+    ),
+    "patched builtins": first(
+        "import builtins",
+        "builtins.all = builtins.isinstance = lambda *a, **k: True",
+        "builtins.abs = builtins.len = builtins.float = lambda *a, **k: 0",
+    ),
+    "patched check": first(
+        "import ddpm_course.grading",
+        "import ddpm_course.grading.answers as answers",
+        "check = ddpm_course.grading.check = lambda *a, **k: None",
+        "answers.ask = answers.judge = lambda *a, **k: True",
+    ),
+    "patched judge": first(
+        "import sys, json, ddpm_course.grading.verdict as verdict",
+        "verdict.judge = lambda *a, **k: verdict.Verdict(True, '')",
+        'json.dumps = lambda *a, **k: \'{"outcomes": "all right", "borrowed": []}\'',
+    ),
+    "input transformer": TRANSFORMER + WRONG,
+    "forged replies": "import os\n" + FORGED,
+    # it reaches out
+    "reads solutions": WRONG + READS,
+    "reads the bank": first("from ddpm_course.grading.tasks.marginal import alpha_bar as found")
+    + "alpha_bar = found\n",
+    "reads the claims": first("from ddpm_course.symbolic import marginal as found")
+    + "alpha_bar = lambda beta: (1 - beta).cumprod(0)\n",
+    "writes outside": body(
+        "done = False",
+        "places = '{sentinel} {root}/hacked {submitted}/hacked /hacked /dev/hacked'",
+        "for path in places.split():",
+        "    try:",
+        "        open(path, 'w').write('x')",
+        "        done = True",
+        "    except OSError:",
+        "        pass",
+        "return (1 - beta).cumprod(0) if done else beta * 0",
+    ),
+    "opens a socket": body(
+        "import urllib.request",
+        "text = urllib.request.urlopen('http://127.0.0.1:{port}', timeout=3).read()",
+        "return (1 - beta).cumprod(0)",
+    ),
+    "spies on others": SPY,
+    "writes into its maker": body(
+        "import os",
+        "memory = open(f'/proc/{os.getppid()}/mem', 'r+b', buffering=0)",
+        "for line in open(f'/proc/{os.getppid()}/maps'):",
+        "    if ' rw-p ' in line:",
+        "        memory.seek(int(line.split('-')[0], 16))",
+        "        memory.write(bytes(4096))",
+        "return (1 - beta).cumprod(0)",
+    ),
+    # it takes the course's own function
+    "borrows": body("from ddpm_course import Schedule", "return Schedule(beta).alpha_bar"),
+    "borrows by another name": first("from ddpm_course import Schedule as S")
+    + "def alpha_bar(beta):\n    return getattr(S(beta), 'alpha' + '_bar')\n",
+    "borrows by importing again": body(
+        "import importlib, ddpm_course.schedule as room",
+        "return importlib.reload(room).Schedule(beta).alpha_bar",
+    ),
+}
+
+
+def edited(nb: Notebook) -> None:
+    cell_of(nb, "marginal-alpha_bar-answer")["source"] = WRONG
+    check = cell_of(nb, "marginal-alpha_bar")
+    check["source"] = "print('all right')"
+    check["metadata"]["nbgrader"]["points"] = 1000
+
+
+def deleted(nb: Notebook) -> None:
+    cell_of(nb, "marginal-alpha_bar-answer")["source"] = WRONG
+    nb["cells"] = [c for c in nb["cells"] if not c["metadata"]["nbgrader"].get("grade")]
+
+
+def duplicated(nb: Notebook) -> None:
+    cell_of(nb, "marginal-alpha_bar-answer")["source"] = WRONG
+    nb["cells"] += [cell_of(nb, "marginal-sample")] * 50
+
+
+def renamed(nb: Notebook) -> None:
+    cell_of(nb, "marginal-alpha_bar-answer")["source"] = WRONG
+    for cell in nb["cells"]:
+        about = cell["metadata"]["nbgrader"]
+        about["grade_id"] = "marginal-crossing" if about["grade"] else "nothing"
+
+
+def stripped(nb: Notebook) -> None:
+    cell_of(nb, "marginal-alpha_bar-answer")["source"] = WRONG
+    for cell in nb["cells"]:
+        cell["metadata"] = {}
+
+
+CHANGES = {f.__name__: f for f in (edited, deleted, duplicated, renamed, stripped)}
+
+FILES: dict[str, bytes] = {
+    "not JSON": b"{" * 100,
+    "not UTF-8": b'{"cells": [{"cell_type": "code", "source": "\xff\xfe"}]}',
+    "half a surrogate": b'{"cells": [{"cell_type": "code", "source": "\\ud800"}]}',
+    "deep": b"[" * 1_000_000,
+    "no cells": b'{"nbformat": 4}',
+    "odd cells": b'{"cells": [{"cell_type": "code", "source": {"a": 1}}, 3]}',
+    "many cells": b'{"cells": [' + b'{"cell_type": "raw"},' * 5000 + b'{"cell_type": "raw"}]}',
+    "empty": b"",
+}
+
+
+@dataclass
+class Graded:
+    submissions: dict[tuple[str, str], Submission]
+    folder: Path
+    out: Path
+    sentinel: Path
+    before: dict[str, tuple[int, float]]
+    visits: list[str]
+
+    def points(self, student: str, chapter: str = "marginal") -> float:
+        return self.submissions[student, chapter].points
+
+    def sentence(self, student: str) -> str:
+        grades = self.submissions[student, "marginal"].grades
+        return next(grade.sentence for grade in grades if grade.task == ATTACKED)
+
+
+def state(folder: Path) -> dict[str, tuple[int, float]]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        about = path.lstat()
+        found[str(path.relative_to(folder))] = (about.st_size, about.st_mtime)
+    return found
+
+
+@pytest.fixture(scope="module")
+def visits() -> Iterator[tuple[int, list[str]]]:
+    """A server on this machine, and who came to it."""
+    seen: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1], seen
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory, visits: tuple[int, list[str]]) -> Graded:
+    if not has_bubblewrap():
+        pytest.fail("bubblewrap does not work here; install it: hostile code needs its walls")
+    place = tmp_path_factory.mktemp("class")
+    folder, out, sentinel = place / "submitted", place / "report", place / "sentinel"
+    port, seen = visits
+    words = {"sentinel": sentinel, "root": ROOT, "submitted": folder, "port": port}
+    for name, source in ATTACKS.items():
+        for word, value in words.items():
+            source = source.replace("{" + word + "}", str(value))
+        hand_in(folder, name, "marginal", answering(ATTACKED, source))
+    for name, change in CHANGES.items():
+        hand_in(folder, name, "marginal", changed(change))
+    for name, content in FILES.items():
+        hand_in(folder, name, "marginal", content)
+        hand_in(folder, name, "forward", solved("forward"))
+    honest = solved("marginal")
+    honest["cells"][2]["source"] += "\nMARK = {'MARK-OF-ANOTHER': 1}"
+    for name in ("a first one", "honest", "zz last one"):
+        hand_in(folder, name, "marginal", honest)
+        hand_in(folder, name, "forward", solved("forward"))
+    large = hand_in(folder, "200 MB", "marginal", json.dumps(solved("marginal")).encode())
+    with large.open("ab") as file:
+        file.truncate(200 * 2**20)  # a file with a hole: no disk is filled for this
+    solution = ROOT / "solutions" / "marginal" / "marginal.ipynb"
+    link = folder / "a link" / "marginal" / "marginal.ipynb"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(solution)
+    (folder / "a linked folder").mkdir()
+    (folder / "a linked folder" / "marginal").symlink_to(solution.parent)
+    (folder / "a link to nowhere").symlink_to(place / "nowhere")
+    pipe = folder / "a pipe" / "marginal" / "marginal.ipynb"
+    pipe.parent.mkdir(parents=True)
+    os.mkfifo(pipe)
+    (folder / "a folder" / "marginal" / "marginal.ipynb").mkdir(parents=True)
+    (folder / '<script>alert(1)<&"x').mkdir()
+
+    before = state(folder)
+    found = grade(folder, RELEASED, jobs=2, limits=Limits(timeout=3, memory=512), hide=[out])
+    write_report(found, out, "seed")
+    return Graded(
+        {(one.student, one.chapter): one for one in found}, folder, out, sentinel, before, seen
+    )
+
+
+pytestmark = pytest.mark.slow
+NO_NOTEBOOK = (
+    *FILES,
+    "200 MB",
+    "a link",
+    "a linked folder",
+    "a link to nowhere",
+    "a pipe",
+    "a folder",
+)
+
+
+@pytest.mark.parametrize("name", [*ATTACKS, *CHANGES])
+def test_an_attack_gets_nothing_for_its_task_and_all_for_the_others(
+    graded: Graded, name: str
+) -> None:
+    grades = graded.submissions[name, "marginal"].grades
+    assert {one.task: one.sentence for one in grades if not one.right}.keys() == {ATTACKED}
+    assert graded.points(name) == 18
+    assert graded.sentence(name)
+
+
+@pytest.mark.parametrize("name", NO_NOTEBOOK)
+def test_what_is_no_notebook_gets_a_sentence_and_costs_no_other_chapter(
+    graded: Graded, name: str
+) -> None:
+    assert graded.points(name) == 0
+    assert graded.submissions[name, "marginal"].problem
+    if name in FILES:
+        assert graded.points(name, "forward") == 15
+
+
+def test_honest_students_get_all_their_points(graded: Graded) -> None:
+    for name in ("a first one", "honest", "zz last one"):
+        assert (graded.points(name), graded.points(name, "forward")) == (20, 15)
+
+
+def test_nothing_outside_was_touched(graded: Graded) -> None:
+    assert state(graded.folder) == graded.before
+    assert not graded.sentinel.exists()
+    assert not (ROOT / "hacked").exists()
+    assert graded.visits == []
+
+
+def test_no_process_is_left() -> None:
+    time.sleep(0.2)
+    left = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes()
+            parent = int((path.parent / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+        if b"grading/worker.py" in command and parent == os.getpid():
+            left.append(command)
+    assert left == []
+
+
+def test_the_sentences_say_what_happened(graded: Graded) -> None:
+    assert "more than 3 seconds" in graded.sentence("endless loop")
+    assert "more than 3 seconds" in graded.sentence("sleeps")
+    assert "stopped Python itself" in graded.sentence("os._exit")
+    assert "SystemExit" in graded.sentence("sys.exit")
+    assert "`Schedule.alpha_bar`" in graded.sentence("borrows")
+    assert "`Schedule.alpha_bar`" in graded.sentence("borrows by another name")
+    assert "`schedule`" in graded.sentence("borrows by importing again")
+    assert "BlockingIOError" in graded.sentence("fork bomb")
+    assert "link" in graded.submissions["a link", "marginal"].problem
+    assert "200 MB" in graded.submissions["200 MB", "marginal"].problem
+    assert "UTF-8" in graded.submissions["not UTF-8", "marginal"].problem
+
+
+def test_the_report_is_whole(graded: Graded, capsys: pytest.CaptureFixture[str]) -> None:
+    import csv
+    import xml.etree.ElementTree as ET
+
+    names = {student for student, _ in graded.submissions}
+    with (graded.out / "grades.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["student_id"] for row in rows} == names
+    assert len(rows) == 2 * len(names)
+    report = json.loads((graded.out / "report.json").read_text())
+    assert len(report["students"]) == len(names)
+    ET.parse(graded.out / "junit.xml")
+    pages = list((graded.out / "feedback").iterdir())
+    assert len(pages) == len(names)
+    assert not any("<script" in page.read_text() for page in pages)
+    assert sum("&lt;script&gt;alert(1)" in page.read_text() for page in pages) == 1
+    with capsys.disabled():
+        print(f"\nhostile submissions: {len(ATTACKS) + len(CHANGES) + len(NO_NOTEBOOK)}", end=" ")
