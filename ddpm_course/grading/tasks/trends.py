@@ -72,7 +72,7 @@ cited? Papers that nobody cites count 0; they belong in the answer, too.""",
             lambda r: {paper: len(by) for paper, by in _cited_by(r).items() if by},
         ),
         Mistake(
-            "This counts citations over several corners, too; only direct ones are asked for.",
+            "This counts citations at second and third hand, too; only direct ones are asked for.",
             lambda r: {paper: len(_reachable(_cited_by(r), paper)) for paper in r},
         ),
         Mistake(
@@ -93,7 +93,7 @@ plt.show()
 
 
 def ancestors(references: dict[str, list[str]], paper: str) -> list[str]:
-    """All papers that `paper` builds on, directly or over others, in alphabetical order."""
+    """All papers that `paper` builds on, directly or through others, in alphabetical order."""
     ### BEGIN SOLUTION
     found: set[str] = set()
     todo = list(references[paper])
@@ -162,8 +162,8 @@ draw_field(example, marked=ancestors(example, "F"))
 plt.title("what F stands on")
 plt.show()
 """,
-    alt="The example's papers; marked are those that arrows lead to from F, over one, two or three "
-    "corners. E and G are not marked, nor is F itself.",
+    alt="The example's papers; marked are those that arrows lead to from F, in one, two or three "
+    "steps. E and G are not marked, nor is F itself.",
 )
 
 
@@ -231,9 +231,8 @@ first: then there is one right answer.""",
             lambda r, p: _order(r, _reachable(r, p)),
         ),
         Mistake(
-            "This lists the papers by their distance from the goal, nearest first: goal first, "
-            "that "
-            "is.",
+            "This lists the papers by their distance from the goal, nearest first. But the goal "
+            "is to be read last.",
             _by_distance,
         ),
         Mistake(
@@ -307,11 +306,11 @@ something.)""",
             lambda r, a, b: len(set(r[a]) & set(r[b])),
         ),
         Mistake(
-            "Common references are counted twice below the line.",
+            "In the denominator, common references are counted twice.",
             lambda r, a, b: len(set(r[a]) & set(r[b])) / (len(r[a]) + len(r[b])),
         ),
         Mistake(
-            "Below the line stands the shorter list; both lists together are meant.",
+            "You divide by the length of the shorter list; both lists together are meant.",
             lambda r, a, b: len(set(r[a]) & set(r[b])) / min(len(r[a]), len(r[b])),
         ),
         Mistake(
