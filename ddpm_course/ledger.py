@@ -21,6 +21,8 @@ from torch import Tensor
 
 from ddpm_course import data, forward, gaussian, loss, marginal, metrics, reverse, schedule
 from ddpm_course.symbolic import CLAIMS, ClaimError
+from ddpm_course.symbolic import beyond as sym_beyond
+from ddpm_course.symbolic import evaluation as sym_evaluation
 from ddpm_course.symbolic import forward as sym_forward
 from ddpm_course.symbolic import loss as sym_loss
 from ddpm_course.symbolic import marginal as sym_marginal
@@ -527,6 +529,56 @@ def _frechet(claim: Claim, s: Setting) -> Iterator[Pair]:
     yield np.full((1, 1), metrics.frechet_distance(a, b)), said.reshape(1, 1)
 
 
+def _frechet_line(claim: Claim, s: Setting) -> Iterator[Pair]:
+    a, b = s.x_0[:, :1], 2 * s.x_t[:, :1] + 0.3
+    given = {nt.mu_1: a.mean(), nt.mu_2: b.mean()}
+    given |= {sym_evaluation.sd_1: a.std(), sym_evaluation.sd_2: b.std()}
+    said = np.asarray(s.numeric(claim, {k: v.reshape(1, 1) for k, v in given.items()}, t=[1]))
+    yield np.full((1, 1), metrics.frechet_distance(a, b)), said.reshape(1, 1)
+
+
+# -- beyond ----------------------------------------------------------------------------------------
+
+
+def _jumps(s: Setting) -> Iterator[tuple[Tensor, float, list[gaussian.Gaussian]]]:
+    """DDIM steps from every t, near and far, with little and with much fresh noise."""
+    for divisor, eta in ((1, 1.0), (1, 0.4), (2, 0.7), (3, 0.0), (9, 1.0)):
+        ends = torch.clamp(s.t // divisor, max=s.t - 1)
+        rows = zip(s.x_0.split(1), s.x_t.split(1), s.t.tolist(), ends.tolist())
+        yield (
+            ends,
+            eta,
+            [reverse.ddim_step(x_0, x_t, t, end, s.schedule, eta) for x_0, x_t, t, end in rows],
+        )
+
+
+def _ddim(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """A draw: the mean, and the root of the variance times the noise."""
+    given = {nt.x(0): s.x_0, nt.x(nt.t): s.x_t}
+    old = s.numeric(CLAIMS["marginal.eps-from-x0"], given)
+    for ends, eta, found in _jumps(s):
+        at = {nt.s: ends[:, None], sym_beyond.eta: eta}
+        var = np.asarray(s.numeric(CLAIMS["beyond.ddim-variance"], at))
+        generator, again = _seeded(), _seeded()
+        drawn = torch.cat([p.sample(generator) for p in found])
+        fresh = torch.cat([_noise((1, 3), again) for _ in found])
+        at |= {nt.x0_guess: s.x_0, nt.eps_hat: old, sym_beyond.noise: np.sqrt(var), nt.z: fresh}
+        yield drawn, s.numeric(claim, at)
+
+
+def _ddim_variance(claim: Claim, s: Setting) -> Iterator[Pair]:
+    for ends, eta, found in _jumps(s):
+        said = s.numeric(claim, {nt.s: ends[:, None], sym_beyond.eta: eta})
+        if claim.name == "beyond.ddim-variance" or torch.equal(ends, s.t - 1):
+            yield torch.stack([p.var for p in found])[:, None], said
+
+
+def _ddim_is_ddpm(claim: Claim, s: Setting) -> Iterator[Pair]:
+    said = s.numeric(claim, {nt.x(0): s.x_0, nt.x(nt.t): s.x_t})
+    _, _, found = next(_jumps(s))
+    yield torch.cat([p.mean for p in found]), said
+
+
 SCHEDULE_AT = "Schedule.at"
 BINDINGS: dict[str, Binding] = {
     "forward.gaussian": Binding(("Gaussian.log_prob",), _density),
@@ -587,7 +639,12 @@ BINDINGS: dict[str, Binding] = {
     "loss.score": Binding(("Gaussian.log_prob",), _score),
     "loss.marginal-score": Binding(("Mixture.score", "Mixture.noised"), _marginal_score),
     "evaluation.frechet": Binding(("metrics.frechet_distance",), _frechet),
+    "evaluation.frechet-line": Binding(("metrics.frechet_distance",), _frechet_line),
     "evaluation.bits": Binding(("loss.bits_per_dim",), _bound),
+    "beyond.ddim": Binding(("reverse.ddim_step", "Gaussian.sample"), _ddim),
+    "beyond.ddim-variance": Binding(("reverse.ddim_step",), _ddim_variance),
+    "beyond.ddim-variance-step": Binding(("reverse.ddim_step",), _ddim_variance),
+    "beyond.ddim-is-ddpm": Binding(("reverse.ddim_step",), _ddim_is_ddpm),
 }
 
 

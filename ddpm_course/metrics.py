@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -106,7 +107,7 @@ def digit_report(samples: Tensor) -> DigitReport:
     probability = torch.as_tensor(
         _digit_classifier().predict_proba(samples.flatten(1).double().numpy())
     )
-    shares = probability.argmax(1).bincount(minlength=10) / len(samples)
+    shares = probability.argmax(1).bincount(minlength=10).double() / len(samples)
     return DigitReport(
         frechet=frechet_distance(samples, digits("all")),
         sure=float((probability.amax(1) > 0.9).double().mean()),
@@ -115,6 +116,7 @@ def digit_report(samples: Tensor) -> DigitReport:
     )
 
 
+@cache
 def _digit_classifier() -> SVC:
     """A support vector machine with probabilities (libsvm's own), trained on all real digits."""
     from sklearn.svm import SVC

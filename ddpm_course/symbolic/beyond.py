@@ -34,6 +34,7 @@ from .notation import (
 
 noise = sp.Symbol(r"\sigma", positive=True)
 scale = sp.Symbol("w", real=True)
+eta = sp.Symbol(r"\eta", nonnegative=True)
 label = Label("c", real=True)
 
 
@@ -52,6 +53,14 @@ def _stays(claim: Claim) -> Any:
         still = rhs.xreplace({z: sp.S.Zero, noise: sp.S.Zero, alpha_bar(s): alpha_bar(t)})
         here = sqrt(alpha_bar(t)) * x0_guess + sqrt(1 - alpha_bar(t)) * eps_hat
         return difference(still, here) or sp.expand(rhs - rhs.xreplace({z: sp.S.Zero}) - noise * z)
+
+
+def _of_ddpm(claim: Claim) -> Any:
+    """At η = 1 it is the posterior variance of a step that is as long as the jump from s to t."""
+    posterior = claim.registry["reverse.posterior-variance"].rhs
+    with evaluate(True):
+        long = {alpha_bar(t - 1): alpha_bar(s), beta(t): 1 - alpha_bar(t) / alpha_bar(s)}
+        return difference(claim.rhs.doit().subs(eta, 1), posterior.doit().xreplace(long))
 
 
 def _ends_of_guidance(claim: Claim) -> Any:
@@ -103,6 +112,48 @@ with as_written():
                     "the two noises are independent",
                 ),
                 Step(1 - alpha_bar(s), "whatever $\\sigma$ is"),
+            ),
+        ),
+        Claim(
+            "beyond.ddim-variance",
+            noise**2,
+            (
+                Step(
+                    eta**2
+                    * ((1 - alpha_bar(s)) / (1 - alpha_bar(t)))
+                    * (1 - alpha_bar(t) / alpha_bar(s)),
+                    "one knob: no fresh noise at 0, as much as DDPM has at 1",
+                    DEFINITION,
+                ),
+            ),
+            checks=(
+                Check("at η = 1 it is the posterior variance of a step from t to s", _of_ddpm),
+            ),
+        ),
+        Claim(
+            "beyond.ddim-variance-step",
+            noise**2,
+            (
+                Step(
+                    eta**2
+                    * ((1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)))
+                    * (1 - alpha_bar(t) / alpha_bar(t - 1)),
+                    "to the neighbor, $s = t - 1$",
+                    ALGEBRA,
+                    (("beyond.ddim-variance", {s: t - 1}),),
+                ),
+                Step(
+                    eta**2 * ((1 - alpha_bar(t - 1)) / (1 - alpha_bar(t))) * (1 - alpha(t)),
+                    "one more factor",
+                    ALGEBRA,
+                    ("marginal.alpha-bar-step",),
+                ),
+                Step(
+                    eta**2 * beta_tilde(t),
+                    "the posterior variance",
+                    ALGEBRA,
+                    ("marginal.alpha", "reverse.posterior-variance"),
+                ),
             ),
         ),
         Claim(

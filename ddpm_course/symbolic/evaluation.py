@@ -7,11 +7,12 @@ from typing import Any
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from .claim import DEFINITION, Check, Claim, Step
+from .claim import DEFINITION, Check, Claim, Method, Step
 from .notation import Loss, Norm2, Spread, T, Trace, as_written, d, half, log, mu_1, mu_2, t
 
 frechet = sp.Symbol(r"\mathrm{FD}")
 bits = sp.Symbol(r"\text{bits per dimension}")
+sd_1, sd_2 = sp.symbols(r"\sigma_1 \sigma_2", positive=True)
 
 
 def scattered(e: Any, means: Any, spreads: Any) -> Any:
@@ -26,6 +27,15 @@ def scattered(e: Any, means: Any, spreads: Any) -> Any:
         if sp.expand(norm.args[0].doit() - (mu_1 - mu_2)) != 0:
             return norm
         return e.xreplace({trace: sum(inside), norm: length}).doit()
+
+
+def _on_a_line(before: Any, after: Any) -> Any:
+    """The distance for a single component, where matrices are numbers."""
+    with evaluate(True):
+        return sp.expand(scattered(before, [(mu_1, mu_2)], [(sd_1, sd_2)]) - after.doit())
+
+
+ON_A_LINE = Method("exact cases", _on_a_line)
 
 
 def _earth_moved(claim: Claim) -> Any:
@@ -78,6 +88,22 @@ with as_written():
                     "for independent components it is the squared distance of (μ, σ)",
                     _earth_moved,
                     "exact cases",
+                ),
+            ),
+        ),
+        Claim(
+            "evaluation.frechet-line",
+            frechet,
+            (
+                Step(
+                    (mu_1 - mu_2) ** 2 + (sd_1**2 + sd_2**2 - 2 * (sd_1**2 * sd_2**2) ** half),
+                    "one number per item: a covariance is a variance, a trace the number itself",
+                    ON_A_LINE,
+                    ("evaluation.frechet",),
+                ),
+                Step(
+                    (mu_1 - mu_2) ** 2 + (sd_1 - sd_2) ** 2,
+                    "a square, multiplied out",
                 ),
             ),
         ),

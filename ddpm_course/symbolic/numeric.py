@@ -109,7 +109,7 @@ class Values:
             table = np.asarray(self.given[type(e)], dtype=np.float64)
         elif type(e) in self.rules:
             left, right = self.rules[type(e)]
-            return self.at(t=np.asarray(self(e.at)) + 0 * self.t)(
+            return self.at(t=np.asarray(self(e.at), dtype=int) + 0 * self.t)(
                 right.xreplace({left.at: nt.t}) if left.at != nt.t else right
             )
         else:
