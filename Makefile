@@ -41,13 +41,14 @@ lab: $(INSTALLED)  ## open the exercises in JupyterLab
 	$(BIN)/jupyter lab exercises
 
 test: check  ## check the code, test the package and run every notebook
-	$(PYTEST) --nbval --nbval-cell-timeout 300 tests solutions exercises
+	$(PYTEST) --nbval --nbval-cell-timeout 300 \
+		--nbval-sanitize-with tests/notebooks/sanitize.cfg tests solutions exercises
 
 test-long: $(INSTALLED)  ## the tests that take minutes: many seeds, a whole class, nbgrader
 	$(PYTEST) --dist load -m long tests
 
-test-book: book  ## open every page of the book in a browser, offline
-	$(PYTEST) --dist load -m book tests/book
+test-book: book  ## open every page of the book in a browser, offline; and an exercise in JupyterLab
+	$(PYTEST) --dist load -m book tests/book tests/notebooks
 
 check: $(INSTALLED)  ## check format, lint and types
 	$(BIN)/ruff format --check .

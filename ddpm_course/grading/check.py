@@ -25,10 +25,10 @@ class _Right:
         self.sentence = sentence
 
     def __repr__(self) -> str:
-        return f"✓ {self.sentence}"
+        return f"✓ Right: {self.sentence}"
 
     def _repr_html_(self) -> str:
-        return f'<p style="color: #1a7f37">✓ {html.escape(self.sentence)}</p>'
+        return f'<p style="color: #1a7f37">✓ Right: {html.escape(self.sentence)}</p>'
 
 
 def check(name: str, answer: Any) -> None:

@@ -1,9 +1,9 @@
 """Writes the solved notebooks from the bank of tasks: ``python -m ddpm_course.grading.compose``.
 
-A task becomes a prompt, an answer cell, a check cell worth its points, and where it has one a
-picture. The answer is the source of the task's reference, so that what the notebook shows, what
-the checks compare with and what the tests test are one text. The notebooks are run, and their
-outputs stored.
+A task becomes a prompt, an answer cell, a check cell worth its points, and where it has them a
+picture and something to play with. The answer is the source of the task's reference, so that what
+the notebook shows, what the checks compare with and what the tests test are one text. The notebooks
+are run, their outputs stored, and the pictures attached to the prompts: a notebook is one file.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import base64
 import inspect
 import json
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ Then hand the notebook in as your class does, or go on to the next chapter."""
 
 
 def compose(chapters: Sequence[str] = CHAPTERS, target: Path = Path("solutions")) -> list[Path]:
-    """Write and run ``target/<chapter>/<chapter>.ipynb`` for each chapter, with its pictures.
+    """Write and run ``target/<chapter>/<chapter>.ipynb`` for each chapter.
 
     Returns:
         The notebooks written.
@@ -67,16 +68,43 @@ def compose(chapters: Sequence[str] = CHAPTERS, target: Path = Path("solutions")
         one = chapter(name)
         nb = notebook(one)
         NotebookClient(nb, timeout=120, kernel_name="python3").execute()
+        nb.metadata = _metadata()
         for cell in nb.cells:
             cell.metadata.pop("execution", None)  # times of day
-        nb.metadata = _metadata()
+            for output in cell.get("outputs", []):
+                _make_lasting(output.get("data", {}))
         for task in one.tasks:
             if task.picture:
-                write_beside(target / name / _picture_file(task), _picture(nb, task))
+                _attach_picture(nb, task)
         path = target / name / f"{name}.ipynb"
         write_beside(path, nbformat.writes(nb).encode() + b"\n")
         written.append(path)
     return written
+
+
+def _make_lasting(data: dict[str, str]) -> None:
+    """Keep of an output what outlives its kernel: no live widgets, and small pictures."""
+    data.pop("application/vnd.jupyter.widget-view+json", None)  # its HTML stays
+    if "image/png" in data:
+        data["image/png"] = _small(data["image/png"])
+
+
+def _small(picture: str) -> str:
+    """A PNG with a palette, in base64: a third of the size, and no eye sees it."""
+    from PIL import Image
+
+    image, file = Image.open(BytesIO(base64.b64decode(picture))).convert("RGB"), BytesIO()
+    few, none = Image.Quantize.FASTOCTREE, Image.Dither.NONE
+    image.quantize(64, few, dither=none).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _attach_picture(nb: Any, task: Task) -> None:
+    """Show in the task's prompt what its picture cell drew."""
+    cells = {cell.id: cell for cell in nb.cells}
+    drawn = cells[f"{_slug(task)}-picture"].outputs
+    picture = next(o.data["image/png"] for o in drawn if "image/png" in o.get("data", {}))
+    cells[f"{_slug(task)}-prompt"].attachments = {_picture_file(task): {"image/png": picture}}
 
 
 def notebook(one: Chapter) -> Any:
@@ -107,12 +135,13 @@ def notebook(one: Chapter) -> Any:
 
 def _cells(number: int, task: Task) -> list[Any]:
     """The cells of one task."""
-    slug = task.name.replace(".", "-")  # what nbgrader allows in an id
+    slug = _slug(task)
     points = "1 point" if task.points == 1 else f"{task.points} points"
     minutes = "1 minute" if task.minutes == 1 else f"{task.minutes} minutes"
     prompt = [f"## {number}. {task.title}", f"*{points} · {minutes}*", task.prompt.strip()]
     if task.picture:
-        prompt.append(f"You should get this picture:\n\n![{task.alt}]({_picture_file(task)})")
+        image = f"![{task.alt}](attachment:{_picture_file(task)})"
+        prompt.append(f"You should get this picture:\n\n{image}")
     prompt.append(f"<details><summary>Hint</summary>\n\n{task.hint.strip()}\n\n</details>")
     check = f'check("{task.name}", {task.answer_name})'
     cells = [
@@ -122,8 +151,9 @@ def _cells(number: int, task: Task) -> list[Any]:
         ),
         _code(slug, check, points=task.points, locked=True, raises=True),
     ]
-    if task.picture:
-        cells.append(_code(f"{slug}-picture", task.picture.strip(), locked=True, raises=True))
+    for kind, code in (("picture", task.picture), ("play", task.play)):
+        if code:
+            cells.append(_code(f"{slug}-{kind}", code, locked=True, raises=True))
     return cells
 
 
@@ -182,16 +212,12 @@ def _metadata() -> dict[str, Any]:
     return {"kernelspec": kernel, "language_info": {"name": "python"}}
 
 
+def _slug(task: Task) -> str:
+    return task.name.replace(".", "-")  # what nbgrader allows in an id
+
+
 def _picture_file(task: Task) -> str:
     return f"{task.answer_name}.png"
-
-
-def _picture(nb: Any, task: Task) -> bytes:
-    """What the task's picture cell drew."""
-    slug = f"{task.name.replace('.', '-')}-picture"
-    cell = next(cell for cell in nb.cells if cell.id == slug)
-    data = next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
-    return base64.b64decode(data)
 
 
 def main() -> None:

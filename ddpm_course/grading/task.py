@@ -65,8 +65,10 @@ class Task:
         outputs: the names of a result's parts, where it has more than one.
         observe: what of the answer's result is compared, where that is not the result itself
             (the share of each value among many draws, for example).
-        picture: code for the notebook that draws something with the student's function.
+        picture: code for the notebook that draws something with the student's answer.
         alt: what the picture shows, in words.
+        play: code for the notebook that ends in an ``Explorer`` of the student's answer. It calls
+            the answer before it makes the explorer, so that a blank answer stops the cell.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Task:
     observe: Callable[[Any], Any] | None = None
     picture: str = ""
     alt: str = ""
+    play: str = ""
 
     @property
     def answer_name(self) -> str:

@@ -49,6 +49,8 @@ def test_a_task_is_complete(task: Task) -> None:
     assert len(task.mistakes) >= 3
     assert len({mistake.sentence for mistake in task.mistakes}) == len(task.mistakes)
     assert bool(task.picture) == bool(task.alt)
+    # A picture shows what a function does; of a number or a letter it would give the answer away.
+    assert bool(task.picture) == callable(task.reference)
     text = f"{task.prompt} {task.hint}"
     assert "$$" not in text, "mathematics stands in the line; display mathematics is proved"
     assert r"\[" not in text

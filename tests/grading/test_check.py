@@ -19,7 +19,7 @@ from ddpm_course.grading.tasks import marginal as bank
 def test_a_right_answer_earns_its_lesson(capsys: pytest.CaptureFixture[str]) -> None:
     check("marginal.sample", bank.sample)
     shown = capsys.readouterr()
-    assert shown.out == f"✓ {find('marginal.sample').lesson}\n"
+    assert shown.out == f"✓ Right: {find('marginal.sample').lesson}\n"
     assert shown.err == ""
 
 
@@ -125,4 +125,4 @@ shell.run_cell('check("marginal.crossing", 260)')
     assert done.stderr == ""
     wrong, right = done.stdout.strip().split("\n")
     assert "✗ marginal.crossing: That is half of the steps" in wrong
-    assert right == f"✓ {find('marginal.crossing').lesson}"
+    assert right == f"✓ Right: {find('marginal.crossing').lesson}"

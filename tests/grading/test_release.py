@@ -47,10 +47,23 @@ def test_answers_are_gone_and_checks_stay(released: Path) -> None:
     assert sum(cell.metadata.nbgrader.points for cell in nb.cells if is_grade(cell)) == 20
 
 
-def test_pictures_come_along(released: Path) -> None:
-    wanted = {path.name for path in (SOLUTIONS / "marginal").glob("*.png")}
-    assert {path.name for path in released.parent.glob("*.png")} == wanted
-    assert len(wanted) >= 3
+def test_pictures_come_along_in_the_notebook(released: Path) -> None:
+    nb = nbformat.read(released, as_version=4)
+    attached = [name for cell in nb.cells for name in cell.get("attachments", {})]
+    assert {"alpha_bar.png", "sample.png", "cosine.png"} <= set(attached)
+    for name in attached:
+        assert any(f"](attachment:{name})" in cell.source for cell in nb.cells)
+
+
+def test_files_beside_a_notebook_come_along(tmp_path: Path) -> None:
+    folder = tmp_path / "solutions" / "marginal"
+    folder.mkdir(parents=True)
+    (folder / "marginal.ipynb").write_bytes(
+        (SOLUTIONS / "marginal" / "marginal.ipynb").read_bytes()
+    )
+    (folder / "measured.csv").write_text("1,2")
+    (path,) = release(["marginal"], tmp_path / "solutions", tmp_path / "out")
+    assert (path.parent / "measured.csv").read_text() == "1,2"
 
 
 def test_the_same_bytes_each_time_and_no_touch_when_nothing_changed(
@@ -72,7 +85,7 @@ def test_a_students_work_is_not_overwritten_unless_asked(released: Path) -> None
     assert released.read_bytes() == changed
     release(["marginal"], SOLUTIONS, released.parents[1], force=True)
     assert released.read_bytes() == clean
-    assert {path.suffix for path in released.parent.iterdir()} == {".ipynb", ".png"}
+    assert [path.name for path in released.parent.iterdir()] == ["marginal.ipynb"]
 
 
 def test_one_changed_notebook_holds_all_of_them_back(tmp_path: Path) -> None:

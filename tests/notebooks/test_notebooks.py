@@ -1,5 +1,7 @@
 """The stored notebooks: whole, made from the bank, and in step with each other."""
 
+import ast
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +47,55 @@ def test_a_solution_is_what_the_bank_says(name: str) -> None:
     assert told(stored) == told(wanted), "run `python -m ddpm_course.grading.compose`"
     points = [cell.metadata.nbgrader.points for cell in stored.cells if is_grade(cell)]
     assert points == [task.points for task in chapter(name).tasks]
+
+
+@EACH_CHAPTER
+def test_a_notebook_carries_its_pictures(name: str) -> None:
+    """What the prompt shows is what the picture cell drew, and one file holds it all."""
+    stored = {cell.id: cell for cell in read("solutions", name).cells}
+    released = {cell.id: cell for cell in read("exercises", name).cells}
     for task in chapter(name).tasks:
+        slug = task.name.replace(".", "-")
+        prompt = stored[f"{slug}-prompt"]
+        assert prompt.get("attachments") == released[f"{slug}-prompt"].get("attachments")
         if task.picture:
-            assert (ROOT / "solutions" / name / f"{task.answer_name}.png").is_file()
+            drawn = [
+                output.data["image/png"]
+                for output in stored[f"{slug}-picture"].outputs
+                if "image/png" in output.get("data", {})
+            ]
+            file = f"{task.answer_name}.png"
+            assert prompt.attachments == {file: {"image/png": drawn[0]}}
+            assert f"![{task.alt}](attachment:{file})" in prompt.source
+            assert len(drawn) == 1
+            assert len(base64.b64decode(drawn[0])) < 15_000
+        else:
+            assert "attachment" not in prompt.source
+    for kind in ("solutions", "exercises"):
+        assert [path.name for path in (ROOT / kind / name).glob("*.*")] == [f"{name}.ipynb"]
+
+
+@EACH_CHAPTER
+def test_a_notebook_has_something_to_play_with(name: str) -> None:
+    toys = [cell for cell in read("solutions", name).cells if cell.id.endswith("-play")]
+    assert toys
+    for toy in toys:
+        (output,) = toy.outputs
+        # Live in JupyterLab; on paper, in the book and in a stored file it is HTML.
+        assert set(output.data) == {"text/plain", "text/html"}
+        assert 'class="explorer"' in output.data["text/html"]
+
+
+@EACH_CHAPTER
+def test_pictures_and_toys_overwrite_no_answer(name: str) -> None:
+    """Or a student who runs a check once more is told that a right answer is wrong."""
+    answers = {task.answer_name for task in chapter(name).tasks}
+    for task in chapter(name).tasks:
+        for node in ast.walk(ast.parse(f"{task.picture}\n{task.play}")):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                assert node.id not in answers, f"{task.name} overwrites {node.id}"
+            if isinstance(node, ast.FunctionDef):
+                assert node.name not in answers, f"{task.name} overwrites {node.name}"
 
 
 def test_the_exercises_are_what_release_makes(tmp_path: Path) -> None:
@@ -78,3 +126,5 @@ def test_running_all_of_a_blank_exercise_goes_to_the_end_and_earns_nothing(name:
             assert determine_grade(cell) == (0, cell.metadata.nbgrader.points)
         if is_solution(cell):
             assert cell.execution_count is not None
+        if cell.id.endswith(("-picture", "-play")):  # no half of a picture
+            assert [output.output_type for output in cell.outputs] == ["error"], cell.id

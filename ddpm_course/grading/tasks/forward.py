@@ -76,6 +76,15 @@ rise evenly, both ends included. Put `beta[0] = 0` in front, for the clean data,
             lambda T, low, high: _clean_first(torch.linspace(low**0.5, high**0.5, T) ** 2),
         ),
     ),
+    picture="""
+table = linear(1000, 1e-4, 0.02)
+plt.figure(figsize=(5, 2.2))
+plt.plot(table)
+plt.xlabel("t")
+plt.ylabel(r"$\\beta_t$")
+plt.show()
+""",
+    alt="A straight line over t from 0 to 1000, from nearly 0 up to 0.02.",
 )
 
 # -- one step ---------------------------------------------------------------------------------
@@ -125,6 +134,22 @@ why the root is there.)""",
         ),
         Mistake("This holds for v = 1 alone.", lambda v, b: sp.Integer(1)),
     ),
+    picture="""
+v, b = sp.symbols("v beta", positive=True)
+after = sp.lambdify((v, b), variance_after(v, b))
+plt.figure(figsize=(5, 2.2))
+for variance in (0.0, 1.0, 3.0):
+    path = [variance]
+    for _ in range(30):
+        path.append(after(path[-1], 0.1))
+    plt.plot(path, label=f"from v = {variance:g}")
+plt.xlabel(r"steps with $\\beta = 0.1$")
+plt.ylabel("variance")
+plt.legend()
+plt.show()
+""",
+    alt="The variance over 30 steps with β = 0.1, from three beginnings. From 0 it rises, from 3 "
+    "it falls, and both come close to the third line, which stays at 1.",
 )
 
 
@@ -196,6 +221,17 @@ with the noise `eps` that is given. Each point of the batch has its own $t$.""",
             lambda x, t, e, b: (1 - _of(b, t)).sqrt() * x + _of(b, t).sqrt() * torch.randn_like(x),
         ),
     ),
+    picture="""
+g = torch.Generator().manual_seed(0)
+cloud, noise = data.swiss_roll(400, g), torch.randn(400, 2, generator=g)
+table = torch.tensor([0, 0.01, 0.1, 0.5], dtype=torch.float64)
+after = [step(cloud, torch.full((400,), t), noise, table) for t in (1, 2, 3)]
+titles = ["before", *(rf"$\\beta = {value:g}$" for value in table[1:])]
+plots.show_clouds([cloud, *after], titles, limit=3)
+plt.show()
+""",
+    alt="A spiral of points, and what one step makes of it: with β = 0.01 the arms are a little "
+    "thicker, with 0.1 they can hardly be told apart, with 0.5 there is a round cloud.",
 )
 
 # -- the chain --------------------------------------------------------------------------------
@@ -284,14 +320,32 @@ g = torch.Generator().manual_seed(0)
 cloud = data.swiss_roll(400, g)
 noise = torch.randn(9, 400, 2, generator=g)
 walk = trajectory(cloud, noise, Schedule.linear(8, 0.02, 0.6).beta)
-figure, axes = plt.subplots(1, 9, figsize=(10, 1.5))
-for t, axis in enumerate(axes):
-    axis.scatter(*walk[t].T, s=1)
-    axis.set(title=f"t = {t}", xticks=[], yticks=[], xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
+stops = (0, 1, 2, 3, 5, 8)
+plots.show_clouds(walk[list(stops)], [f"t = {t}" for t in stops], limit=3)
 plt.show()
 """,
-    alt="A spiral of points at t = 0, 1, ..., 8: the arms blur from t = 2 on, and at t = 8 a round "
-    "cloud is left.",
+    alt="A spiral of points at t = 0, 1, 2, 3, 5 and 8: the arms blur from t = 2 on, and at t = 8 "
+    "a round cloud is left.",
+    play="""
+# Play: drag β. How much noise may a step add before the spiral is lost within a few steps?
+g = torch.Generator().manual_seed(0)
+cloud, noise = data.swiss_roll(400, g), torch.randn(21, 400, 2, generator=g)
+strengths = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5]
+walks = {b: trajectory(cloud, noise, torch.tensor([0] + 20 * [b]).double()) for b in strengths}
+
+
+def draw(b):
+    return plots.show_clouds([walks[b][t] for t in (0, 2, 5, 20)], ["t = 0", "2", "5", "20"])
+
+
+def describe(b):
+    left = [(1 - b) ** t for t in (2, 5, 20)]
+    told = ", ".join(f"{share:.0%}" for share in left)
+    return f"β = {b:g}: after 2, 5 and 20 steps {told} of the data's variance is left."
+
+
+Explorer(draw, describe, **{"β": strengths})
+""",
 )
 
 # -- two steps in one -------------------------------------------------------------------------
@@ -341,6 +395,23 @@ of all the noise in it, $\mathrm{Var}[x_t \mid x_{t-2}]$?""",
         ),
         Mistake("This is the share of the signal that is left.", lambda a, b: a * b),
     ),
+    picture="""
+g = torch.Generator().manual_seed(0)
+a = torch.linspace(0.05, 0.95, 10)  # α_t; α_{t-1} is 0.7 throughout, and x_{t-2} = 0
+first, second = torch.randn(2, 20_000, 1, generator=g)
+x_t = a.sqrt() * 0.3**0.5 * first + (1 - a).sqrt() * second
+symbols = sp.symbols("alpha_t alpha_before", positive=True)
+formula = sp.lambdify(symbols, two_steps(*symbols))
+plt.figure(figsize=(5, 2.2))
+plt.plot(a, [formula(value, 0.7) for value in a.tolist()], label="your formula")
+plt.plot(a, x_t.var(dim=0), "o", label="measured")
+plt.xlabel(r"$\\alpha_t$, with $\\alpha_{t-1} = 0.7$")
+plt.ylabel("variance")
+plt.legend()
+plt.show()
+""",
+    alt="The variance over α_t: a falling line, and on it ten dots, each measured on 20,000 pairs "
+    "of steps.",
 )
 
 # -- how fast it forgets ----------------------------------------------------------------------
@@ -394,6 +465,19 @@ whole number.""",
         ),
         Mistake("A number of steps is a whole number.", lambda b, s: math.log(s) / math.log(1 - b)),
     ),
+    picture="""
+strengths = [0.001 * 1.5**k for k in range(15)]
+shares = (0.01, 0.1, 0.5)
+counts = [[steps_until(b, share) for share in shares] for b in strengths]
+plt.figure(figsize=(5, 2.2))
+plt.loglog(strengths, counts, "o-", ms=4, label=[f"until {s:.0%} is left" for s in shares])
+plt.xlabel(r"$\\beta$ of every step")
+plt.ylabel("steps")
+plt.legend()
+plt.show()
+""",
+    alt="The number of steps over β, both axes logarithmic: three falling, nearly straight lines, "
+    "the highest for 1 percent. At β = 0.001 it takes thousands of steps, at 0.3 about ten.",
 )
 
 # -- estimation -------------------------------------------------------------------------------
@@ -487,6 +571,21 @@ within chance.""",
             partial(_many, shrink=False),
         ),
     ),
+    picture="""
+table = Schedule.linear(20, 0.01, 0.2).beta
+counts = [10, 100, 1000, 10_000, 100_000]
+found = [estimate(2.0, table, n, torch.Generator().manual_seed(n)) for n in counts]
+left = (1 - table).prod().item()
+plt.figure(figsize=(5, 2.2))
+plt.semilogx(counts, found, "o-", label=["mean", "variance"])
+plt.axhline(2 * left**0.5, color="#333333", ls="--", lw=1, label="theory")
+plt.axhline(1 - left, color="#333333", ls="--", lw=1)
+plt.xlabel("number of walks")
+plt.legend()
+plt.show()
+""",
+    alt="Estimates of mean and variance over the number of walks, from 10 to 100,000. They begin "
+    "beside two dashed lines, the theory, and come to lie on them.",
 )
 
 CHAPTER = Chapter(
@@ -503,8 +602,11 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from ddpm_course import Schedule, data
+from ddpm_course import Schedule, data, plots
 from ddpm_course.grading import check
+from ddpm_course.widgets import Explorer
+
+plots.style()
 """,
     tasks=(LINEAR, VARIANCE_AFTER, STEP, TRAJECTORY, TWO_STEPS, STEPS_UNTIL, ESTIMATE),
 )

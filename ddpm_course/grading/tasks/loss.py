@@ -111,6 +111,17 @@ often each $t$ comes.)""",
             lambda n, T, g: 1 + torch.arange(n) % T,
         ),
     ),
+    picture="""
+counts = torch.bincount(draw_t(10_000, 10, torch.Generator().manual_seed(0)), minlength=12)
+plt.figure(figsize=(5, 2))
+plt.bar(range(12), counts)
+plt.xticks(range(12))
+plt.xlabel("t, for T = 10")
+plt.ylabel("drawn")
+plt.show()
+""",
+    alt="How often each t was drawn among 10,000: ten bars for t = 1 to 10, each about 1000 high, "
+    "and none at 0 or at 11.",
 )
 
 
@@ -227,6 +238,25 @@ noise, and return the mean of $(\epsilon - \epsilon_\theta(x_t, t))^2$ over imag
             partial(_epsilon_loss, form="one less"),
         ),
     ),
+    picture="""
+model, schedule = checkpoint.load("digits")  # trained on the digits, it ships with the course
+x_0 = data.digits("test")[:64]
+noise = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
+steps = [1, 2, 4, 8, 16, 32, 64, 125, 250]
+losses = []
+with torch.no_grad():
+    for t in steps:
+        all_t = torch.full((64,), t)
+        losses.append(epsilon_loss(model, x_0, all_t, noise, schedule.alpha_bar))
+plt.figure(figsize=(5, 2.2))
+plt.loglog(steps, losses, "o-")
+plt.xlabel("t")
+plt.ylabel("loss")
+plt.show()
+""",
+    alt="The loss of a trained model on 64 digits over t, both axes logarithmic: above a half "
+    "at t = 1, where there is hardly any noise to see, a tenth at t = 125, and next to nothing at "
+    "t = 250.",
 )
 
 # -- the bound --------------------------------------------------------------------------------
@@ -286,6 +316,45 @@ a SymPy expression; `sp.log` is the natural logarithm.""",
             lambda m, v, n, w: kl(m, v, n, w) - v / w / 2,
         ),
     ),
+    picture="""
+symbols = sp.symbols("mu_1 var_1 mu_2 var_2", positive=True)
+formula = sp.lambdify(symbols, kl(*symbols))
+v = torch.linspace(0.2, 4, 200).numpy()
+plt.figure(figsize=(5, 2.2))
+plt.plot(v, formula(0, 1, 0, v), label="from N(0, 1) to N(0, v)")
+plt.plot(v, formula(0, v, 0, 1), label="from N(0, v) to N(0, 1)")
+plt.xlabel("v")
+plt.ylabel("KL in nats")
+plt.legend()
+plt.show()
+""",
+    alt="Two curves over the variance v, never negative; both touch 0 at v = 1. For small v the "
+    "first one is higher, for large v the second.",
+    play="""
+# Play: leave the variances alike and move q; then the other way round. Which costs more?
+symbols = sp.symbols("mu_1 var_1 mu_2 var_2", positive=True)
+formula = sp.lambdify(symbols, kl(*symbols))
+x = torch.linspace(-5, 5, 300)
+
+
+def draw(variance, mean):
+    figure, axes = plt.subplots(figsize=(4.2, 1.9))
+    for name, center, v in (("p", 0, 1), ("q", mean, variance)):
+        density = torch.distributions.Normal(center, v**0.5).log_prob(x).exp()
+        axes.plot(x, density, label=name)
+        axes.fill_between(x, density, alpha=0.2, lw=0)
+    axes.set(yticks=[], ylim=(0, 0.85), title=f"KL(p ‖ q) = {formula(0, 1, mean, variance):.2f}")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def describe(variance, mean):
+    apart = formula(0, 1, mean, variance)
+    return f"p is N(0, 1), q is N({mean:g}, {variance:g}); the divergence is {apart:.2f} nats."
+
+
+Explorer(draw, describe, variance_of_q=[1, 0.25, 4], mean_of_q=[0, 0.5, 1, 1.5, 2, 3])
+""",
 )
 
 
@@ -345,6 +414,23 @@ not in nats.""",
         ),
         Mistake("This adds up over everything, images too.", lambda x, a: _prior(x, a).sum()),
     ),
+    picture="""
+x_0 = data.digits()[:100].double()
+shares = torch.logspace(-9, -1, 40).tolist()
+found = [prior_bits(x_0, share) for share in shares]
+plt.figure(figsize=(5, 2.2))
+plt.loglog(shares, found, color="#999999")
+for name, schedule in (("linear", Schedule.linear(1000)), ("cosine", Schedule.cosine(1000))):
+    share = schedule.alpha_bar[1000].item()
+    plt.plot(share, prior_bits(x_0, share), "o", label=f"{name} schedule")
+plt.xlabel(r"$\\bar\\alpha_T$")
+plt.ylabel("bits per dimension")
+plt.legend()
+plt.show()
+""",
+    alt="Bits per dimension over the share of the signal that is left at T, both axes "
+    "logarithmic: a straight, rising line. The linear schedule's dot lies in its middle, below "
+    "0.0001 bits, the cosine schedule's far lower.",
 )
 
 
@@ -458,6 +544,18 @@ $\mathrm{SNR}(t-1)$ alone.""",
             lambda s, b: (b - s) / s / 2,
         ),
     ),
+    picture="""
+snr = Schedule.linear(1000).snr.numpy()
+symbols = sp.symbols("snr snr_before", positive=True)
+formula = sp.lambdify(symbols, x0_weight(*symbols))
+plt.figure(figsize=(5, 2.2))
+plt.loglog(range(2, 1001), formula(snr[2:], snr[1:-1]))
+plt.xlabel("t")
+plt.ylabel("weight")
+plt.show()
+""",
+    alt="The weight over t, both axes logarithmic: thousands at t = 2, and falling ever faster, to "
+    "less than a millionth at t = 1000.",
 )
 
 # -- another target ---------------------------------------------------------------------------
@@ -519,6 +617,21 @@ and $v$. Nothing needs dividing.""",
         ),
         Mistake("The roots are missing.", lambda x, v, t, a: _at(a, t) * x - (1 - _at(a, t)) * v),
     ),
+    picture="""
+t = torch.tensor([1, 100, 200, 400, 600, 1000])
+x_0 = data.digits()[:1].expand(6, 1, 8, 8)
+noise = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
+table = Schedule.linear(1000).alpha_bar
+signal = table[t].float().view(-1, 1, 1, 1)
+x_t = signal.sqrt() * x_0 + (1 - signal).sqrt() * noise
+v = signal.sqrt() * noise - (1 - signal).sqrt() * x_0
+rows = [x_t, v, x0_from_v(x_t, v, t, table)]
+plots.show_images(rows, ["$x_t$", "$v$", "$x_0$"], [f"t = {step}" for step in t])
+plt.show()
+""",
+    alt="Three rows at six values of t. x_t goes from a handwritten zero to noise; v goes from "
+    "noise to the zero's negative; the third row, got back from both, is the clean zero at every "
+    "t.",
 )
 
 # -- the hard one -----------------------------------------------------------------------------
@@ -614,6 +727,19 @@ values it must give 1.""",
             lambda x, m, s, n: _decoder(x, m, s, n).log(),
         ),
     ),
+    picture="""
+values = torch.linspace(-1, 1, 9)
+masses = {mean: decoder(values, torch.full((9,), mean), 0.3, 9) for mean in (0.0, 0.9)}
+plt.figure(figsize=(5, 2.2))
+for mean, mass in masses.items():
+    plt.bar(values, mass, width=0.24, alpha=0.6, label=f"mean {mean:g}, sum {mass.sum():.2f}")
+plt.xlabel("value of the pixel")
+plt.ylabel("probability")
+plt.legend(loc="upper left")
+plt.show()
+""",
+    alt="The probabilities of nine pixel values for two means. For mean 0 the bars form a bell, "
+    "for mean 0.9 they pile up at the last value, 1, whose cell is open. Both sum to 1.00.",
 )
 
 CHAPTER = Chapter(
@@ -631,8 +757,11 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from ddpm_course import Schedule
+from ddpm_course import Schedule, checkpoint, data, plots
 from ddpm_course.grading import check
+from ddpm_course.widgets import Explorer
+
+plots.style()
 """,
     tasks=(
         ZERO_MODEL,

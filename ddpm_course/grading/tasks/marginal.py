@@ -70,16 +70,16 @@ Compute all of them at once from `beta`, which has $T + 1$ entries and starts wi
         ),
     ),
     picture="""
-beta = Schedule.linear(1000).beta
+signal = alpha_bar(Schedule.linear(1000).beta)
 plt.figure(figsize=(5, 2.2))
-plt.plot(alpha_bar(beta), label=r"$\\bar\\alpha_t$, signal")
-plt.plot(1 - alpha_bar(beta), label=r"$1 - \\bar\\alpha_t$, noise")
+plt.plot(signal, label=r"$\\bar\\alpha_t$, signal")
+plt.plot(1 - signal, label=r"$1 - \\bar\\alpha_t$, noise")
 plt.xlabel("t")
 plt.legend()
 plt.show()
 """,
     alt="Two curves over t from 0 to 1000: the signal's share falls from 1 to 0, the noise's share "
-    "rises from 0 to 1; they cross near t = 260.",
+    "rises from 0 to 1; they cross well before the middle.",
 )
 
 # -- 2 ----------------------------------------------------------------------------------------
@@ -150,6 +150,24 @@ $t$.""",
             lambda x, t, a: ((1 - _at(a, t)).sqrt() * x, _at(a, t)),
         ),
     ),
+    picture="""
+table = Schedule.linear(1000).alpha_bar
+t = torch.arange(1, 1001)
+pixels = {"white": 1.0, "black": -1.0}
+found = [given_x0(torch.full((1000, 1, 1, 1), x), t, table) for x in pixels.values()]
+plt.figure(figsize=(5, 2.2))
+for name, (mean, variance) in zip(pixels, found):
+    mean, std = mean.flatten(), variance.flatten().sqrt()
+    plt.plot(t, mean, label=f"{name} pixel")
+    plt.fill_between(t, mean - std, mean + std, alpha=0.25, lw=0)
+plt.xlabel("t")
+plt.ylabel("$x_t$")
+plt.legend(loc="upper right")
+plt.show()
+""",
+    alt="The mean of a white and of a black pixel over t, each in a band of one standard "
+    "deviation: they start thin at 1 and -1, widen, run into one another, and at the end both are "
+    "the band from -1 to 1.",
 )
 
 # -- 3 ----------------------------------------------------------------------------------------
@@ -223,15 +241,30 @@ x_0 = data.digits()[:1].expand(8, 1, 8, 8)
 t = torch.tensor([1, 100, 200, 300, 400, 500, 700, 1000])
 eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
 x_t = sample(x_0, t, eps, Schedule.linear(1000).alpha_bar)
-figure, axes = plt.subplots(1, 8, figsize=(8, 1.3))
-for axis, image, step in zip(axes, x_t, t):
-    axis.imshow(image[0], cmap="gray", vmin=-1, vmax=1)
-    axis.set(title=f"t = {step}", xticks=[], yticks=[])
+plots.show_images([x_t], column_titles=[f"t = {step}" for step in t])
 plt.show()
 """,
-    alt="A handwritten zero at eight values of t from 1 to 1000: clean at first, grainy from t = "
-    "200 "
-    "on, hardly to be seen at 500, and pure noise at 1000.",
+    alt="A handwritten zero at eight values of t from 1 to 1000: clean at first, grainy from "
+    "t = 200 on, hardly to be seen at 500, and pure noise at 1000.",
+    play="""
+# Play: drag t. When do you no longer know which digits these are? Is it the same t for all five?
+five = data.digits()[[0, 1, 2, 4, 6]]
+eps = torch.randn(five.shape, generator=torch.Generator().manual_seed(1))
+table = Schedule.linear(1000).alpha_bar
+times = [0, 50, 100, 150, 200, 250, 300, 400, 500, 700, 1000]
+noised = {t: sample(five, torch.full((5,), t), eps, table) for t in times}
+
+
+def draw(t):
+    return plots.show_images([noised[t]])
+
+
+def describe(t):
+    return f"Five digits at t = {t}: {table[t]:.0%} of the data's variance is left in them."
+
+
+Explorer(draw, describe, t=times)
+""",
 )
 
 # -- 4, 5 -------------------------------------------------------------------------------------
@@ -291,6 +324,20 @@ $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$ for $x_0$."
             lambda x, e, t, a: (x - (1 - _at(a, t)) * e) / _at(a, t).sqrt(),
         ),
     ),
+    picture="""
+t = torch.tensor([1, 100, 200, 400, 600, 800])
+x_0 = data.digits()[:1].expand(6, 1, 8, 8)
+eps, error = torch.randn(2, *x_0.shape, generator=torch.Generator().manual_seed(0))
+table = Schedule.linear(1000).alpha_bar
+x_t = sample(x_0, t, eps, table)  # your own
+guesses = [predict_x0(x_t, guess, t, table) for guess in (eps, eps + 0.1 * error)]
+titles = [f"t = {step}" for step in t]
+plots.show_images([x_t, *guesses], ["$x_t$", "true ε", "ε 10% off"], titles)
+plt.show()
+""",
+    alt="Three rows of a handwritten zero at six values of t. The first sinks in noise. The "
+    "second, from the true noise, is clean at every t. The third, from noise that is a tenth off, "
+    "is clean at small t and spoiled at large t.",
 )
 
 
@@ -340,6 +387,18 @@ needs it when it has changed its guess of $x_0$.""",
             lambda x, x0, t, a: (x - _at(a, t) * x0) / (1 - _at(a, t)).sqrt(),
         ),
     ),
+    picture="""
+t = torch.tensor([1, 100, 200, 400, 600, 800])
+x_0 = data.digits()[:1].expand(6, 1, 8, 8)
+eps = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(0)).expand(x_0.shape)
+table = Schedule.linear(1000).alpha_bar
+x_t = sample(x_0, t, eps, table)  # your own
+found = predict_eps(x_t, x_0, t, table)
+plots.show_images([x_t, found / 2], ["$x_t$", "noise"], [f"t = {step}" for step in t])
+plt.show()
+""",
+    alt="Above, a handwritten zero at six values of t, less and less to be seen. Below, the noise "
+    "found in each: the same random squares every time.",
 )
 
 # -- 6, 7: derivations ------------------------------------------------------------------------
@@ -395,6 +454,21 @@ every equal form passes.""",
             lambda a, b: sp.sqrt(1 - a * b),
         ),
     ),
+    picture="""
+schedule = Schedule.linear(1000)
+symbols = sp.symbols("alpha_t alpha_bar_before", positive=True)
+formula = sp.lambdify(symbols, variance_step(*symbols))
+mine = formula(schedule.alpha[1:].numpy(), schedule.alpha_bar[:-1].numpy())
+plt.figure(figsize=(5, 2.2))
+plt.plot(range(1, 1001), mine, lw=5, alpha=0.4, label="your step from t - 1 to t")
+plt.plot(1 - schedule.alpha_bar, "k--", lw=1, label="the claim, at t")
+plt.xlabel("t")
+plt.ylabel("variance")
+plt.legend()
+plt.show()
+""",
+    alt="The variance over t rises from 0 to 1 in an S. A broad line, the induction step at every "
+    "t, lies under a dashed one, the claim.",
 )
 
 
@@ -433,6 +507,19 @@ $\bar\alpha_t$ as a function of $\lambda$ (the argument `log_snr`, a SymPy symbo
         ),
         Mistake("The logarithm is not undone yet.", lambda s: s / (1 + s)),
     ),
+    picture="""
+symbol = sp.Symbol("log_snr", real=True)
+formula = sp.lambdify(symbol, from_log_snr(symbol))
+plt.figure(figsize=(5, 2.2))
+for name, schedule in (("linear", Schedule.linear(1000)), ("cosine", Schedule.cosine(1000))):
+    plt.plot(range(1, 1001), formula(schedule.snr[1:].log().numpy()), label=name)
+plt.xlabel("t")
+plt.ylabel(r"$\\bar\\alpha_t$, from the log-SNR")
+plt.legend()
+plt.show()
+""",
+    alt="The signal's share over t, worked out from the log-SNR of two schedules: both fall from 1 "
+    "to 0, the linear one early, the cosine one evenly.",
 )
 
 # -- 8: reading a plot ------------------------------------------------------------------------
@@ -615,6 +702,21 @@ with most of the data still visible.)""",
             lambda a, k: 1 - a[::k][1:] / a[::k][:-1],
         ),
     ),
+    picture="""
+full = Schedule.linear(1000)
+visited = range(0, 1001, 50)
+mine = (1 - respace(full.alpha_bar, 50)).cumprod(0)
+plt.figure(figsize=(5, 2.2))
+plt.plot(full.alpha_bar, color="#999999", label="all 1000 steps")
+plt.plot(visited, mine, "o", ms=5, label="yours")
+plt.plot(visited, (1 - full.beta[::50]).cumprod(0), "x", ms=5, label=r"every 50th $\\beta$")
+plt.xlabel("t")
+plt.ylabel(r"$\\bar\\alpha_t$")
+plt.legend()
+plt.show()
+""",
+    alt="The signal's share over t: a line for all 1000 steps, your 21 dots on it, and crosses for "
+    "the classic mistake far above: they end at 0.8.",
 )
 
 CHAPTER = Chapter(
@@ -631,8 +733,11 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from ddpm_course import Schedule, data
+from ddpm_course import Schedule, data, plots
 from ddpm_course.grading import check
+from ddpm_course.widgets import Explorer
+
+plots.style()
 """,
     tasks=(
         ALPHA_BAR,

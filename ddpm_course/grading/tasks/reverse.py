@@ -42,6 +42,18 @@ Many libraries store $\log \sigma_t^2$ and draw with $\sigma_t$. Turn the one in
         Mistake("This is still a logarithm.", lambda v: v / 2),
         Mistake("This is one over the standard deviation.", lambda v: torch.exp(-v / 2)),
     ),
+    picture="""
+x = torch.linspace(-5, 5, 400)
+deviations = {value: spread(torch.tensor(value)) for value in (-2.0, 0.0, 1.0)}
+plt.figure(figsize=(5, 2.2))
+for log_variance, std in deviations.items():
+    plt.plot(x, torch.distributions.Normal(0, std).log_prob(x).exp(), label=f"{log_variance:g}")
+plt.yticks([])
+plt.legend(title=r"$\\log \\sigma^2$")
+plt.show()
+""",
+    alt="Three bell curves: a narrow, high one for log-variance -2, a middle one for 0, a wide, "
+    "low one for 1.",
 )
 
 
@@ -100,6 +112,23 @@ Find its variance $\tilde\beta_t$; write it with $\beta_t$ and $\bar\alpha_{t-1}
             lambda b, a: b * (1 - a) / (1 - (1 - b) * a) / 2,
         ),
     ),
+    picture="""
+b, share, x_t, x_0 = 0.3, 0.5, 1.5, -1.0  # β_t and the ᾱ of the step before
+x = torch.linspace(-2.5, 3.5, 601)
+bayes = torch.exp(
+    -((x_t - (1 - b) ** 0.5 * x) ** 2) / (2 * b) - (x - share**0.5 * x_0) ** 2 / (2 * (1 - share))
+)
+mine = float(posterior_variance(sp.Float(b), sp.Float(share)))
+plt.figure(figsize=(5, 2.2))
+plt.plot(x, bayes / bayes.max(), lw=5, alpha=0.4, label="Bayes' rule")
+plt.plot(x, torch.exp(-((x - x[bayes.argmax()]) ** 2) / (2 * mine)), "k--", lw=1, label="yours")
+plt.xlabel("$x_{t-1}$")
+plt.yticks([])
+plt.legend()
+plt.show()
+""",
+    alt="A bell curve over the values of the step before: a broad line, multiplied out from Bayes' "
+    "rule, and on it a dashed one of the same width, with your variance.",
 )
 
 
@@ -174,9 +203,8 @@ plt.xlabel("t")
 plt.ylabel(r"$\\tilde\\beta_t / \\beta_t$")
 plt.show()
 """,
-    alt="The ratio of the two variances over t, both axes logarithmic: about a half at t = 2, "
-    "above "
-    "0.9 from t = 30 on, and then 1.",
+    alt="The ratio of the two variances over t, which has a logarithmic axis: about a half at "
+    "t = 2, above 0.9 from t = 30 on, and then nearly 1.",
 )
 
 # -- the mean ---------------------------------------------------------------------------------
@@ -272,6 +300,20 @@ own $t$.""",
         ),
         Mistake("This is x_0 alone: x_t has a say, too.", lambda x_0, x_t, t, beta: x_0),
     ),
+    picture="""
+zeros, ones, t = torch.zeros(1000, 2), torch.ones(1000, 2), torch.arange(1, 1001)
+table = Schedule.linear(1000).beta
+of_x_0 = posterior_mean(ones, zeros, t, table)[:, 0]
+of_x_t = posterior_mean(zeros, ones, t, table)[:, 0]
+plt.figure(figsize=(5, 2.2))
+plt.semilogx(t, of_x_0, label="weight of $x_0$")
+plt.semilogx(t, of_x_t, label="weight of $x_t$")
+plt.xlabel("t")
+plt.legend()
+plt.show()
+""",
+    alt="Two weights over t, on a logarithmic axis: that of x_0 begins at 1 and falls towards 0, "
+    "that of x_t begins at 0 and rises towards 1; they cross within the first few steps.",
 )
 
 
@@ -346,6 +388,19 @@ $\frac{1}{\sqrt{\alpha_t}}\left(x_t - \frac{\beta_t}{\sqrt{1 -
             "The shrinking of step t is not undone.", partial(_mean_from_eps, form="undivided")
         ),
     ),
+    picture="""
+schedule, ring = Schedule.linear(10, 0.05, 0.5), data.Mixture.ring(8)
+t = torch.full((60,), 5)
+x_t = ring.noised(5, schedule).sample(60, torch.Generator().manual_seed(0))
+back = mean_from_eps(x_t, ring.eps(schedule)(x_t, t), t, schedule.beta)
+plt.figure(figsize=(2.6, 2.6))
+plt.scatter(*ring.means.T, s=200, color="#bbbbbb")
+plt.quiver(*x_t.T, *(back - x_t).T, angles="xy", scale_units="xy", scale=1, width=0.008)
+plt.axis("equal")
+plt.show()
+""",
+    alt="Sixty arrows around a ring of eight gray discs, the data. Those outside the ring point "
+    "towards it, and go a part of the way; those inside hardly move.",
 )
 
 
@@ -410,6 +465,21 @@ may call your `posterior_mean`.""",
             ),
         ),
     ),
+    picture="""
+x = torch.linspace(-3, 3, 200)[:, None].expand(200, 2)
+t, table = torch.full((200,), 5), Schedule.linear(10, 0.05, 0.5).beta
+nothing = torch.zeros(200, 2)
+free, clipped = mean_from_eps(x, nothing, t, table), clipped_mean(x, nothing, t, table)
+plt.figure(figsize=(5, 2.2))
+plt.plot(x[:, 0], free[:, 0], "--", label="not clipped")
+plt.plot(x[:, 0], clipped[:, 0], label="clipped")
+plt.xlabel(r"$x_t$, with $\\hat\\epsilon = 0$")
+plt.ylabel("mean")
+plt.legend()
+plt.show()
+""",
+    alt="The mean of the step back over x_t. Without clipping it is a straight line. With it, the "
+    "two agree in the middle, and on both sides the clipped mean bends off and rises less.",
 )
 
 # -- the walk back ----------------------------------------------------------------------------
@@ -516,6 +586,16 @@ whole number for all points.""",
             partial(_step, form="minus"),
         ),
     ),
+    picture="""
+g = torch.Generator().manual_seed(0)
+here, z = torch.tensor([[1.0, 0.5]]).expand(300, 2), torch.randn(300, 2, generator=g)
+table = Schedule.linear(10, 0.01, 0.5).beta
+after = [step(here, 0.5 * here, z, t, table) for t in (10, 5, 1)]
+plots.show_clouds([here, *after], ["before", "from t = 10", "from t = 5", "from t = 1"])
+plt.show()
+""",
+    alt="300 copies of one point, and where one step takes them: from t = 10 a wide cloud, from "
+    "t = 5 a smaller one, from t = 1 a single point again.",
 )
 
 
@@ -620,8 +700,30 @@ for axis, points, title in zip(axes, (x_T, mine), ("$x_T$", "$x_0$")):
 plt.show()
 """,
     alt="Left, a round cloud of 500 points of noise; right, the same points after the walk back, "
-    "in "
-    "eight small clouds on a circle.",
+    "in eight small clouds on a circle.",
+    play="""
+# Play: follow your walk back from t = 200. When can you tell for the first time where it leads?
+walk, stops = {200: x_T}, [200, 150, 100, 80, 60, 50, 40, 30, 20, 10, 0]  # x_T, z as above
+x_t = x_T
+for t in range(200, 0, -1):
+    x_t = step(x_t, model(x_t, torch.full((500,), t)), z[t], t, schedule.beta)
+    walk[t - 1] = x_t
+
+
+def draw(t):
+    figure, axes = plt.subplots(figsize=(2.6, 2.8))
+    axes.scatter(*walk[t].T, s=2)
+    axes.set(title=f"t = {t}", xticks=[], yticks=[], xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
+    return figure
+
+
+def describe(t):
+    far = walk[t].norm(dim=1)
+    return f"At t = {t} the 500 points are {far.mean():.2f} ± {far.std():.2f} away from the center."
+
+
+Explorer(draw, describe, t=stops)
+""",
 )
 
 # -- the hard one -----------------------------------------------------------------------------
@@ -688,6 +790,24 @@ v]}{\mathrm{Var}[v]}\,v$.)""",
             lambda x, a, s: -sp.sqrt(1 - a) * x / (a * s**2 + 1 - a),
         ),
     ),
+    picture="""
+g = torch.Generator().manual_seed(0)
+share, spread_of_data = 0.5, 0.5
+x_0, noise = spread_of_data * torch.randn(400, generator=g), torch.randn(400, generator=g)
+x_t = share**0.5 * x_0 + (1 - share) ** 0.5 * noise
+symbols = sp.symbols("x_t alpha_bar s", positive=True)
+formula = sp.lambdify(symbols, best_eps(*symbols))
+line = torch.linspace(-2.5, 2.5, 2)
+plt.figure(figsize=(5, 2.2))
+plt.scatter(x_t, noise, s=5, alpha=0.5, label="drawn")
+plt.plot(line, formula(line, share, spread_of_data), color=plots.COLORS[1], label="your guess")
+plt.xlabel("$x_t$")
+plt.ylabel(r"$\\epsilon$")
+plt.legend()
+plt.show()
+""",
+    alt="400 pairs of noise and x_t: a long, slanted cloud of dots, and a rising line, the guess, "
+    "through the middle of them.",
 )
 
 CHAPTER = Chapter(
@@ -704,8 +824,11 @@ import sympy as sp
 import torch
 from torch import Tensor
 
-from ddpm_course import Schedule, data
+from ddpm_course import Schedule, data, plots
 from ddpm_course.grading import check
+from ddpm_course.widgets import Explorer
+
+plots.style()
 """,
     tasks=(
         SPREAD,

@@ -67,6 +67,43 @@ $\lambda$ is `decay`.""",
         ),
         Mistake("These are the last weights; no average.", lambda w, d: w[-1]),
     ),
+    picture="""
+g = torch.Generator().manual_seed(0)
+noisy = torch.cat([torch.zeros(1, 1), 1 + 0.4 * torch.randn(150, 1, generator=g)])
+calm = [ema(noisy[: n + 1], 0.9).item() for n in range(151)]
+plt.figure(figsize=(5, 2.2))
+plt.plot(noisy, color="#999999", lw=1, label="the weight")
+plt.plot(calm, label="its average")
+plt.xlabel("updates")
+plt.legend()
+plt.show()
+""",
+    alt="A weight that jumps about 1 from update to update, and its average: it begins at 0, with "
+    "the weight, reaches 1 after some 30 updates, and from there on hardly moves.",
+    play="""
+# Play: drag the decay. What do you pay for a calmer average?
+decays = [0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99]
+averages = {d: [ema(noisy[: n + 1], d).item() for n in range(151)] for d in decays}
+
+
+def draw(decay):
+    figure, axes = plt.subplots(figsize=(4.6, 2))
+    axes.plot(noisy, color="#999999", lw=1)
+    axes.plot(averages[decay])
+    axes.set(xlabel="updates", title=f"decay {decay:g}")
+    return figure
+
+
+def describe(decay):
+    late = torch.tensor(averages[decay][100:])
+    return (
+        f"Decay {decay:g}: over the last 50 updates the average lies near {late.mean():.2f} and "
+        f"varies by {late.std():.2f}."
+    )
+
+
+Explorer(draw, describe, decay=decays)
+""",
 )
 
 # -- the network's parts ----------------------------------------------------------------------
@@ -140,8 +177,10 @@ $\omega_i = 10000^{-i/(m-1)}$ for $i = 0, \ldots, m - 1$, from 1 down to 1/10000
     ),
     picture="""
 t = torch.arange(1, 1001)
+features = time_embedding(t, 32).T
 plt.figure(figsize=(6, 2))
-plt.imshow(time_embedding(t, 32).T, aspect="auto", cmap="RdBu", interpolation="nearest")
+plt.imshow(features, aspect="auto", cmap="RdBu")
+plt.grid(False)
 plt.xlabel("t")
 plt.ylabel("feature")
 plt.show()
@@ -229,6 +268,16 @@ also normalize; we leave that out.) The convolutions keep height and width.""",
             partial(_residual, form="narrow"),
         ),
     ),
+    picture="""
+g = torch.Generator().manual_seed(3)
+x = data.digits()[:1].expand(6, 1, 8, 8)
+w_1, w_2 = 0.4 * torch.randn(2, 1, 1, 3, 3, generator=g)
+out = residual(x, torch.eye(6), w_1, torch.linspace(-1, 1, 6)[None], w_2)
+plots.show_images([x, out / 2], ["in", "out"], [f"time {number}" for number in range(1, 7)])
+plt.show()
+""",
+    alt="Above, the same handwritten zero six times. Below, what the block makes of it at six "
+    "times: the zero can be seen in each, and the gray around it changes with time.",
 )
 
 # -- training ---------------------------------------------------------------------------------
@@ -335,6 +384,23 @@ taken before its update.""",
             partial(_train, form="first batch"),
         ),
     ),
+    picture="""
+torch.manual_seed(0)
+schedule, model = Schedule.linear(100, 1e-3, 0.1), Tiny(100)  # a network of three numbers
+batches = [
+    (0.5 * torch.randn(64, 2), torch.randint(1, 101, (64,)), torch.randn(64, 2))
+    for _ in range(300)
+]
+losses = train(model, torch.optim.SGD(model.parameters(), lr=0.02), batches, schedule.alpha_bar)
+plt.figure(figsize=(5, 2.2))
+plt.plot(losses, lw=1)
+plt.ylim(0, None)
+plt.xlabel("updates")
+plt.ylabel("loss")
+plt.show()
+""",
+    alt="The loss over 300 updates: it begins near 1, falls within some 50 updates, and then "
+    "jitters from batch to batch about a quarter.",
 )
 
 # -- the hard one -----------------------------------------------------------------------------
@@ -421,6 +487,21 @@ formula.""",
             partial(_ddim, form="clipped"),
         ),
     ),
+    picture="""
+schedule, ring = Schedule.linear(1000), data.Mixture.ring(8, radius=0.8, std=0.05)
+model, table = ring.eps(schedule), schedule.alpha_bar
+x_T = torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+ends = []
+for calls in (3, 10, 50):
+    x_t, times = x_T, torch.linspace(1000, 0, calls + 1).long().tolist()
+    for t, s in zip(times[:-1], times[1:]):
+        x_t = ddim(x_t, model(x_t, torch.full((500,), t)), t, s, table)
+    ends.append(x_t)
+plots.show_clouds([x_T, *ends], ["$x_T$", "3 steps", "10 steps", "50 steps"], limit=2)
+plt.show()
+""",
+    alt="A round cloud of noise, and where 3, 10 and 50 steps take it: 3 steps to a blot, 10 to "
+    "a ring, 50 to eight spots on the ring, joined by thin lines.",
 )
 
 CHAPTER = Chapter(
@@ -435,7 +516,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ddpm_course import Schedule, data, plots
 from ddpm_course.grading import check
+from ddpm_course.grading.draw import Tiny
+from ddpm_course.widgets import Explorer
+
+plots.style()
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """,

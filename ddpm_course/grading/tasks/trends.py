@@ -80,6 +80,13 @@ cited? Papers that nobody cites count 0; they belong in the answer, too.""",
             lambda r: {paper: len(by) + 1 for paper, by in _cited_by(r).items()},
         ),
     ),
+    picture="""
+count = citations(example)
+draw_field(example, told=count, sizes={paper: 0.8 + 0.2 * n for paper, n in count.items()})
+plt.show()
+""",
+    alt="The example's seven papers as circles with arrows to the papers they cite. B and D are "
+    "cited often and large; the newest, E, F and G, are small, with a 0.",
 )
 
 # -- paths ------------------------------------------------------------------------------------
@@ -150,6 +157,13 @@ papers that you come to, each once, in alphabetical order; the paper itself is n
             lambda r, p: sorted(q for q in _reachable(r, p) if not r[q]),
         ),
     ),
+    picture="""
+draw_field(example, marked=ancestors(example, "F"))
+plt.title("what F stands on")
+plt.show()
+""",
+    alt="The example's papers; marked are those that arrows lead to from F, over one, two or three "
+    "corners. E and G are not marked, nor is F itself.",
 )
 
 
@@ -237,6 +251,14 @@ first: then there is one right answer.""",
             lambda r, p: _order(r, {p, *_reachable(r, p)}, last=True),
         ),
     ),
+    picture="""
+order = reading_order(example, "G")
+draw_field(example, told={paper: n for n, paper in enumerate(order, 1)}, marked=order)
+plt.title("on the way to G")
+plt.show()
+""",
+    alt="The example's papers; five of them bear numbers from 1 to 5, rising against the arrows "
+    "from A up to G. E and F bear none.",
 )
 
 # -- clusters ---------------------------------------------------------------------------------
@@ -304,6 +326,21 @@ something.)""",
             lambda r, a, b: 2 * len(set(r[a]) & set(r[b])) / (len(r[a]) + len(r[b])),
         ),
     ),
+    picture="""
+papers = [paper for paper in example if example[paper]]
+share = [[overlap(example, a, b) for b in papers] for a in papers]
+figure, axes = plt.subplots(figsize=(3, 2.4))
+axes.imshow(share, cmap="Blues", vmin=0, vmax=1.5)
+for row, values in enumerate(share):
+    for column, value in enumerate(values):
+        axes.text(column, row, f"{value:.2g}", ha="center", va="center", fontsize=9)
+axes.grid(False)
+axes.set(xticks=range(len(papers)), xticklabels=papers, yticks=range(len(papers)))
+axes.set_yticklabels(papers)
+plt.show()
+""",
+    alt="A table of all pairs of the example's papers B to G: 1 on the diagonal, the same above it "
+    "as below, 1 for the pair B and C, and 0 for most others.",
 )
 
 
@@ -373,6 +410,15 @@ one of its own cluster? Return a number between 0 and 1.""",
             lambda r, c: _mean([float(any(a)) for a in _agreeing(r, c).values()]),
         ),
     ),
+    picture="""
+cluster = {paper: int(paper in "BEFG") for paper in example}
+share = inside(example, cluster)
+draw_field(example, marked=[paper for paper in example if cluster[paper]])
+plt.title(f"{share:.0%} of the arrows keep their color")
+plt.show()
+""",
+    alt="The example's papers in two colors, one for A, C and D, one for the rest. Above stands "
+    "the share of arrows between circles of one color, 50 percent.",
 )
 
 # -- rank -------------------------------------------------------------------------------------
@@ -491,16 +537,7 @@ times what came in, where $d$ is `damping`. All ranks are renewed at once.""",
         Mistake("One round is missing.", partial(_pagerank, form="early")),
     ),
     picture="""
-references = {
-    "A": [],
-    "B": ["A"],
-    "C": ["A"],
-    "D": ["B", "C"],
-    "E": ["B"],
-    "F": ["B", "D"],
-    "G": ["D"],
-}
-ranks = pagerank(references, damping=0.85, rounds=50)
+ranks = pagerank(example, damping=0.85, rounds=50)
 plt.figure(figsize=(4, 2))
 plt.bar(list(ranks), list(ranks.values()))
 plt.ylabel("PageRank")
@@ -509,6 +546,26 @@ plt.show()
     alt="Bars for seven papers A to G: A, on which all others build, has by far the highest "
     "rank; B "
     "comes second; E, F and G, which nobody cites, are lowest and equal.",
+    play="""
+# Play: drag the damping from 0 upwards. Whose rank grows, and what is left of the others?
+dampings = [0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1]
+settled = {d: pagerank(example, d, rounds=100) for d in dampings}
+
+
+def draw(damping):
+    rank = settled[damping]
+    told = {paper: f"{share:.0%}" for paper, share in rank.items()}
+    sizes = {paper: 0.85 + 1.5 * share for paper, share in rank.items()}
+    return draw_field(example, told, sizes=sizes)
+
+
+def describe(damping):
+    shares = ", ".join(f"{paper} {share:.0%}" for paper, share in settled[damping].items())
+    return f"With damping {damping:g} the ranks settle at {shares}."
+
+
+Explorer(draw, describe, damping=dampings)
+""",
 )
 
 CHAPTER = Chapter(
@@ -520,7 +577,22 @@ belongs together. The papers here have letters for names; what you write works f
     setup="""
 import matplotlib.pyplot as plt
 
+from ddpm_course import plots
 from ddpm_course.grading import check
+from ddpm_course.grading.field import draw_field
+from ddpm_course.widgets import Explorer
+
+plots.style()
+
+example = {  # a field to try things on; the pictures show it
+    "A": [],
+    "B": ["A"],
+    "C": ["A"],
+    "D": ["B", "C"],
+    "E": ["B"],
+    "F": ["B", "D"],
+    "G": ["D"],
+}
 """,
     tasks=(CITATIONS, ANCESTORS, OVERLAP, INSIDE, READING_ORDER, CLAIM, PAGERANK),
 )
