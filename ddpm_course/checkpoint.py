@@ -43,7 +43,7 @@ def shipped() -> list[str]:
     from safetensors import safe_open
 
     names = []
-    for path in Path(str(files("ddpm_course").joinpath("assets"))).glob("*.safetensors"):
+    for path in Path(str(files("ddpm_course").joinpath("assets"))).glob("[!.]*.safetensors"):
         with safe_open(path, framework="pt") as file:
             if _CONFIG in (file.metadata() or {}):  # other networks ship in this folder, too
                 names.append(path.stem)
