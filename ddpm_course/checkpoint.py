@@ -39,10 +39,15 @@ _MODEL, _CONFIG = "model.", "unet"
 
 
 def shipped() -> list[str]:
-    """The names of the trained models that come with the package."""
-    assets = files("ddpm_course").joinpath("assets")
-    names = [Path(entry.name) for entry in assets.iterdir()] if assets.is_dir() else []
-    return sorted(name.stem for name in names if name.suffix == ".safetensors")
+    """The names of the trained U-Nets that come with the package."""
+    from safetensors import safe_open
+
+    names = []
+    for path in Path(str(files("ddpm_course").joinpath("assets"))).glob("[!.]*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            if _CONFIG in (file.metadata() or {}):  # other networks ship in this folder, too
+                names.append(path.stem)
+    return sorted(names)
 
 
 @contextlib.contextmanager
