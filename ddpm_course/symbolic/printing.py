@@ -308,6 +308,8 @@ class Printer(LatexPrinter):
 
     def _big(self, head: str, e: sp.Expr) -> str:
         (variable, low, high), body = e.limits[0], e.function
+        if body.is_Mul and body.args[0] == 1 and len(body.args) == 2:
+            body = body.args[1]  # SymPy puts a 1 in front
         low, high = self._print(low), self._print(high)
         inner = self._print(body)
         if body.is_Add:
