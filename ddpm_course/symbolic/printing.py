@@ -263,6 +263,9 @@ class Printer(LatexPrinter):
     def _print_Inner(self, e: nt.Inner) -> str:
         return rf"{self._print(e.args[0])} \cdot {self._print(e.args[1])}"
 
+    def _print_Similarity(self, e: nt.Similarity) -> str:
+        return f"s_{{{self._print(e.args[0])}{self._print(e.args[1])}}}"
+
     def _print_Embedding(self, e: nt.Embedding) -> str:
         return f"e({self._print(e.args[0])})"
 
