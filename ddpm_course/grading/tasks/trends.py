@@ -603,8 +603,8 @@ CONTRASTIVE = Task(
 Each picture $i$ chooses among the texts: text $j$ gets the share $e^{s_{ij}} / \sum_k e^{s_{ik}}$.
 Each text chooses among the pictures in the same way. Return the mean of minus the logarithm of the
 $2N$ shares that fall to the true pairs.""",
-    hint="Take the exponential of the whole table first. Divide its diagonal by the sums along one "
-    "side, then along the other.",
+    hint="`similarity.exp()` is the whole table's exponential. Divide its diagonal by the sums "
+    "along one side, then along the other.",
     lesson="with no labels at all, a batch of pairs is its own question: which belongs to which?",
     reference=contrastive,
     cases=_similarities,
@@ -663,7 +663,6 @@ last two tasks take a line each from papers to which such an order leads: how wo
 picture, and how pictures find their words.""",
     setup="""
 import matplotlib.pyplot as plt
-import torch
 from torch import Tensor
 
 from ddpm_course.grading import check
