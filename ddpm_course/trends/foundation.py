@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections import deque
-from collections.abc import Iterator
-from importlib.resources import files
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,13 +38,14 @@ __all__ = [
     "distance",
     "draw",
     "examples",
+    "figures",
     "load",
     "low_rank",
     "measure",
     "merged",
     "movable",
-    "pretrain",
     "results",
+    "save",
     "scratch",
     "train",
 ]
@@ -176,8 +177,8 @@ def movable(model: nn.Module) -> int:
 # -- training and judging ------------------------------------------------------------------------
 
 
-def pretrain(seed: int = 0, steps: int = 2000, progress: bool = True) -> UNet:
-    """Train from scratch on the ``broad`` data; the averaged weights."""
+def train(seed: int = 0, progress: bool = True, steps: int = 2000) -> UNet:
+    """Pretrain: from random weights, on the ``broad`` data; the averaged weights."""
     config = TrainConfig(steps=steps, batch_size=64, seed=seed, device="cpu")
     return _fit(Trainer(scratch(seed), Schedule.cosine(T), broad(), config), progress)
 
@@ -251,9 +252,13 @@ class Point(NamedTuple):
 
 
 def measure(
-    model: UNet, schedule: Schedule, seed: int = 0, progress: bool = True
+    model: UNet,
+    schedule: Schedule,
+    seed: int = 0,
+    progress: bool = True,
+    budgets: Sequence[int] | None = None,
 ) -> Iterator[Point]:
-    """Learn the new digits from each start with each of ``BUDGETS``, from the same examples.
+    """Learn the new digits from each start with each budget of steps, from the same examples.
 
     Every budget is a run of its own, because the learning rate falls to 0 towards its end.
     """
@@ -264,7 +269,7 @@ def measure(
         "low rank": low_rank(model, seed=seed),
     }
     for start, network in starts.items():
-        for steps in BUDGETS:
+        for steps in BUDGETS if budgets is None else budgets:
             adapted = network
             if steps:
                 adapted = adapt(network, few, schedule, steps, RATES[start], seed, progress)
@@ -274,33 +279,32 @@ def measure(
 # -- what ships ----------------------------------------------------------------------------------
 
 
-def train(seed: int = 0, progress: bool = True) -> list[Path]:
-    """Train the foundation model that ships with the package anew, and what it can be adapted to.
+def figures(loaded: tuple[UNet, Schedule]) -> dict[str, float]:
+    """What its training command prints: the distances after 40 steps, from the first examples."""
+    points = measure(*loaded, budgets=(40,), progress=False)
+    return {f"distance after 40 steps, {point.start}": point.distance for point in points}
 
-    Returns:
-        The files that it wrote: the weights in float16, and the table of ``results``.
-    """
-    weights, table = _asset("safetensors"), _asset("json")
-    schedule = Schedule.cosine(T)
-    with checkpoint.beside(weights) as new:
-        checkpoint.write(new, *checkpoint.pack(pretrain(seed, progress=progress), schedule))
+
+def save(model: UNet, path: str | os.PathLike[str]) -> None:
+    """Write the model to a safetensors file, in float16; and beside it, as JSON, what it can be
+    adapted to: ``measure`` for three draws of the examples, which takes some minutes."""
+    path = Path(path)
+    with checkpoint.beside(path) as new:
+        checkpoint.write(new, *checkpoint.pack(model, Schedule.cosine(T)))
         checkpoint.halve(new, new)
-    points = [point for s in range(3) for point in measure(*load(), seed + s, progress)]
+    points = [point for seed in range(3) for point in measure(*load(path), seed)]
     rows = ",\n".join(json.dumps(point._asdict()) for point in points)
-    with checkpoint.beside(table) as new:
+    with checkpoint.beside(path.with_suffix(".json")) as new:
         new.write_text(f"[\n{rows}\n]\n", encoding="utf8")
-    return [weights, table]
 
 
-def load() -> tuple[UNet, Schedule]:
-    """The foundation model that ships with the package, in evaluation mode, and its schedule."""
-    return checkpoint.load(_asset("safetensors"))
+def load(path: str | os.PathLike[str] | None = None) -> tuple[UNet, Schedule]:
+    """The model in a file that ``save`` wrote, in evaluation mode, and its schedule; without one,
+    the model that ships."""
+    return checkpoint.load(path or checkpoint.asset("foundation"))
 
 
-def results() -> list[Point]:
-    """What ``train`` measured, for three draws of the examples."""
-    return [Point(**row) for row in json.loads(_asset("json").read_text(encoding="utf8"))]
-
-
-def _asset(kind: str) -> Path:
-    return Path(str(files("ddpm_course").joinpath("assets", f"foundation.{kind}")))
+def results(path: str | os.PathLike[str] | None = None) -> list[Point]:
+    """What ``save`` measured, for three draws of the examples."""
+    table = Path(path or checkpoint.asset("foundation")).with_suffix(".json")
+    return [Point(**row) for row in json.loads(table.read_text(encoding="utf8"))]

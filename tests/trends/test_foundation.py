@@ -167,7 +167,7 @@ def test_adapting_refuses_what_it_cannot_learn_from(
 
 
 def test_what_ships_is_small_and_knows_the_old_digits_and_not_the_new(shipped: UNet) -> None:
-    assert foundation._asset("safetensors").stat().st_size <= 1_000_000
+    assert checkpoint.asset("foundation").stat().st_size <= 1_000_000
     schedule = foundation.load()[1]
     assert "foundation" in checkpoint.shipped()
     old, (few, rest) = foundation.broad(), foundation.examples()
@@ -229,32 +229,22 @@ def test_the_table_is_what_is_measured_today(shipped: UNet) -> None:
         assert here == pytest.approx(table[start, 10, 1], rel=0.1)
 
 
-def test_training_anew_writes_what_is_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trained = foundation.scratch(5)
-    monkeypatch.setattr(foundation, "_asset", lambda kind: tmp_path / f"foundation.{kind}")
-    monkeypatch.setattr(foundation, "pretrain", lambda seed, progress: trained)
+def test_what_is_saved_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, path = foundation.scratch(5), tmp_path / "mine.safetensors"
     monkeypatch.setattr(foundation, "BUDGETS", (0, 1))
     monkeypatch.setattr(foundation, "distance", lambda model, schedule, rest, seed: 2.0 + seed)
-    assert foundation.train(progress=False) == [
-        tmp_path / "foundation.safetensors",
-        tmp_path / "foundation.json",
-    ]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "foundation.json",
-        "foundation.safetensors",
-    ]
-    loaded, schedule = foundation.load()
+    foundation.save(trained, path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["mine.json", "mine.safetensors"]
+    loaded, schedule = foundation.load(path)
     assert schedule.T == 250
     for name, value in trained.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, rtol=1e-3, atol=1e-6)
     starts = itertools.product(range(3), foundation.RATES, (0, 1))
     expected = [foundation.Point(start, steps, seed, 2.0 + seed) for seed, start, steps in starts]
-    assert foundation.results() == expected
+    assert foundation.results(path) == expected
 
 
 def test_pretraining_follows_from_its_seed() -> None:
-    one, again, other = (foundation.pretrain(s, steps=2, progress=False) for s in (0, 0, 1))
+    one, again, other = (foundation.train(s, steps=2, progress=False) for s in (0, 0, 1))
     assert all(v.equal(again.state_dict()[k]) for k, v in one.state_dict().items())
     assert not one.conv_in.weight.equal(other.conv_in.weight)
