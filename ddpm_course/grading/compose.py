@@ -36,7 +36,8 @@ How to start:
 1. Open this notebook in JupyterLab. In the course's folder `make lab` does it; without make, \
 `pip install -e ".[book]"` and `jupyter lab exercises`.
 2. In each task put your code in place of `raise NotImplementedError()`, run the cell, then run \
-the check below it. The check says what is right, or what your answer looks like.
+the check below it. The check says what is right, or which mistake your answer looks like. The \
+cells after it draw your picture, to compare with the one above; some have a slider to play with.
 3. Run the cells from top to bottom: all tasks need the imports of the first code cell. A blank \
 task stops nothing; *Run All* goes on past it.
 

@@ -530,9 +530,9 @@ CROSSING = Task(
     points=1,
     minutes=3,
     prompt=r"""
-Look at the first picture again, or compute: with `Schedule.linear(1000)`, what is the first
-$t$ at which the noise has more variance than the signal, $1 - \bar\alpha_t > \bar\alpha_t$?
-Set `crossing` to that whole number.""",
+Look at the first task's picture again, or compute: with `Schedule.linear(1000)`, what is the
+first $t$ at which the noise has more variance than the signal, $1 - \bar\alpha_t >
+\bar\alpha_t$? Set `crossing` to that whole number.""",
     hint="`(schedule.alpha_bar < 0.5).nonzero()` lists them all.",
     lesson="the linear schedule is mostly noise after about a quarter of its steps; that is why "
     "the "

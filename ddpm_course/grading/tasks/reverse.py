@@ -746,9 +746,9 @@ BEST_EPS = Task(
     prompt=r"""
 Let the data be one number, $x_0 \sim \mathcal N(0, s^2)$, and
 $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$. No network can guess the
-noise better than $\mathrm{E}[\epsilon \mid x_t]$. Find it. (You may use that for jointly
-Gaussian variables of mean 0 $\mathrm{E}[u \mid v] = \frac{\mathrm{Cov}[u,
-v]}{\mathrm{Var}[v]}\,v$.)""",
+noise better than $\mathrm{E}[\epsilon \mid x_t]$. Find it. For two jointly Gaussian variables
+$u$ and $v$ of mean 0 you may use
+$\mathrm{E}[u \mid v] = \frac{\mathrm{Cov}[u, v]}{\mathrm{Var}[v]}\,v$.""",
     hint="Which part of x_t varies together with ε? And what is Var[x_t]? It has two terms.",
     lesson="even the best model is unsure: it shrinks x_t, and its loss is not 0. Tests can use it "
     "as an oracle.",
@@ -774,11 +774,11 @@ v]}{\mathrm{Var}[v]}\,v$.)""",
             lambda x, a, s: x / (a * s**2 + 1 - a),
         ),
         Mistake(
-            "Cov[ε, x_t] is the factor that stands before ε, with its root.",
+            "Cov[ε, x_t] is a factor that stands in x_t as you see it above: has it kept its root?",
             lambda x, a, s: (1 - a) * x / (a * s**2 + 1 - a),
         ),
         Mistake(
-            "s is a standard deviation: its square belongs in Var[x_t].",
+            "s is a standard deviation. How does it enter a variance?",
             lambda x, a, s: sp.sqrt(1 - a) * x / (a * s + 1 - a),
         ),
         Mistake(

@@ -387,10 +387,8 @@ taken before its update.""",
     picture="""
 torch.manual_seed(0)
 schedule, model = Schedule.linear(100, 1e-3, 0.1), Tiny(100)  # a network of three numbers
-batches = [
-    (0.5 * torch.randn(64, 2), torch.randint(1, 101, (64,)), torch.randn(64, 2))
-    for _ in range(300)
-]
+x_0, eps = 0.5 * torch.randn(300, 64, 2), torch.randn(300, 64, 2)
+batches = list(zip(x_0, torch.randint(1, 101, (300, 64)), eps))
 losses = train(model, torch.optim.SGD(model.parameters(), lr=0.02), batches, schedule.alpha_bar)
 plt.figure(figsize=(5, 2.2))
 plt.plot(losses, lw=1)
