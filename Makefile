@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help install book serve lab test test-long test-book check format digits-model clean distclean
+.PHONY: help install book serve lab test test-long test-book check format digits-model miniatures clean distclean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ digits-model: $(INSTALLED)  ## train the digits model that ships with the packag
 	$(BIN)/ddpm-course train --preset digits --seed 0 --out runs/digits-model
 	$(BIN)/python -c 'from ddpm_course.checkpoint import halve; \
 		halve("runs/digits-model", "ddpm_course/assets/digits.safetensors")'
+
+miniatures: $(INSTALLED)  ## train the small models of the chapter on trends anew (15 minutes)
+	$(BIN)/python -m ddpm_course.trends.train
 
 clean:  ## remove the built book and every cache
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache

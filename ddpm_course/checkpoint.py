@@ -22,6 +22,7 @@ from ddpm_course.unet import UNet, UNetConfig
 
 __all__ = [
     "BETA",
+    "asset",
     "beside",
     "halve",
     "load",
@@ -38,11 +39,21 @@ BETA = "schedule.beta"  # the name of β_0..β_T among the tensors
 _MODEL, _CONFIG = "model.", "unet"
 
 
+def asset(name: str) -> Path:
+    """Where the trained model of this name comes with the package."""
+    return Path(str(files("ddpm_course").joinpath("assets", f"{name}.safetensors")))
+
+
 def shipped() -> list[str]:
-    """The names of the trained models that come with the package."""
-    assets = files("ddpm_course").joinpath("assets")
-    names = [Path(entry.name) for entry in assets.iterdir()] if assets.is_dir() else []
-    return sorted(name.stem for name in names if name.suffix == ".safetensors")
+    """The names of the trained U-Nets that come with the package."""
+    from safetensors import safe_open
+
+    names = []
+    for path in asset("digits").parent.glob("[!.]*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            if _CONFIG in (file.metadata() or {}):  # other networks ship in this folder, too
+                names.append(path.stem)
+    return sorted(names)
 
 
 @contextlib.contextmanager
@@ -159,7 +170,7 @@ def load(source: str | os.PathLike[str]) -> tuple[UNet, Schedule]:
     if path.is_dir():
         path = path / "model.safetensors"
     elif str(source) in shipped():
-        path = Path(str(files("ddpm_course").joinpath("assets", f"{source}.safetensors")))
+        path = asset(str(source))
     elif not path.exists():
         raise ValueError(
             f"{source} is neither a run folder, nor a file, nor a shipped model "

@@ -10,7 +10,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +117,28 @@ def _parser() -> argparse.ArgumentParser:
     _add_sampling(sample, num=64)
     sample.set_defaults(run=_sample)
 
+    draw = commands.add_parser(
+        "draw",
+        help="draw digits from words",
+        description="Draw the digit that a prompt asks for, in English or Korean, with the small "
+        "text-to-image model of the chapter on trends.",
+        epilog='examples: ddpm-course draw "a handwritten three"  |  '
+        'ddpm-course draw "숫자 칠" --num 64 --guidance 4 --out sevens.png',
+    )
+    draw.add_argument("prompt", help='what to draw, as in "number 7"')
+    draw.add_argument("--num", type=int, default=16, help="how many images (default: 16)")
+    draw.add_argument(
+        "--guidance",
+        type=float,
+        help="0 ignores the prompt, 1 follows it, more insists on it (default: 2)",
+    )
+    draw.add_argument("--steps", type=int, default=25, help="of DDIM (default: 25)")
+    draw.add_argument("--seed", type=int, default=0, help="same seed, same images (default: 0)")
+    draw.add_argument(
+        "--out", type=Path, default=Path("drawn.png"), help=".png or .npy (default: drawn.png)"
+    )
+    draw.set_defaults(run=_draw_prompt)
+
     evaluate = commands.add_parser(
         "evaluate",
         help="judge a trained model by its samples",
@@ -131,7 +153,9 @@ def _parser() -> argparse.ArgumentParser:
         "--fid", action="store_true", help="the Inception FID too (needs torchmetrics)"
     )
     evaluate.add_argument(
-        "--bits", action="store_true", help="the bound in bits per dimension too (T passes)"
+        "--bits",
+        action="store_true",
+        help="the bound in bits per dimension too, on one batch (T passes)",
     )
     _add_sampling(evaluate, num=2000)
     evaluate.set_defaults(run=_evaluate)
@@ -398,16 +422,43 @@ def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
 
 
 def _sample(options: argparse.Namespace) -> None:
-    from ddpm_course.checkpoint import beside, load
+    from ddpm_course.checkpoint import load
 
-    if options.out.suffix not in (".npy", ".png"):
-        raise ValueError(f"--out is {options.out}; end it with .png (a grid) or .npy (numbers).")
     _check_sampling(options)
     model, schedule = load(options.model)
-    with beside(options.out) as file:  # refused before the work, if it cannot be written
+    _write_images(options.out, lambda: _draw(options, model, schedule))
+
+
+def _draw_prompt(options: argparse.Namespace) -> None:
+    import torch
+
+    from ddpm_course.trends import text_to_image
+
+    if options.num < 1:
+        raise ValueError(f"--num is {options.num}; ask for at least 1 image.")
+    guidance = text_to_image.GUIDANCE if options.guidance is None else options.guidance
+    generator = torch.Generator().manual_seed(options.seed)
+    model = text_to_image.load()
+    reading = model.encoder.read(options.prompt)
+    if reading.unknown:
+        print(f"ddpm-course: {reading}", file=sys.stderr)
+    prompts = [options.prompt] * options.num
+    _write_images(
+        options.out,
+        lambda: text_to_image.draw(prompts, guidance, options.steps, generator, model),
+    )
+
+
+def _write_images(out: Path, draw: Callable[[], Tensor]) -> None:
+    """Draw, and write a grid or numbers; it is refused before the work if it cannot be written."""
+    from ddpm_course.checkpoint import beside
+
+    if out.suffix not in (".npy", ".png"):
+        raise ValueError(f"--out is {out}; end it with .png (a grid) or .npy (numbers).")
+    with beside(out) as file:
         file.touch()
-        images = _draw(options, model, schedule)
-        if options.out.suffix == ".npy":
+        images = draw()
+        if out.suffix == ".npy":
             import numpy as np
 
             np.save(file, images.numpy())
@@ -415,7 +466,7 @@ def _sample(options: argparse.Namespace) -> None:
             from ddpm_course.plots import save_images
 
             save_images(images, file)
-    print(f"{options.num} images in {options.out}")
+    print(f"{len(images)} images in {out}")
 
 
 def _check_sampling(options: argparse.Namespace) -> None:
@@ -472,6 +523,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     import torch
 
     from ddpm_course import checkpoint, images, loss, metrics
+    from ddpm_course.data import digits
     from ddpm_course.run import read_config
 
     _check_sampling(options)
@@ -501,9 +553,9 @@ def _evaluate(options: argparse.Namespace) -> None:
         report["fid"] = metrics.inception_fid(samples, data, inception)
     if options.bits:
         generator = torch.Generator().manual_seed(options.seed)
-        bits = loss.bits_per_dim(
-            model, data[: options.batch_size], schedule, levels, generator=generator
-        )
+        unseen = digits("test") if source == "digits" else data  # our split is the one we know
+        batch = unseen[: options.batch_size]
+        bits = loss.bits_per_dim(model, batch, schedule, levels, generator=generator)
         report["bits_per_dim"] = float(bits.total)
     print(json.dumps(report, indent=2))
 

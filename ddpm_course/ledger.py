@@ -28,7 +28,9 @@ from ddpm_course.symbolic import loss as sym_loss
 from ddpm_course.symbolic import marginal as sym_marginal
 from ddpm_course.symbolic import notation as nt
 from ddpm_course.symbolic import reverse as sym_reverse
+from ddpm_course.symbolic import trends as sym_trends
 from ddpm_course.symbolic.claim import Claim
+from ddpm_course.trends import multimodal, text_to_image
 
 __all__ = ["BINDINGS", "TOLERANCE", "Binding", "Entry", "entries", "largest_error", "main"]
 
@@ -579,8 +581,35 @@ def _ddim_is_ddpm(claim: Claim, s: Setting) -> Iterator[Pair]:
     yield torch.cat([p.mean for p in found]), said
 
 
+def _contrastive(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """The loss of one group of three pairs, two groups of two, and three groups of five."""
+    fit = torch.cat([s.x_0, s.x_t, s.eps]).flatten()
+    for count, groups in ((3, 1), (2, 2), (5, 3)):
+        table = fit[: groups * count**2].reshape(groups, count, count)
+        out = claim.with_step(-1, sym_trends.for_pairs(claim.rhs, count))
+        ends = range(1, count + 1)
+        said = [
+            s.numeric(
+                out, {nt.Similarity(i, j): one[i - 1, j - 1] for i in ends for j in ends}, t=[1]
+            )
+            for one in table
+        ]
+        yield multimodal.contrastive_loss(table).reshape(1, 1), np.reshape(np.mean(said), (1, 1))
+
+
+def _guidance(claim: Claim, s: Setting) -> Iterator[Pair]:
+    for w in (0.0, 0.7, 1.0, 3.0):
+        given = {
+            nt.eps_theta(nt.x(nt.t), nt.t): s.eps,
+            nt.eps_theta(nt.x(nt.t), nt.t, sym_beyond.label): s.eps_hat,
+            sym_beyond.scale: w,
+        }
+        yield text_to_image.guide(s.eps, s.eps_hat, w), s.numeric(claim, given)
+
+
 SCHEDULE_AT = "Schedule.at"
 BINDINGS: dict[str, Binding] = {
+    "trends.contrastive": Binding(("multimodal.contrastive_loss",), _contrastive),
     "forward.gaussian": Binding(("Gaussian.log_prob",), _density),
     "forward.transition": Binding(("forward.step", SCHEDULE_AT), _step),
     "forward.reparameterization": Binding(
@@ -645,6 +674,7 @@ BINDINGS: dict[str, Binding] = {
     "beyond.ddim-variance": Binding(("reverse.ddim_step",), _ddim_variance),
     "beyond.ddim-variance-step": Binding(("reverse.ddim_step",), _ddim_variance),
     "beyond.ddim-is-ddpm": Binding(("reverse.ddim_step",), _ddim_is_ddpm),
+    "beyond.guidance": Binding(("text_to_image.guide",), _guidance),
 }
 
 

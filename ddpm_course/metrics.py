@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DigitReport",
+    "digit_probability",
     "digit_report",
     "frechet_distance",
     "inception",
@@ -104,9 +105,7 @@ class DigitReport(NamedTuple):
 
 def digit_report(samples: Tensor) -> DigitReport:
     """Judge generated digits (N, 1, 8, 8) in [-1, 1] against scikit-learn's."""
-    probability = torch.as_tensor(
-        _digit_classifier().predict_proba(samples.flatten(1).double().numpy())
-    )
+    probability = digit_probability(samples)
     shares = probability.argmax(1).bincount(minlength=10).double() / len(samples)
     return DigitReport(
         frechet=frechet_distance(samples, digits("all")),
@@ -114,6 +113,12 @@ def digit_report(samples: Tensor) -> DigitReport:
         shares=shares.tolist(),
         nearest=float(nearest_distance(samples, digits("train")).median()),
     )
+
+
+def digit_probability(samples: Tensor) -> Tensor:
+    """(N, 10) float64: how likely each digit is for images (N, 1, 8, 8), by the classifier of
+    ``digit_report``; every row sums to 1."""
+    return torch.as_tensor(_digit_classifier().predict_proba(samples.flatten(1).double().numpy()))
 
 
 @cache

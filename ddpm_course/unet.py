@@ -276,12 +276,13 @@ class UNet(nn.Module):
         self.norm_out = nn.GroupNorm(groups, width, eps=1e-6)
         self.conv_out = _zero(nn.Conv2d(width, config.in_channels, 3, padding=1))
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         """Predict the noise.
 
         Args:
             x: (B, C, H, W) noised images; H and W can be halved once for each level but the last.
             t: (B,) steps, in 1..T.
+            condition: (B, 4 * channels[0]) what else to heed; added to the embedding of the time.
 
         Returns:
             (B, C, H, W) the predicted noise.
@@ -291,6 +292,8 @@ class UNet(nn.Module):
         """
         self._check(x, t)
         time = self.time(time_embedding(t, self.config.channels[0]))  # (B, time_dim)
+        if condition is not None:
+            time = time + condition
         x = self.conv_in(x)
 
         level: Any  # torch does not tell what its containers hold

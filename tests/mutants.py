@@ -156,7 +156,8 @@ def members(function: str) -> tuple[Any, list[str]]:
         owner = vars(module).get(head)
         if isinstance(owner, type) and owner.__module__ == module.__name__:
             return owner, [head, name]
-    return sys.modules[f"ddpm_course.{head}"], [name]
+    module_of = (f"ddpm_course.{head}", f"ddpm_course.trends.{head}")
+    return next(sys.modules[full] for full in module_of if full in sys.modules), [name]
 
 
 def of_function(function: str) -> Iterator[tuple[str, Any]]:

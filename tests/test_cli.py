@@ -237,6 +237,50 @@ def test_fid_without_its_network(capsys, model_file, monkeypatch):
 # -- the course's own commands ----------------------------------------------------------------
 
 
+def test_draw_makes_what_the_prompt_asks_for(tmp_path, capsys):
+    from ddpm_course.trends import text_to_image
+
+    out = tmp_path / "sevens.npy"
+    options = ["--num", "3", "--steps", "2", "--guidance", "3", "--seed", "4", "--out", str(out)]
+    assert main(["draw", "a gorgeous 칠", *options]) == 0
+    said = capsys.readouterr()
+    assert 'does not know "gorgeous", and goes by "a 칠"' in said.err
+    assert "3 images in" in said.out
+    wanted = text_to_image.draw(["칠"] * 3, 3, 2, torch.Generator().manual_seed(4))
+    unlike = text_to_image.draw(["셋"] * 3, 3, 2, torch.Generator().manual_seed(4))
+    drawn = torch.from_numpy(np.load(out))
+    assert (drawn - wanted).abs().mean() < (drawn - unlike).abs().mean() / 2
+
+
+def test_draw_makes_a_picture(tmp_path, capsys):
+    out = tmp_path / "three.png"
+    assert (
+        main(["draw", "a handwritten three", "--num", "4", "--steps", "1", "--out", str(out)]) == 0
+    )
+    with Image.open(out) as picture:
+        assert picture.width > 16
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["", "--num", "1"], "the prompt '' has no words"),
+        (["ein Hund"], "the prompt 'ein Hund' has no word that the model knows"),
+        (["number 3", "--guidance", "-1"], "guidance is -1.0; give 0 (ignore the prompt)"),
+        (["number 3", "--guidance", "nan"], "guidance is nan"),
+        (["number 3", "--guidance", "inf"], "guidance is inf"),
+        (["number 3", "--num", "0"], "--num is 0; ask for at least 1 image"),
+        (["number 3", "--steps", "0"], "steps is 0; this schedule allows 1 to 250"),
+        (["number 3", "--out", "three.gif"], "--out is three.gif; end it with .png"),
+    ],
+)
+def test_draw_refuses(tmp_path, capsys, monkeypatch, options, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(capsys, "draw", *options)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_release_writes_exercises_and_guards_a_students_work(tmp_path, capsys):
     solutions = str(Path(__file__).resolve().parents[1] / "solutions")
     command = ["release", "marginal", "--source", solutions, "--target", str(tmp_path)]

@@ -335,6 +335,10 @@ class Inner(Notation):
     """An inner product, displayed with a dot."""
 
 
+class Similarity(Notation):
+    """s_ij: how well picture i fits text j."""
+
+
 class Embedding(Notation):
     """e(t), what the network is told of the time."""
 

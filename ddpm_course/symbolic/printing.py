@@ -263,6 +263,9 @@ class Printer(LatexPrinter):
     def _print_Inner(self, e: nt.Inner) -> str:
         return rf"{self._print(e.args[0])} \cdot {self._print(e.args[1])}"
 
+    def _print_Similarity(self, e: nt.Similarity) -> str:
+        return f"s_{{{self._print(e.args[0])}{self._print(e.args[1])}}}"
+
     def _print_Embedding(self, e: nt.Embedding) -> str:
         return f"e({self._print(e.args[0])})"
 
@@ -308,6 +311,8 @@ class Printer(LatexPrinter):
 
     def _big(self, head: str, e: sp.Expr) -> str:
         (variable, low, high), body = e.limits[0], e.function
+        if body.is_Mul and body.args[0] == 1 and len(body.args) == 2:
+            body = body.args[1]  # SymPy puts a 1 in front
         low, high = self._print(low), self._print(high)
         inner = self._print(body)
         if body.is_Add:

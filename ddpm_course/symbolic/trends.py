@@ -1,4 +1,4 @@
-"""The claims of the chapter on trends: attention, and why it divides by a root."""
+"""The claims of the chapter on trends: attention, and what pairs pictures with texts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,29 @@ from sympy.core.parameters import evaluate
 
 from .algebra import difference
 from .claim import DEFINITION, Check, Claim, Method, Step
-from .notation import E, Inner, KeyNoise, QueryNoise, Softmax, Transposed, Var, as_written, i, sqrt
+from .notation import (
+    E,
+    Inner,
+    KeyNoise,
+    QueryNoise,
+    Similarity,
+    Softmax,
+    Transposed,
+    Var,
+    as_written,
+    exp,
+    i,
+    log,
+    sqrt,
+)
 
 queries, keys, values = (sp.Symbol(name, commutative=False) for name in "QKV")
 width = sp.Symbol("d_k", integer=True, positive=True)
 output = sp.Symbol(r"\operatorname{Attention}(Q, K, V)")
 query, key = sp.Symbol("q"), sp.Symbol("k")
+pairing = sp.Symbol(r"\mathcal L")
+pairs = sp.Symbol("N", integer=True, positive=True)
+j = sp.Symbol("j", integer=True, positive=True)
 
 
 def _numbers(claim: Claim) -> Any:
@@ -61,6 +78,39 @@ def _written_out(e: Any, count: int) -> Any:
     return e.func(*(_written_out(a, count) for a in e.args)) if e.args else e
 
 
+def for_pairs(e: Any, count: int) -> Any:
+    """An expression in sums over N pairs, written out for a number of them."""
+    if isinstance(e, sp.Sum):
+        variable, low, high = e.limits[0]
+        terms = range(int(low), int(high.subs(pairs, count)) + 1)
+        return sp.Add(
+            *(for_pairs(e.function.xreplace({variable: sp.Integer(n)}), count) for n in terms)
+        )
+    if e == pairs:
+        return sp.Integer(count)
+    return e.func(*(for_pairs(a, count) for a in e.args)) if e.args else e
+
+
+def _guess(claim: Claim) -> Any:
+    """Where every picture fits every text alike, each of the N is as likely as the others."""
+    with evaluate(True):
+        for count in (1, 2, 3):
+            rhs = for_pairs(claim.rhs, count)
+            alike = rhs.xreplace(dict.fromkeys(rhs.atoms(Similarity), sp.Symbol("a", real=True)))
+            if (left := sp.simplify(alike - sp.log(count))) != 0:
+                return left
+        return 0
+
+
+def _mirrored(claim: Claim) -> Any:
+    """Pictures and texts may change places; and the loss falls as the pairs fit better."""
+    with evaluate(True):
+        rhs = for_pairs(claim.rhs, 2)
+        turned = {e: Similarity(*reversed(e.args)) for e in rhs.atoms(Similarity)}
+        ends = {e: 10 if e.args[0] == e.args[1] else 0 for e in turned}
+        return sp.simplify(rhs.xreplace(turned) - rhs) or float(rhs.xreplace(ends)) < 1e-4
+
+
 WIDTHS = Method("exact cases", _widths)
 
 with as_written():
@@ -92,6 +142,31 @@ with as_written():
                     WIDTHS,
                 ),
                 Step(width, "each mean square is 1", WIDTHS),
+            ),
+        ),
+        Claim(
+            "trends.contrastive",
+            pairing,
+            (
+                Step(
+                    -1
+                    / (2 * pairs)
+                    * sp.Sum(
+                        log(
+                            exp(Similarity(i, i)) / sp.Sum(exp(Similarity(i, j)), (j, 1, pairs)),
+                        )
+                        + log(
+                            exp(Similarity(i, i)) / sp.Sum(exp(Similarity(j, i)), (j, 1, pairs)),
+                        ),
+                        (i, 1, pairs),
+                    ),
+                    "each picture shall find its text, and each text its picture",
+                    DEFINITION,
+                ),
+            ),
+            checks=(
+                Check("who can only guess among N pays log N", _guess, "exact cases"),
+                Check("pictures and texts play the same part", _mirrored, "exact cases"),
             ),
         ),
     ]

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 
 import ddpm_course
 from ddpm_course import Gaussian, Schedule, forward, loss, marginal, reverse
+from ddpm_course.trends import multimodal, text_to_image
 from ddpm_course.unet import time_embedding
 
 ALTERNATIVES: dict[str, list[Any]] = {}
@@ -118,6 +119,36 @@ values(
     lambda r, c: np.mean([c[p] == c[q] for p, q in graph(r).edges], dtype=np.float32),
 )
 values("trends.claim", "C", " c ", np.str_("c"))
+
+
+values(
+    "trends.guided",
+    lambda free, told, w: (1 - w) * free + w * told,
+    lambda free, told, w: torch.lerp(free.double(), told.double(), w),
+    lambda free, told, w: free.numpy() + w * (told.numpy() - free.numpy()),
+    text_to_image.guide,
+)
+
+
+@right("trends.contrastive")
+def _(similarity):
+    pairs = range(len(similarity))
+    total = 0.0
+    for i in pairs:
+        own = math.exp(similarity[i, i])
+        total -= math.log(own / sum(math.exp(similarity[i, j]) for j in pairs))
+        total -= math.log(own / sum(math.exp(similarity[j, i]) for j in pairs))
+    return total / (2 * len(similarity))
+
+
+@right("trends.contrastive")
+def _(similarity):
+    pairs = torch.arange(len(similarity))
+    both = F.cross_entropy(similarity, pairs), F.cross_entropy(similarity.T, pairs)
+    return sum(both) / 2
+
+
+values("trends.contrastive", multimodal.contrastive_loss)
 
 
 @right("trends.pagerank")

@@ -1,10 +1,12 @@
-"""Tasks on reading a field by its citations: counts, paths, clusters and rank."""
+"""Tasks on a field's citations, counts, paths, clusters and rank, and on two ideas found there."""
 
 from __future__ import annotations
 
 from functools import partial
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ddpm_course.grading import draw
 from ddpm_course.grading.task import Case, Chapter, Mistake, Task
@@ -206,7 +208,7 @@ def _by_distance(references: References, paper: str) -> list[str]:
 READING_ORDER = Task(
     name="trends.reading_order",
     title="In which order shall I read?",
-    points=2,
+    points=1,
     minutes=10,
     prompt=r"""
 You want to understand one paper. List it and all that it builds on, so that each paper comes
@@ -373,7 +375,7 @@ def _mean(values: list[float]) -> float:
 INSIDE = Task(
     name="trends.inside",
     title="How closed is a circle?",
-    points=2,
+    points=1,
     minutes=6,
     prompt=r"""
 The papers of a field fall into clusters. What share of **all citations** goes from a paper to
@@ -567,14 +569,157 @@ Explorer(draw, describe, damping=dampings)
 """,
 )
 
+# -- text and pictures ------------------------------------------------------------------------
+
+
+def guided(free: Tensor, told: Tensor, w: float) -> Tensor:
+    """The guided guess: from `free`, w times the way to `told`."""
+    ### BEGIN SOLUTION
+    return free + w * (told - free)
+    ### END SOLUTION
+
+
+def _guesses(seed: int) -> list[Case]:
+    g = draw.generator(seed)
+    return [Case((draw.noise(g, 3, 4), draw.noise(g, 3, 4), w)) for w in (0.0, 1.0, 0.4, 3.0)]
+
+
+GUIDED = Task(
+    name="trends.guided",
+    title="How do words steer a picture?",
+    points=1,
+    minutes=5,
+    prompt=r"""
+A network that makes pictures guesses twice: `free` without your words, and `told` with them. The
+difference of the two is the direction in which your words point. Start at `free`, and go `w` times
+that far. So `w = 0` ignores the words, `w = 1` gives `told`, and more exaggerates.""",
+    hint="Try w = 0 and w = 1 on paper. Which guess must each of them give?",
+    lesson="this is guidance: a larger w makes the picture obey, and costs variety.",
+    reference=guided,
+    cases=_guesses,
+    mistakes=(
+        Mistake(
+            "This goes away from the words: the direction is from the free guess to the told one.",
+            lambda free, told, w: free + w * (free - told),
+        ),
+        Mistake(
+            "At w = 0 this follows the words already: it starts from the wrong guess.",
+            lambda free, told, w: told + w * (told - free),
+        ),
+        Mistake(
+            "Free and told have changed places: w = 0 gives the told guess.",
+            lambda free, told, w: told + w * (free - told),
+        ),
+        Mistake(
+            "This adds the told guess, not the direction: at w = 1 the free one is still in it.",
+            lambda free, told, w: free + w * told,
+        ),
+        Mistake(
+            "The direction alone is not enough: where does the way start?",
+            lambda free, told, w: w * (told - free),
+        ),
+        Mistake("The free guess is not in it.", lambda free, told, w: w * told),
+    ),
+)
+
+
+def contrastive(similarity: Tensor) -> Tensor:
+    """The loss of N pairs; row i of `similarity` is picture i, column j is text j."""
+    ### BEGIN SOLUTION
+    fit = similarity.exp()
+    own = fit.diagonal()
+    texts = own / fit.sum(dim=1)  # each picture chooses among the texts
+    pictures = own / fit.sum(dim=0)  # each text chooses among the pictures
+    return -(texts.log() + pictures.log()).mean() / 2
+    ### END SOLUTION
+
+
+def _similarities(seed: int) -> list[Case]:
+    g = draw.generator(seed)
+    return [Case((2 * draw.noise(g, n, n) + torch.eye(n),)) for n in (2, 3, 6)]
+
+
+def _shares(similarity: Tensor, dim: int) -> Tensor:
+    """The share that each pair has in its row (dim = 1) or column (dim = 0)."""
+    return similarity.softmax(dim).diagonal()
+
+
+def _others(fit: Tensor) -> Tensor:
+    """What all but the pairs themselves have."""
+    return fit - torch.diag(fit.diagonal())
+
+
+CONTRASTIVE = Task(
+    name="trends.contrastive",
+    title="Which text belongs to which picture?",
+    points=1,
+    minutes=9,
+    prompt=r"""
+`similarity` holds $s_{ij}$, how well picture $i$ fits text $j$; the true pairs are on the diagonal.
+Each picture $i$ chooses among the texts: text $j$ gets the share $e^{s_{ij}} / \sum_k e^{s_{ik}}$.
+Each text chooses among the pictures in the same way. Return the mean of minus the logarithm of the
+$2N$ shares that fall to the true pairs.""",
+    hint="`similarity.exp()` is the whole table's exponential. Divide its diagonal by the sums "
+    "along one side, then along the other.",
+    lesson="with no labels at all, a batch of pairs is its own question: which belongs to which?",
+    reference=contrastive,
+    cases=_similarities,
+    mistakes=(
+        Mistake(
+            "Only the pictures choose here; let the texts choose among the pictures, too.",
+            lambda s: -_shares(s, 1).log().mean(),
+        ),
+        Mistake(
+            "Only the texts choose here; let the pictures choose among the texts, too.",
+            lambda s: -_shares(s, 0).log().mean(),
+        ),
+        Mistake(
+            "The sign is turned: a good pairing should cost little.",
+            lambda s: (_shares(s, 0).log() + _shares(s, 1).log()).mean() / 2,
+        ),
+        Mistake(
+            "This is twice the mean: there are 2N shares.",
+            lambda s: -(_shares(s, 0).log() + _shares(s, 1).log()).mean(),
+        ),
+        Mistake(
+            "This is the sum of the 2N, not their mean: it would grow with the batch.",
+            lambda s: -(_shares(s, 0).log() + _shares(s, 1).log()).sum(),
+        ),
+        Mistake(
+            "The logarithm is missing: these are the shares themselves.",
+            lambda s: -(_shares(s, 0) + _shares(s, 1)).mean() / 2,
+        ),
+        Mistake(
+            "Below the line the pair itself is left out; it is one of those that are chosen among.",
+            lambda s: (
+                -(
+                    2 * s.diagonal() - _others(s.exp()).sum(0).log() - _others(s.exp()).sum(1).log()
+                ).mean()
+                / 2
+            ),
+        ),
+        Mistake(
+            "The logarithm of the sum below the line is missing.",
+            lambda s: -(2 * s.diagonal() - s.exp().sum(0) - s.exp().sum(1)).mean() / 2,
+        ),
+        Mistake(
+            "The sum below the line runs over the whole table; a row or a column is meant.",
+            lambda s: -(s.flatten().log_softmax(0).view_as(s).diagonal()).mean(),
+        ),
+    ),
+)
+
 CHAPTER = Chapter(
     name="trends",
     title="reading a field",
     intro=r"""
 Nobody can read every paper. Citations show where to begin, in which order to go on, and what
-belongs together. The papers here have letters for names; what you write works for real ones.""",
+belongs together. The papers here have letters for names; what you write works for real ones. The
+last two tasks take a line each from papers to which such an order leads: how words steer a
+picture, and how pictures find their words.""",
     setup="""
 import matplotlib.pyplot as plt
+from torch import Tensor
 
 from ddpm_course import plots
 from ddpm_course.grading import check
@@ -593,5 +738,15 @@ example = {  # a field to try things on; the pictures show it
     "G": ["D"],
 }
 """,
-    tasks=(CITATIONS, ANCESTORS, OVERLAP, INSIDE, READING_ORDER, CLAIM, PAGERANK),
+    tasks=(
+        CITATIONS,
+        ANCESTORS,
+        OVERLAP,
+        INSIDE,
+        READING_ORDER,
+        CLAIM,
+        PAGERANK,
+        GUIDED,
+        CONTRASTIVE,
+    ),
 )
