@@ -3,9 +3,9 @@
     python benchmarks/grading.py                              # 204 submissions, two at a time
     python benchmarks/grading.py --students 2 --jobs 1        # does it run?
 
-A third of the students hand in what is right, a third the blank notebooks, and a third notebooks of
-which every other answer is missing. Each hands in all six chapters. No peer does the same: nbgrader
-runs a submission's cells without a sandbox (``tests/notebooks`` grades with it too).
+A third of the students hand in what is right, a third the blank notebooks, and a third notebooks in
+which every other answer is wrong: it is asked twice, and compared with every known mistake. Each
+hands in all six chapters. No peer does the same: nbgrader runs a submission without a sandbox.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from report import write
 from ddpm_course.grading.judge import grade
 from ddpm_course.grading.sandbox import has_bubblewrap
 from ddpm_course.grading.tasks import CHAPTERS
+from ddpm_course.grading.tasks import chapter as tasks
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "grading"))
 
 from memory import watched  # noqa: E402
-from submissions import RELEASED, Notebook, hand_in, solved  # noqa: E402
+from submissions import RELEASED, Notebook, cell_of, hand_in, solved  # noqa: E402
 
 
 def main() -> None:
@@ -40,8 +41,8 @@ def main() -> None:
         folder = Path(name)
         for number in range(options.students):
             for chapter in CHAPTERS:
-                kind = (solved, blank, half)[number % 3]
-                hand_in(folder, f"student {number:03}", chapter, kind(chapter))
+                nb = (solved, blank, half_wrong)[number % 3](chapter)
+                hand_in(folder, f"student {number:03}", chapter, nb)
         start = time.perf_counter()
         with watched() as most:
             found = grade(folder, RELEASED, jobs=options.jobs, progress=True)
@@ -64,12 +65,14 @@ def blank(chapter: str) -> Notebook:
     return nb
 
 
-def half(chapter: str) -> Notebook:
-    """Every other answer is as it was given out."""
-    nb, given = solved(chapter), blank(chapter)
-    answers = [n for n, cell in enumerate(nb["cells"]) if cell["metadata"]["nbgrader"]["solution"]]
-    for number in answers[::2]:
-        nb["cells"][number] = given["cells"][number]
+def half_wrong(chapter: str) -> Notebook:
+    nb = solved(chapter)
+    for task in tasks(chapter).tasks[::2]:
+        name = task.answer_name
+        wrong = (
+            f"def {name}(*args):\n    return 0.5" if callable(task.reference) else f"{name} = 0.5"
+        )
+        cell_of(nb, f"{task.name.replace('.', '-')}-answer")["source"] = wrong
     return nb
 
 

@@ -153,7 +153,9 @@ def _parser() -> argparse.ArgumentParser:
         "--fid", action="store_true", help="the Inception FID too (needs torchmetrics)"
     )
     evaluate.add_argument(
-        "--bits", action="store_true", help="the bound in bits per dimension too (T passes)"
+        "--bits",
+        action="store_true",
+        help="the bound in bits per dimension too, on one batch (T passes)",
     )
     _add_sampling(evaluate, num=2000)
     evaluate.set_defaults(run=_evaluate)
@@ -521,6 +523,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     import torch
 
     from ddpm_course import checkpoint, images, loss, metrics
+    from ddpm_course.data import digits
     from ddpm_course.run import read_config
 
     _check_sampling(options)
@@ -550,9 +553,9 @@ def _evaluate(options: argparse.Namespace) -> None:
         report["fid"] = metrics.inception_fid(samples, data, inception)
     if options.bits:
         generator = torch.Generator().manual_seed(options.seed)
-        bits = loss.bits_per_dim(
-            model, data[: options.batch_size], schedule, levels, generator=generator
-        )
+        unseen = digits("test") if source == "digits" else data  # our split is the one we know
+        batch = unseen[: options.batch_size]
+        bits = loss.bits_per_dim(model, batch, schedule, levels, generator=generator)
         report["bits_per_dim"] = float(bits.total)
     print(json.dumps(report, indent=2))
 

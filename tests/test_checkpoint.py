@@ -99,6 +99,14 @@ def test_a_folder_that_cannot_be_made(tmp_path, model):
         checkpoint.write(tmp_path / "file" / "model.safetensors", *checkpoint.pack(model, SCHEDULE))
 
 
+def test_shipped_models_are_those_that_load():
+    names = checkpoint.shipped()
+    assert "digits" in names
+    assert "compose" not in names  # a network of another kind, which ships in the same folder
+    for name in names:
+        assert isinstance(checkpoint.load(name)[0], UNet)
+
+
 class Bomb:
     def __reduce__(self):
         return os._exit, (3,)

@@ -17,10 +17,22 @@ import nbformat
 import pytest
 import yaml
 
+from ddpm_course.cli import main
 from ddpm_course.grading.tasks import chapter
 
 ROOT = Path(__file__).parents[1]
 READY = ROOT / "class"
+
+
+def test_the_page_for_instructors_names_only_options_that_exist(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    named = set(re.findall(r"(--[a-z]+)", (ROOT / "book" / "instructors.md").read_text()))
+    with pytest.raises(SystemExit):
+        main(["grade", "--help"])
+    known = set(re.findall(r"(--[a-z]+)", capsys.readouterr().out)) | {"--force"}  # nbgrader's
+    assert {"--walls", "--shard"} <= named <= known
+
 
 # -- the workflows ----------------------------------------------------------------------------
 

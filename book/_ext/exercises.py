@@ -39,7 +39,7 @@ START = """\
 folder. There a check below each answer tells you whether it is right, or which mistake it looks
 like, and your functions draw the pictures.
 
-All tasks need these imports:
+These lines come first:
 
 ```python
 {setup}
@@ -71,7 +71,7 @@ def page(name: str, solutions: bool) -> str:
     ]
     for place, cell in cells.items():
         if place.endswith("-prompt"):
-            parts.append(HINT.sub(fold("Hint", r"\1"), pictures(cell, name)))
+            parts.append(HINT.sub(fold("Hint", r"\1"), with_pictures(cell)))
         elif place.endswith("-answer"):
             task = place.removesuffix("-answer")
             check = source(cells[task]) if task in cells else ""  # or an instructor dropped it
@@ -122,13 +122,13 @@ def fold(title: str, text: str) -> str:
     return f"````{{dropdown}} {title}\n{text}\n````"
 
 
-def pictures(cell: dict[str, Any], name: str) -> str:
-    """A prompt, in which the pictures attached to it or beside it are found from the page."""
+def with_pictures(cell: dict[str, Any]) -> str:
+    """A prompt that holds the pictures that are attached to its cell."""
     text = source(cell)
     for file, kinds in cell.get("attachments", {}).items():
         ((kind, data),) = kinds.items()
         text = text.replace(f"](attachment:{file})", f"](data:{kind};base64,{data})")
-    return re.sub(r"(!\[[^\]]*\]\()(?!data:)", rf"\1../exercises/{name}/", text)
+    return text
 
 
 def expand(app: Sphinx, document: str, texts: list[str]) -> None:

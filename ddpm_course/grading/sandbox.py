@@ -32,7 +32,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 LONGEST_REPLY = 1 << 25  # bytes
 PATIENCE = 3600.0  # seconds on the clock: a busy machine may need many for a second of work
 LONGEST_PIPE = 1 << 20  # bytes; so a room need not wait for a judge that is busy
-SCRATCH = 1 << 26  # bytes
+SCRATCH, LARGEST_SCRATCH = "/scratch", 1 << 26  # inside the walls; and bytes
 FIRST_USER = 61_000  # of accounts that nobody has: where the judge is root, its rooms are not
 
 
@@ -118,7 +118,7 @@ class Room:
         self._scratch = tempfile.TemporaryDirectory(prefix="ddpm-course-grade-")
         os.chmod(self._scratch.name, 0o777 if self.user is not None else 0o700)
         self._line, theirs = os.pipe()
-        scratch = "/tmp" if self.walls else self._scratch.name
+        scratch = SCRATCH if self.walls else self._scratch.name
         options = {
             "status": theirs,
             "path": _libraries(),
@@ -221,10 +221,10 @@ class Room:
 
 
 def _libraries() -> list[str]:
-    """Where Python finds modules: its own folders, and the package's."""
+    """Where Python finds modules: this very package, whatever else is installed; then its own."""
     roots = [str(PACKAGE.parent), os.getcwd(), ""]
     found = [path for path in sys.path if path not in roots and Path(path).exists()]
-    return [*(path for path in found if _is_library(Path(path))), str(PACKAGE.parent)]
+    return [str(PACKAGE.parent), *(path for path in found if _is_library(Path(path)))]
 
 
 def _is_library(path: Path) -> bool:
@@ -250,7 +250,8 @@ def _environment(scratch: str) -> dict[str, str]:
 
 
 def _view(hide: Sequence[Path]) -> list[str]:
-    """What is seen from inside: Python, its libraries, the package, /tmp; nothing of ``hide``."""
+    """What is seen from inside: Python, its libraries, the package, a scratch folder that is /tmp
+    too where none of these is there; nothing of ``hide``."""
     arguments = ["--proc", "/proc", "--dev", "/dev", "--size", "65536", "--tmpfs", "/dev/shm"]
     arguments += ["--remount-ro", "/dev"]
     for root in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
@@ -261,7 +262,8 @@ def _view(hide: Sequence[Path]) -> list[str]:
     places = [Path(place) for place in ("/usr", "/nix/store", "/etc/alternatives", "/etc/fonts")]
     places += [Path("/etc/ld.so.cache"), Path("/etc/localtime")]
     prefixes = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]
-    places += [Path(path) for path in (*prefixes, *_libraries()[:-1])]
+    places += [Path(path) for path in (*prefixes, *_libraries()[1:])]
+    places += [Path(fonts)] if (fonts := _fonts()) else []
     shown: list[Path] = []
     for place in [*places, PACKAGE]:
         if place.exists() and not any(place.is_relative_to(one) for one in shown):
@@ -271,10 +273,10 @@ def _view(hide: Sequence[Path]) -> list[str]:
                     arguments += ["--perms", "0755", "--dir", str(parent)]
             arguments += ["--ro-bind", str(place), str(place)]
     rooms = [PACKAGE.parent.joinpath(*name.split(".")) for name in HIDDEN]
-    if fonts := _fonts():
-        arguments += ["--ro-bind", fonts, fonts]
     for path in [*rooms, *hide]:
         if path.is_dir() and any(path.is_relative_to(one) for one in shown):
             arguments += ["--tmpfs", str(path), "--remount-ro", str(path)]
-    arguments += ["--size", str(SCRATCH), "--perms", "1777", "--tmpfs", "/tmp"]
+    arguments += ["--size", str(LARGEST_SCRATCH), "--perms", "1777", "--tmpfs", SCRATCH]
+    if not any(place.is_relative_to("/tmp") for place in shown):
+        arguments += ["--symlink", SCRATCH, "/tmp"]
     return [*arguments, "--remount-ro", "/"]

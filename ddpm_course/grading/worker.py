@@ -42,7 +42,8 @@ _PR_SET_DUMPABLE = 4
 _FURNITURE = (
     *("torch", "numpy.testing", "sympy", "networkx", "matplotlib.pyplot", "tqdm.auto"),
     *("IPython.core.inputtransformer2", "IPython.display"),
-    *("ddpm_course.data", "ddpm_course.trends.papers"),
+    *("ddpm_course.checkpoint", "ddpm_course.data", "ddpm_course.plots", "ddpm_course.widgets"),
+    "ddpm_course.trends.papers",
     *("ddpm_course.grading.answers", "ddpm_course.grading.draw", "ddpm_course.grading.taught"),
 )
 

@@ -4,7 +4,7 @@
     python -m ddpm_course.trends.train multimodal --out mine # one, in a folder of its own
 
 Each is a module of this folder: ``train(seed)`` gives a model, ``save`` and ``load`` put it on disk
-and take it back, and ``figures(model)`` measures it.
+and take it back, and ``figures`` measures what was loaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ddpm_course import checkpoint
 
 __all__ = ["MINIATURES", "main"]
 
-MINIATURES = ("multimodal", "text_to_image")
+MINIATURES = ("compose", "foundation", "multimodal", "text_to_image")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

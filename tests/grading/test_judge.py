@@ -238,6 +238,18 @@ def test_without_walls_it_says_what_is_weaker(
         assert "may not read Python's libraries" in told
 
 
+def test_a_room_has_the_graders_own_package_and_no_other_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "site-packages" / "ddpm_course" / "__init__.py"
+    other.parent.mkdir(parents=True)
+    other.write_text("raise KeyError('an older version')")
+    monkeypatch.syspath_prepend(other.parents[1])
+    hand_in(tmp_path / "class", "a", "forward", solved("forward"))
+    (found,) = grade(tmp_path / "class", RELEASED)
+    assert found.points == 15
+
+
 def test_bubblewrap_works_where_it_is_installed() -> None:
     import shutil
 

@@ -93,7 +93,7 @@ for number in range(2000):
 SPY = """
 import gc, glob, os
 secrets = [one for one in gc.get_objects() if type(one) is dict and "MARK-OF-ANOTHER" in one]
-files = glob.glob("/tmp/**", recursive=True)
+files = glob.glob(os.environ["TMPDIR"] + "/**", recursive=True)
 share = list(os.walk("{submitted}"))
 def alpha_bar(beta):
     if secrets or share or len(files) > 1:
