@@ -19,7 +19,7 @@ class Wrong(AssertionError):
 
 
 class _Right:
-    """The short green sentence."""
+    """The short sentence after a green mark."""
 
     def __init__(self, sentence: str) -> None:
         self.sentence = sentence
@@ -28,7 +28,9 @@ class _Right:
         return f"✓ Right: {self.sentence}"
 
     def _repr_html_(self) -> str:
-        return f'<p style="color: #1a7f37">✓ Right: {html.escape(self.sentence)}</p>'
+        # The words keep the page's color, which can be read on a dark page as on a light one.
+        mark = '<span style="color: #1a7f37">✓</span>'
+        return f"<p>{mark} Right: {html.escape(self.sentence)}</p>"
 
 
 def check(name: str, answer: Any) -> None:

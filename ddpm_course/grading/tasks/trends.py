@@ -620,6 +620,22 @@ that far. So `w = 0` ignores the words, `w = 1` gives `told`, and more exaggerat
         ),
         Mistake("The free guess is not in it.", lambda free, told, w: w * told),
     ),
+    picture="""
+free, told = torch.tensor([0.5, 0.2]), torch.tensor([1.0, 0.6])
+strengths = [0, 0.5, 1, 2, 3]
+guesses = torch.stack([guided(free, told, w) for w in strengths])
+plt.figure(figsize=(5, 2.2))
+plt.plot(*guesses.T, "o-", lw=1)
+for w, place in zip(strengths, guesses):
+    plt.annotate(f"w = {w:g}", place, (6, -10), textcoords="offset points", fontsize=9)
+plt.plot(*free, "x", ms=12, label="free")
+plt.plot(*told, "+", ms=14, label="told")
+plt.margins(0.15, 0.25)
+plt.legend()
+plt.show()
+""",
+    alt="Five dots on a straight line: w = 0 lies on the free guess, w = 1 on the told one, 0.5 "
+    "halfway between, and 2 and 3 beyond the told one, at equal distances.",
 )
 
 
@@ -707,6 +723,19 @@ $2N$ shares that fall to the true pairs.""",
             lambda s: -(s.flatten().log_softmax(0).view_as(s).diagonal()).mean(),
         ),
     ),
+    picture="""
+fits = torch.linspace(0, 10, 50)
+pairs = (4, 16, 64)
+losses = [[contrastive(fit * torch.eye(n)).item() for n in pairs] for fit in fits]
+plt.figure(figsize=(5, 2.2))
+plt.plot(fits, losses, label=[f"{n} pairs" for n in pairs])
+plt.xlabel("how well pairs fit; others fit by 0")
+plt.ylabel("loss")
+plt.legend()
+plt.show()
+""",
+    alt="The loss over how well true pairs fit, for 4, 16 and 64 pairs: the more pairs, the higher "
+    "it begins, at 1.4, 2.8 and 4.2; all three fall to nearly 0.",
 )
 
 CHAPTER = Chapter(
@@ -719,6 +748,7 @@ last two tasks take a line each from papers to which such an order leads: how wo
 picture, and how pictures find their words.""",
     setup="""
 import matplotlib.pyplot as plt
+import torch
 from torch import Tensor
 
 from ddpm_course import plots
