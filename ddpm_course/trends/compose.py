@@ -185,7 +185,8 @@ def find(canvas: Tensor, finder: Finder | None = None) -> list[Thing]:
     """
     picture = _checked(canvas)
     with torch.no_grad():
-        digit = (finder or load())(picture[None]).softmax(1)[:, :NOTHING]  # (1, 10, H - 7, W - 7)
+        logits = (finder or _shipped())(picture[None])  # (1, 11, H - 7, W - 7)
+    digit = logits.softmax(1)[:, :NOTHING]
     near = (9 * F.avg_pool2d(digit, 3, stride=1, padding=1))[0]
     here = digit[0].sum(0)  # the probability that any digit begins exactly here
     likely = (near.sum(0) > 0.5).nonzero().tolist()
@@ -363,7 +364,6 @@ def save(finder: Finder, path: str | os.PathLike[str]) -> None:
     checkpoint.write(path, half, {})
 
 
-@cache
 def load(path: str | os.PathLike[str] | None = None) -> Finder:
     """The network in a file that ``save`` wrote, ready to look; without one, the one that ships.
 
@@ -374,3 +374,9 @@ def load(path: str | os.PathLike[str] | None = None) -> Finder:
     finder = Finder()
     checkpoint.load_weights(finder, checkpoint.read(path)[0], path)
     return finder.eval()
+
+
+@cache
+def _shipped() -> Finder:
+    """``load()``, once: ``find`` looks with it again and again."""
+    return load()
