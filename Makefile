@@ -59,7 +59,7 @@ format: $(INSTALLED)  ## format the code and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-digits-model: $(INSTALLED)  ## train the digits model that ships with the package anew (20 minutes)
+digits-model: $(INSTALLED)  ## train the digits model that ships with the package anew (11 minutes)
 	$(BIN)/ddpm-course train --preset digits --seed 0 --out runs/digits-model
 	$(BIN)/python -c 'from ddpm_course.checkpoint import halve; \
 		halve("runs/digits-model", "ddpm_course/assets/digits.safetensors")'
