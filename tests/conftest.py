@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from ddpm_course import Schedule
+from tests.browser import browser
+
+__all__ = ["browser"]  # one for the whole session, whoever asks
 
 SCHEDULES = {
     "linear-1000": lambda: Schedule.linear(1000),

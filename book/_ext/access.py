@@ -7,10 +7,13 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
-from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
 
-HANGUL = re.compile("[\uac00-\ud7a3]")
+# What is not text, or words in Hangul with what stands between them.
+KOREAN = re.compile(
+    "(<script.*?</script>|<style.*?</style>|<[^>]*>)|([\uac00-\ud7a3]+(?:[ ·]+[\uac00-\ud7a3]+)*)",
+    re.DOTALL,
+)
 
 
 def visit_citation(self: HTML5Translator, node: nodes.citation) -> None:
@@ -19,15 +22,14 @@ def visit_citation(self: HTML5Translator, node: nodes.citation) -> None:
     self.body[-1] = self.body[-1].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
-class SayKorean(SphinxPostTransform):
-    """A term in Korean says so: a screen reader changes its voice, a browser its font."""
-
-    default_priority = 900
-
-    def run(self, **_: Any) -> None:
-        for term in self.document.findall(nodes.term):
-            if HANGUL.search(term.astext()):
-                term["classes"].append("language-ko")  # docutils writes this class as lang="ko"
+def say_korean(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
+) -> None:
+    """Words in Korean say so: a screen reader changes its voice, a browser its font."""
+    if "body" in context:
+        context["body"] = KOREAN.sub(
+            lambda found: found[1] or f'<span lang="ko">{found[2]}</span>', context["body"]
+        )
 
 
 def name_folds(
@@ -49,6 +51,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(
         nodes.citation, override=True, html=(visit_citation, HTML5Translator.depart_citation)
     )
-    app.add_post_transform(SayKorean)
+    app.connect("html-page-context", say_korean)
     app.connect("html-page-context", name_folds, priority=900)  # after the theme
     return {"parallel_read_safe": True, "parallel_write_safe": True}

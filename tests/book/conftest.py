@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browser import missing
 
 BUILD = Path(__file__).resolve().parents[2] / "_build"
 HTML = BUILD / "html"
 PAGES = sorted(path.name for path in HTML.glob("*.html"))
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-CHROMIUM = next((path for path in map(shutil.which, BROWSERS) if path), None)
 
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
@@ -31,26 +29,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _needs_build() -> None:
     if not PAGES:
         missing("there is no built book: run `make book` first")
-
-
-def missing(reason: str) -> None:
-    """Skip on a machine that lacks something; fail where the checks are the point."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        missing(f"no browser found; looked for {', '.join(BROWSERS)}")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -136,6 +136,8 @@ def test_page_says_what_it_is(page_name: str) -> None:
 
 def test_page_prints_its_text_alone(page_name: str, visit: Visit) -> None:
     page = visit.open(page_name)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     for part in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".copybtn"):
@@ -143,6 +145,8 @@ def test_page_prints_its_text_alone(page_name: str, visit: Visit) -> None:
     assert page.locator("details.sd-dropdown:not([open])").count() == 0
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground in {"rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"}
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
 def test_page_is_light(page_name: str) -> None:

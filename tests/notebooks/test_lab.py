@@ -20,9 +20,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from ddpm_course.grading.tasks import find
-from tests.book.conftest import browser, missing
-
-__all__ = ["browser"]  # a fixture
+from tests.browser import missing
 
 pytestmark = pytest.mark.book
 
