@@ -339,7 +339,8 @@ class Quick(nn.Module):
         self.model, self.low = model.eval(), precision == "bfloat16"
         self._run = torch.compile(model, mode="reduce-overhead") if compile else model
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:  # as the model's own
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        """What the model itself would say, in float32."""
         layout = torch.channels_last if x.is_cuda else torch.contiguous_format
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.low):
             return self._run(x.contiguous(memory_format=layout), t).float()

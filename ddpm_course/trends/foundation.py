@@ -129,7 +129,8 @@ class LowRank(nn.Module):
         self.B = nn.Parameter(torch.zeros(len(weight), rank))
 
     def forward(self, weight: Tensor) -> Tensor:
-        return weight + (self.B @ self.A).view_as(weight)  # W + B A
+        """W + B A, in the shape of W."""
+        return weight + (self.B @ self.A).view_as(weight)
 
 
 def low_rank(model: UNet, rank: int = RANK, seed: int = 0) -> UNet:
