@@ -28,8 +28,8 @@ from ddpm_course.grading.tasks import chapter as tasks
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "grading"))
 
-from memory import watched  # noqa: E402
-from submissions import RELEASED, Notebook, cell_of, hand_in, solved  # noqa: E402
+from memory import watched  # noqa: E402 # found by the line above
+from submissions import RELEASED, Notebook, cell_of, hand_in, solved  # noqa: E402 # so is this
 
 
 def main() -> None:

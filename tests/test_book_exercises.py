@@ -14,7 +14,7 @@ from ddpm_course.grading.tasks import CHAPTERS, chapter, find
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-import exercises  # noqa: E402
+import exercises  # noqa: E402 # found by the line above
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

@@ -210,7 +210,7 @@ def train(
     with torch.random.fork_rng(devices=[]):  # the first weights and dropout draw from torch's own
         torch.manual_seed(seed)
         model = TextToImage(CONFIG, vocabulary())
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # not in torch's types
         ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.998))
         optimizer = torch.optim.Adam(model.parameters())
         rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.05)
