@@ -338,6 +338,7 @@ class Quick(nn.Module):
         super().__init__()
         self.model, self.low = model.eval(), precision == "bfloat16"
         self._run = torch.compile(model, mode="reduce-overhead") if compile else model
+        self.eval()  # the samplers put back the mode they find
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """What the model itself would say, in float32."""

@@ -10,6 +10,8 @@ from PIL import Image
 
 from ddpm_course import Schedule, UNet, UNetConfig, checkpoint
 from ddpm_course.cli import main
+from ddpm_course.data import digits
+from ddpm_course.loss import bits_per_dim
 
 TRAIN = ["train", "--device", "cpu", "--seed", "1", "--steps", "3", "--batch-size", "4"]
 
@@ -70,6 +72,16 @@ def test_train_then_resume_then_sample_then_evaluate(tmp_path, capsys):
     assert report["data"] == "digits"
     assert report["frechet"] > 0
     assert sum(report["shares"]) == pytest.approx(1)
+
+
+def test_evaluate_measures_bits_on_digits_that_were_held_out(capsys):
+    arguments = ["evaluate", "digits", "--num", "2", "--sampler", "ddim", "--steps", "2"]
+    assert main([*arguments, "--bits", "--batch-size", "2", "--seed", "5"]) == 0
+    model, schedule = checkpoint.load("digits")
+    generator = torch.Generator().manual_seed(5)
+    bits = bits_per_dim(model, digits("test")[:2], schedule, 17, generator=generator)
+    report = json.loads(capsys.readouterr().out)
+    assert report["bits_per_dim"] == pytest.approx(float(bits.total))
 
 
 def test_train_on_a_folder(tmp_path, photos, capsys):
