@@ -1,8 +1,11 @@
 """The package behind the book: DDPM, one module a chapter.
 
 >>> from ddpm_course import Schedule, marginal
->>> schedule = Schedule.linear(T=1000)
+>>> from ddpm_course.data import digits
+>>> x_0, schedule = digits(), Schedule.linear(T=1000)
 >>> x_t, eps = marginal.sample(x_0, t=500, schedule=schedule)
+>>> x_t.shape
+torch.Size([1437, 1, 8, 8])
 """
 
 from ddpm_course import forward, gaussian, loss, marginal, reverse
