@@ -67,7 +67,8 @@ def _from_folder(folder: Path) -> Iterable[tuple[str, Image]]:
 
     if not folder.is_dir():
         raise ValueError(
-            f"{folder} is no folder of images; give one with --data, or digits, {', '.join(NAMED)} or hub:NAME."
+            f"{folder} is no folder of images; give one with --data, or digits, "
+            f"{', '.join(NAMED)} or hub:NAME."
         )
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _ENDINGS)
     if not files:

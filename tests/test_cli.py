@@ -1,6 +1,7 @@
 """The command line: what it makes, and one sentence with exit code 2 for what it cannot do."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np

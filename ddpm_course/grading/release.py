@@ -35,8 +35,8 @@ def release(
         The notebooks, written or already as they should be.
 
     Raises:
-        ValueError: nbgrader is not installed, a solved notebook is missing or not fit for release, or an exercise was changed
-            (answers typed in) and ``force`` is not set.
+        ValueError: nbgrader is not installed, a solved notebook is missing or not fit for release,
+            or an exercise was changed (answers typed in) and ``force`` is not set.
     """
     if missing := [name for name in ("nbformat", "nbgrader") if not _has(name)]:
         raise ValueError(
