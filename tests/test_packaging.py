@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from itertools import chain
 from pathlib import Path
 
@@ -177,3 +177,41 @@ def test_a_network_that_is_not_there_is_told_in_one_sentence(tmp_path: Path) -> 
         PIP_EXTRA_INDEX_URL="", PIP_CONFIG_FILE=os.devnull,
     )  # fmt: skip
     assert "The package index cannot be reached" in told
+
+
+def test_help_and_version_load_no_torch() -> None:
+    """So they take a sixth of a second, and not the two that torch takes."""
+    for option, said in (("--help", "usage: ddpm-course"), ("--version", "ddpm-course 0.")):
+        script = (
+            "import sys\n"
+            "from ddpm_course.cli import main\n"
+            "try:\n"
+            f"    main(['{option}'])\n"
+            "except SystemExit as exit_:\n"
+            "    assert not exit_.code\n"
+            "heavy = {'torch', 'numpy', 'sympy', 'matplotlib', 'scipy'} & set(sys.modules)\n"
+            "assert not heavy, heavy\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.startswith(said)
+
+
+def test_the_package_offers_what_it_names_and_nothing_else() -> None:
+    import ddpm_course
+
+    for name in ddpm_course.__all__:
+        assert getattr(ddpm_course, name).__name__.rpartition(".")[2] == name
+        assert name in dir(ddpm_course)
+    with pytest.raises(AttributeError, match="no attribute 'Scheduler'"):
+        _ = ddpm_course.Scheduler
+
+
+def test_the_version_is_written_once() -> None:
+    import ddpm_course
+
+    assert PROJECT["dynamic"] == ["version"]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf8")
+    assert f"version: {ddpm_course.__version__}\n" in citation
+    assert version("ddpm-course") == ddpm_course.__version__
