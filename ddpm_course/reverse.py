@@ -141,12 +141,12 @@ def ancestral(
         No noise is added on the way from x_1 to x_0.
     """
     shape = checks.sizes(shape, x_T)
-    device = _device_of(model) if x_T is None else x_T.device
+    device = device_of(model) if x_T is None else x_T.device
     schedule = schedule.to(device)
     x_t = standard_noise(torch.empty(*shape, device=device), generator) if x_T is None else x_T
     for step in range(schedule.T, 0, -1):
         t = schedule.time(step, x_t)
-        x0_hat = _predict_x0(x_t, _evaluate(model, x_t, t), t, schedule, clip_x0)
+        x0_hat = _predict_x0(x_t, evaluate(model, x_t, t), t, schedule, clip_x0)
         yield Step(step, x_t, x0_hat)
         p = _step_back(x0_hat, x_t, t, schedule, variance)
         x_t = p.sample(generator) if step > 1 else p.mean
@@ -215,13 +215,13 @@ def ddim(
     if not 1 <= steps <= schedule.T:
         raise ValueError(f"steps is {steps}; this schedule allows 1 to {schedule.T}.")
     shape = checks.sizes(shape, x_T)
-    device = _device_of(model) if x_T is None else x_T.device
+    device = device_of(model) if x_T is None else x_T.device
     schedule = schedule.to(device)
     x_t = standard_noise(torch.empty(*shape, device=device), generator) if x_T is None else x_T
     times = [round(schedule.T * i / steps) for i in range(steps, -1, -1)]  # T, ..., 0
     for now, then in pairwise(times):
         t = schedule.time(now, x_t)
-        x0_hat = _predict_x0(x_t, _evaluate(model, x_t, t), t, schedule, clip_x0)
+        x0_hat = _predict_x0(x_t, evaluate(model, x_t, t), t, schedule, clip_x0)
         yield Step(now, x_t, x0_hat)
         p = ddim_step(x0_hat, x_t, now, then, schedule, eta)
         x_t = p.sample(generator) if eta > 0 and then > 0 else p.mean
@@ -253,12 +253,12 @@ def sample(
     return deque(steps, maxlen=1).pop().x_t
 
 
-def _device_of(model: Model) -> torch.device:
+def device_of(model: Model) -> torch.device:
     parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
     return torch.device("cpu") if parameter is None else parameter.device
 
 
-def _evaluate(model: Model, x_t: Tensor, t: Tensor) -> Tensor:
+def evaluate(model: Model, x_t: Tensor, t: Tensor) -> Tensor:
     """model(x_t, t) without dropout; the mode that the caller set is put back."""
     if not (isinstance(model, nn.Module) and model.training):
         return checks.answer(model(x_t, t), x_t)

@@ -440,5 +440,6 @@ RULES: dict[type, str] = {
     nt.alpha_bar: "marginal.alpha-bar",
     nt.beta_tilde: "reverse.posterior-variance",
     nt.snr: "marginal.snr",
+    nt.half_log_snr: "solvers.half-log-snr",
     nt.mu_tilde: "reverse.posterior-mean",
 }
