@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ddpm_course import checks
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -63,7 +65,7 @@ def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
     """Lay images out in rows.
 
     Args:
-        images: (N, C, H, W) in [-1, 1], with C = 1 or 3; values outside are clipped.
+        images: (N, C, H, W) in [-1, 1], with C = 1 or 3, values outside are clipped; or uint8.
         columns: images a row; about a square when left out.
 
     Returns:
@@ -73,6 +75,9 @@ def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
         raise ValueError(
             f"images has shape {tuple(images.shape)}; give (N, C, H, W) with C = 1 or 3, N >= 1."
         )
+    images = checks.pictures(images)
+    if columns is not None and columns < 1:
+        raise ValueError(f"columns is {columns}; a row needs at least 1 image.")
     count, channels, height, width = images.shape
     columns = min(columns or math.ceil(math.sqrt(count)), count)
     rows = math.ceil(count / columns)
@@ -95,7 +100,7 @@ def save_images(images: Tensor, path: str | os.PathLike[str], scale: int = 6) ->
 
 def _finer(images: Tensor) -> Tensor:
     """The same images with eight by eight dots a pixel, running smoothly from one to the next."""
-    images = images.detach().float().cpu().clamp(-1, 1)
+    images = checks.pictures(images).detach().float().cpu().clamp(-1, 1)
     return F.interpolate(images, scale_factor=8, mode="bicubic").clamp(-1, 1)
 
 
@@ -111,7 +116,7 @@ def show_images(
     The colors run smoothly from pixel to pixel: 64 sharp squares hide the digit that they show.
 
     Args:
-        rows: images in [-1, 1].
+        rows: images in [-1, 1], or uint8.
         pixels: draw each pixel as a square instead, where the pixels are what there is to see.
         row_titles: words at the left of each row (with a sequence of batches).
         column_titles: words above each column (with a sequence of batches).
@@ -127,6 +132,7 @@ def show_images(
         axes.imshow(grid.squeeze(-1).numpy(), vmin=0, vmax=1)
         axes.set_axis_off()
         return figure
+    rows = [checks.pictures(row, f"row {r}") for r, row in enumerate(rows)]
     count = max(len(row) for row in rows)
     side = 7.0 / count
     figure, grid_of_axes = plt.subplots(
@@ -168,6 +174,10 @@ def show_clouds(
     """
     import matplotlib.pyplot as plt
 
+    for i, cloud in enumerate(clouds):
+        checks.floating(**{f"cloud {i}": cloud})
+        if cloud.ndim != 2 or cloud.shape[1] != 2:
+            raise ValueError(f"cloud {i} has shape {tuple(cloud.shape)}; give points, (n, 2).")
     columns = min(columns or len(clouds), len(clouds))
     rows = math.ceil(len(clouds) / columns)
     side = 7.0 / columns
