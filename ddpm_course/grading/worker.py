@@ -15,12 +15,10 @@ import ast
 import base64
 import contextlib
 import ctypes
-import fcntl
 import gc
 import json
 import os
 import pickle
-import resource
 import select
 import shutil
 import signal
@@ -33,6 +31,10 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+with contextlib.suppress(ImportError):
+    import fcntl
+    import resource  # Windows has neither; there this module is read, and no room opened
 
 HEADER = struct.Struct("<dIQ")  # the patience with a fork, its processor time, in seconds; and its
 # request's length

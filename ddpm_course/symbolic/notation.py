@@ -91,6 +91,12 @@ class snr(Sequence):
     tex = r"\mathrm{SNR}"
 
 
+class half_log_snr(Indexed):
+    """Half the logarithm of the signal-to-noise ratio: any real number."""
+
+    tex = r"\lambda"
+
+
 class Continuous(Notation):
     r"""\beta(s), the rate of noise when time is continuous."""
 
@@ -369,6 +375,8 @@ z = FreshNoise("z", real=True)
 v = Letter("v", real=True)
 eps_hat = Letter(r"\hat\epsilon", real=True)
 x0_guess = Letter(r"\hat x_0", real=True)
+x0_before = Letter(r"\hat x_0'", real=True)  # the guess at the step that was visited before
+x0_ahead = Letter(r"\hat x_0^{\to}", real=True)  # and the one that looks ahead
 v_hat = Letter(r"\hat v", real=True)
 
 mu_1, mu_2 = Letter(r"\mu_1", real=True), Letter(r"\mu_2", real=True)
