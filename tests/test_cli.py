@@ -180,7 +180,7 @@ def test_an_old_file_stays_when_the_model_is_missing(tmp_path, capsys):
         (["--max-seconds", "nan"], "max_seconds is nan"),
         (["--save-every", "0"], "save_every is 0"),
         (["--dropout", "1.5"], "dropout is 1.5"),
-        (["--size", "16"], "the digits are 8x8 and grey"),
+        (["--size", "16"], "the digits are 8x8 and gray"),
         (["--data", "nowhere"], "nowhere is no folder of images"),
         (["--compile"], "compile needs a CUDA device"),
     ],
