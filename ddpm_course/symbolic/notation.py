@@ -77,6 +77,12 @@ class alpha_bar(Sequence):
     tex = r"\bar\alpha"
 
 
+class cosine_share(Sequence):
+    """The share of the signal on the uncut curve of the cosine schedule."""
+
+    tex = "f"
+
+
 class beta_tilde(Sequence):
     tex = r"\tilde\beta"
 
@@ -129,7 +135,11 @@ class NoiseLetter(Letter):
 
 
 class FreshNoise(NoiseLetter):
-    """Noise drawn by the sampler: independent of every state."""
+    """Noise drawn by the sampler at t: independent of x_0, x_t and every later state."""
+
+
+class RandomLetter(Letter):
+    """A vector that is made of random ones, so it is random too."""
 
 
 class mu_tilde(Vector):
@@ -366,10 +376,10 @@ tau = sp.Symbol(r"\tau", positive=True)
 
 eps = NoiseLetter(r"\epsilon", real=True)
 z = FreshNoise("z", real=True)
-v = Letter("v", real=True)
-eps_hat = Letter(r"\hat\epsilon", real=True)
-x0_guess = Letter(r"\hat x_0", real=True)
-v_hat = Letter(r"\hat v", real=True)
+v = RandomLetter("v", real=True)
+eps_hat = RandomLetter(r"\hat\epsilon", real=True)
+x0_guess = RandomLetter(r"\hat x_0", real=True)
+v_hat = RandomLetter(r"\hat v", real=True)
 
 mu_1, mu_2 = Letter(r"\mu_1", real=True), Letter(r"\mu_2", real=True)
 var_1 = sp.Symbol(r"\sigma_1^2", positive=True)
