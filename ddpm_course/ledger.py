@@ -5,7 +5,7 @@ of torch. Here both meet: each binding evaluates a claim at every t of three sch
 and lays the result beside what the package computes.
 
     >>> from ddpm_course import ledger
-    >>> ledger.main()          # what ``ddpm-course verify`` prints; 1 when anything fails
+    >>> check = next(ledger.entries())  # ``ddpm-course verify`` makes all of them
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm_course import data, forward, gaussian, loss, marginal, metrics, reverse, schedule
+from ddpm_course import data, forward, gaussian, loss, marginal, metrics, reverse, schedule, solvers
 from ddpm_course.symbolic import CLAIMS, ClaimError
 from ddpm_course.symbolic import beyond as sym_beyond
 from ddpm_course.symbolic import evaluation as sym_evaluation
@@ -28,6 +28,7 @@ from ddpm_course.symbolic import loss as sym_loss
 from ddpm_course.symbolic import marginal as sym_marginal
 from ddpm_course.symbolic import notation as nt
 from ddpm_course.symbolic import reverse as sym_reverse
+from ddpm_course.symbolic import solvers as sym_solvers
 from ddpm_course.symbolic import trends as sym_trends
 from ddpm_course.symbolic.claim import Claim
 from ddpm_course.trends import multimodal, text_to_image
@@ -607,6 +608,57 @@ def _guidance(claim: Claim, s: Setting) -> Iterator[Pair]:
         yield text_to_image.guide(s.eps, s.eps_hat, w), s.numeric(claim, given)
 
 
+# -- solvers ---------------------------------------------------------------------------------------
+
+
+def _half_log_snr(claim: Claim, s: Setting) -> Iterator[Pair]:
+    yield s.column(solvers.half_log_snr(s.schedule)), s.numeric(claim)
+
+
+def _later(s: Setting) -> Iterator[tuple[Tensor, Tensor]]:
+    """Times t = 2..T, and where jumps from there end: near and far, but not at 0, where λ is
+    infinite."""
+    t = torch.arange(2, s.length + 1)
+    for divisor in (1, 2, 9):
+        yield t, torch.clamp(t // divisor, min=1).minimum(t - 1)
+
+
+def _ratio(claim: Claim, s: Setting) -> Iterator[Pair]:
+    lam = solvers.half_log_snr(s.schedule)
+    for t, ends in _later(s):
+        found = (lam[t] - lam[ends]).exp()[:, None]
+        yield found, s.numeric(claim, {nt.s: ends[:, None]}, t=t.numpy())
+
+
+def _jump(claim: Claim, s: Setting) -> Iterator[Pair]:
+    for t, ends in _later(s):
+        x_0, x_t = s.x_0[1:], s.x_t[1:]
+        rows = zip(x_0.split(1), x_t.split(1), t.tolist(), ends.tolist())
+        found = torch.cat([reverse.ddim_step(*row, s.schedule).mean for row in rows])
+        given = {nt.s: ends[:, None], nt.x0_guess: x_0, nt.x(nt.t): x_t}
+        if claim.name == "solvers.euler":
+            noise = (1 - s.schedule.alpha_bar).sqrt()[:, None]
+            found = found / noise[ends] - x_t / noise[t]
+        yield found, s.numeric(claim, given, t=t.numpy())
+
+
+def _line(claim: Claim, s: Setting) -> Iterator[Pair]:
+    if s.length < 3:
+        return
+    t = torch.arange(2, s.length)
+    for ends, before in ((t - 1, t + 1), (torch.ones_like(t), torch.full_like(t, s.length))):
+        now, then = s.x_0[1:-1], s.x_t[1:-1]
+        rows = zip(now.split(1), then.split(1), before.tolist(), t.tolist(), ends.tolist())
+        found = torch.cat([solvers.extrapolate(*row, s.schedule) for row in rows])
+        given = {
+            nt.s: ends[:, None],
+            sym_solvers.r: before[:, None],
+            nt.x0_guess: now,
+            nt.x0_before: then,
+        }
+        yield found, s.numeric(claim, given, t=t.numpy())
+
+
 SCHEDULE_AT = "Schedule.at"
 BINDINGS: dict[str, Binding] = {
     "trends.contrastive": Binding(("multimodal.contrastive_loss",), _contrastive),
@@ -675,6 +727,11 @@ BINDINGS: dict[str, Binding] = {
     "beyond.ddim-variance-step": Binding(("reverse.ddim_step",), _ddim_variance),
     "beyond.ddim-is-ddpm": Binding(("reverse.ddim_step",), _ddim_is_ddpm),
     "beyond.guidance": Binding(("text_to_image.guide",), _guidance),
+    "solvers.half-log-snr": Binding(("solvers.half_log_snr",), _half_log_snr),
+    "solvers.ratio": Binding(("solvers.half_log_snr",), _ratio),
+    "solvers.jump": Binding(("reverse.ddim_step",), _jump),
+    "solvers.euler": Binding(("reverse.ddim_step",), _jump),
+    "solvers.line": Binding(("solvers.extrapolate",), _line),
 }
 
 

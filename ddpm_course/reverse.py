@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ddpm_course import checks
 from ddpm_course.gaussian import Gaussian, standard_noise
 from ddpm_course.marginal import predict_eps, predict_x0
 from ddpm_course.schedule import Schedule
@@ -56,6 +57,7 @@ def posterior(x_0: Tensor, x_t: Tensor, t: int | Tensor, schedule: Schedule) -> 
     Raises:
         ValueError: t is outside 1..T, or of the wrong shape or dtype.
     """
+    checks.agree(x_0=x_0, x_t=x_t)
     t = schedule.time(t, x_t)
     beta = schedule.at(schedule.beta, t, x_t)
     alpha = schedule.at(schedule.alpha, t, x_t)
@@ -95,7 +97,7 @@ def transition(
         ValueError: an unknown variance; t is outside 1..T, or of the wrong shape or dtype.
     """
     t = schedule.time(t, x_t)
-    x0_hat = _predict_x0(x_t, eps_hat, t, schedule, clip_x0)
+    x0_hat = _predict_x0(x_t, checks.answer(eps_hat, x_t), t, schedule, clip_x0)
     return _step_back(x0_hat, x_t, t, schedule, variance)
 
 
@@ -138,12 +140,13 @@ def ancestral(
         T + 1 steps: Step(T, x_T, x0_hat), ..., Step(1, x_1, x0_hat), and last Step(0, x_0, x_0).
         No noise is added on the way from x_1 to x_0.
     """
-    device = _device_of(model) if x_T is None else x_T.device
+    shape = checks.sizes(shape, x_T)
+    device = device_of(model) if x_T is None else x_T.device
     schedule = schedule.to(device)
     x_t = standard_noise(torch.empty(*shape, device=device), generator) if x_T is None else x_T
     for step in range(schedule.T, 0, -1):
         t = schedule.time(step, x_t)
-        x0_hat = _predict_x0(x_t, _evaluate(model, x_t, t), t, schedule, clip_x0)
+        x0_hat = _predict_x0(x_t, evaluate(model, x_t, t), t, schedule, clip_x0)
         yield Step(step, x_t, x0_hat)
         p = _step_back(x0_hat, x_t, t, schedule, variance)
         x_t = p.sample(generator) if step > 1 else p.mean
@@ -171,6 +174,7 @@ def ddim_step(
     Raises:
         ValueError: t and s are not in that order and range, or eta is outside [0, 1].
     """
+    checks.agree(x0_hat=x0_hat, x_t=x_t)
     if not 0 <= s < t <= schedule.T:
         raise ValueError(f"t is {t} and s is {s}; a step back needs {schedule.T} >= t > s >= 0.")
     if not 0 <= eta <= 1:
@@ -210,13 +214,14 @@ def ddim(
     """
     if not 1 <= steps <= schedule.T:
         raise ValueError(f"steps is {steps}; this schedule allows 1 to {schedule.T}.")
-    device = _device_of(model) if x_T is None else x_T.device
+    shape = checks.sizes(shape, x_T)
+    device = device_of(model) if x_T is None else x_T.device
     schedule = schedule.to(device)
     x_t = standard_noise(torch.empty(*shape, device=device), generator) if x_T is None else x_T
     times = [round(schedule.T * i / steps) for i in range(steps, -1, -1)]  # T, ..., 0
     for now, then in pairwise(times):
         t = schedule.time(now, x_t)
-        x0_hat = _predict_x0(x_t, _evaluate(model, x_t, t), t, schedule, clip_x0)
+        x0_hat = _predict_x0(x_t, evaluate(model, x_t, t), t, schedule, clip_x0)
         yield Step(now, x_t, x0_hat)
         p = ddim_step(x0_hat, x_t, now, then, schedule, eta)
         x_t = p.sample(generator) if eta > 0 and then > 0 else p.mean
@@ -248,17 +253,17 @@ def sample(
     return deque(steps, maxlen=1).pop().x_t
 
 
-def _device_of(model: Model) -> torch.device:
+def device_of(model: Model) -> torch.device:
     parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
     return torch.device("cpu") if parameter is None else parameter.device
 
 
-def _evaluate(model: Model, x_t: Tensor, t: Tensor) -> Tensor:
+def evaluate(model: Model, x_t: Tensor, t: Tensor) -> Tensor:
     """model(x_t, t) without dropout; the mode that the caller set is put back."""
     if not (isinstance(model, nn.Module) and model.training):
-        return model(x_t, t)
+        return checks.answer(model(x_t, t), x_t)
     model.eval()
     try:
-        return model(x_t, t)
+        return checks.answer(model(x_t, t), x_t)
     finally:
         model.train()

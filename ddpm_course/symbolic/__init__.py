@@ -13,7 +13,7 @@ import difflib
 from dataclasses import replace
 from types import MappingProxyType
 
-from . import beyond, evaluation, forward, loss, marginal, reverse, training, trends, unet
+from . import beyond, evaluation, forward, loss, marginal, reverse, solvers, training, trends, unet
 from .claim import Claim, ClaimError
 
 __all__ = ["CLAIMS", "Claim", "ClaimError", "claim", "verify"]
@@ -21,7 +21,18 @@ __all__ = ["CLAIMS", "Claim", "ClaimError", "claim", "verify"]
 _ALL: dict[str, Claim] = {}
 CLAIMS = MappingProxyType(_ALL)  # by name, in the order of the book
 
-for _chapter in (trends, forward, marginal, reverse, loss, unet, training, evaluation, beyond):
+for _chapter in (
+    trends,
+    forward,
+    marginal,
+    reverse,
+    loss,
+    unet,
+    training,
+    evaluation,
+    beyond,
+    solvers,
+):
     for _claim in _chapter.CLAIMS:
         if _claim.name in _ALL:
             raise ValueError(f"two claims are named {_claim.name}.")

@@ -97,6 +97,12 @@ class snr(Sequence):
     tex = r"\mathrm{SNR}"
 
 
+class half_log_snr(Indexed):
+    """Half the logarithm of the signal-to-noise ratio: any real number."""
+
+    tex = r"\lambda"
+
+
 class Continuous(Notation):
     r"""\beta(s), the rate of noise when time is continuous."""
 
@@ -379,6 +385,9 @@ z = FreshNoise("z", real=True)
 v = RandomLetter("v", real=True)
 eps_hat = RandomLetter(r"\hat\epsilon", real=True)
 x0_guess = RandomLetter(r"\hat x_0", real=True)
+# The guess at the step that was visited before, and the one that looks ahead.
+x0_before = RandomLetter(r"\hat x_0'", real=True)
+x0_ahead = RandomLetter(r"\hat x_0^{\to}", real=True)
 v_hat = RandomLetter(r"\hat v", real=True)
 
 mu_1, mu_2 = Letter(r"\mu_1", real=True), Letter(r"\mu_2", real=True)

@@ -195,6 +195,8 @@ class Printer(LatexPrinter):
         _print_eps_at
     ) = _print_Indexed
 
+    _print_half_log_snr = _print_Indexed
+
     def _print_snr(self, e: nt.snr) -> str:
         return rf"{e.tex}({self._index(e.at)})"
 

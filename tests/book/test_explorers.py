@@ -16,7 +16,17 @@ PER_PAGE = {
     name: (HTML / name).read_text(encoding="utf8").count('class="explorer"') for name in PAGES
 }
 ON_PAGES = pytest.mark.parametrize("name", [name for name, n in PER_PAGE.items() if n] or ["none"])
-CHAPTERS = ("trends", "forward", "marginal", "reverse", "loss", "training", "evaluation", "beyond")
+CHAPTERS = (
+    "trends",
+    "forward",
+    "marginal",
+    "reverse",
+    "loss",
+    "training",
+    "evaluation",
+    "beyond",
+    "solvers",
+)
 
 
 def explorers(page: Page) -> list[Locator]:

@@ -1,0 +1,114 @@
+"""grade: a folder of submissions."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ddpm_course.cli.release import known_chapters
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The options of the command."""
+    parser = commands.add_parser(
+        "grade",
+        help="grade a folder of submissions",
+        description="Grade FOLDER/STUDENT/CHAPTER/CHAPTER.ipynb, each in a sandbox, and write "
+        "grades.csv, report.json, junit.xml and a page of feedback for each student.",
+        epilog="example: ddpm-course grade submitted --out report",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="holds a folder a student")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="REPORT", help="a folder; it must be new"
+    )
+    parser.add_argument(
+        "--released",
+        type=Path,
+        default=Path("exercises"),
+        help="the notebooks as given out: what is graded, and for how many points "
+        "(default: exercises)",
+    )
+    parser.add_argument(
+        "--chapters",
+        nargs="+",
+        default=[],
+        metavar="CHAPTER",
+        help="what counts (default: all that anyone handed in)",
+    )
+    parser.add_argument("--jobs", type=int, help="notebooks at a time (default: one a processor)")
+    parser.add_argument(
+        "--shard",
+        default="1/1",
+        metavar="K/N",
+        help="grade the K-th of N parts of the class, one a machine (default: 1/1)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=int,
+        default=20,
+        help="seconds of processor time for one answer (default: 20)",
+    )
+    parser.add_argument(
+        "--memory",
+        type=int,
+        default=1024,
+        help="MiB for one answer, beyond what the libraries take (default: 1024)",
+    )
+    parser.add_argument(
+        "--walls", action="store_true", help="refuse to grade where bubblewrap does not work"
+    )
+    parser.add_argument(
+        "--seed", help="a secret; the same one asks the same questions (default: a new one)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    import re
+    import secrets
+
+    if sys.platform == "win32":
+        raise ValueError("grade needs Linux, for what it may limit; on Windows, run it in WSL.")
+    from ddpm_course.grading.judge import grade
+    from ddpm_course.grading.report import write_report
+    from ddpm_course.grading.sandbox import Limits, has_bubblewrap
+
+    for name, least in (("jobs", 1), ("timeout", 2), ("memory", 64)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise ValueError(f"--{name} is {value}; give at least {least}.")
+    shard = re.fullmatch(r"(\d+)/(\d+)", options.shard)
+    if shard is None or not 1 <= int(shard[1]) <= int(shard[2]):
+        raise ValueError(f"--shard is {options.shard}; give K/N with K from 1 to N, as in 2/8.")
+    out = options.out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} exists already; name a new folder for the report.")
+    walls = has_bubblewrap()
+    if options.walls and not walls:
+        raise ValueError("bubblewrap does not work here; install it, or leave --walls out.")
+    if not walls:
+        print(
+            "ddpm-course: bubblewrap does not work here (on Debian and Ubuntu: apt install "
+            "bubblewrap). Time, memory, processes and the size of files are limited all the same; "
+            "but students' code can read what you can read, the solutions and other submissions "
+            "too, write where you can write, use the network, and stop the grading. Grade only "
+            "people you trust, or in a container of their own.",
+            file=sys.stderr,
+        )
+    seed = options.seed or secrets.token_hex(16)
+    submissions = grade(
+        options.folder,
+        options.released,
+        options.jobs or 0,
+        Limits(options.timeout, options.memory),
+        seed,
+        known_chapters(options.chapters),
+        (int(shard[1]), int(shard[2])),
+        hide=[out],
+        walls=walls,
+        progress=True,
+    )
+    write_report(submissions, out, seed)
+    students, notebooks = {s.student for s in submissions}, sum(s.handed_in for s in submissions)
+    print(f"{notebooks} notebooks of {len(students)} students; the report is in {out}")

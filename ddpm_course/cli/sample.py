@@ -1,0 +1,38 @@
+"""sample: images from a trained model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ddpm_course.cli.pictures import write_images
+from ddpm_course.cli.sampling import add_sampling, check_sampling, draw
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The options of the command."""
+    parser = commands.add_parser(
+        "sample",
+        help="draw images from a trained model",
+        description="Draw images from a trained model: with the ancestral sampler (T steps), or "
+        "with DDIM, which needs fewer.",
+        epilog="examples: ddpm-course sample digits --num 64 --out grid.png  |  "
+        "ddpm-course sample runs/digits --sampler ddim --steps 50 --out samples.npy",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("samples.png"),
+        help=".png: a grid to look at; .npy: float32, (N, C, H, W), in [-1, 1] "
+        "(default: samples.png)",
+    )
+    add_sampling(parser, num=64)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    from ddpm_course.checkpoint import load
+
+    check_sampling(options)
+    model, schedule = load(options.model)
+    write_images(options.out, lambda: draw(options, model, schedule))

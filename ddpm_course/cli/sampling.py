@@ -1,0 +1,91 @@
+"""What the commands that sample share: the options of the samplers, and the drawing."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ddpm_course.schedule import Schedule
+    from ddpm_course.unet import UNet
+
+
+def add_sampling(parser: argparse.ArgumentParser, num: int) -> None:
+    add = parser.add_argument
+    add("model", nargs="?", default="digits", help="a run folder, a file, or a shipped model")
+    add("--num", type=int, default=num, help=f"how many images (default: {num})")
+    add(
+        "--sampler",
+        choices=["ancestral", "ddim"],
+        default="ancestral",
+        help="(default: ancestral)",
+    )
+    add(
+        "--variance",
+        choices=["beta_tilde", "beta"],
+        help="of each step back, for ancestral (default: beta_tilde)",
+    )
+    add("--steps", type=int, help="for ddim (default: 50)")
+    add("--eta", type=float, help="fresh noise, 0 to 1, for ddim (default: 0)")
+    add("--batch-size", type=int, default=500, help="images drawn at once (default: 500)")
+    add("--seed", type=int, default=0, help="the same seed, the same images (default: 0)")
+    add("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    add(
+        "--precision",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="inside the network (default: float32)",
+    )
+    add("--compile", action="store_true", help="torch.compile, for many images (CUDA)")
+
+
+def check_sampling(options: argparse.Namespace) -> None:
+    from ddpm_course.trainer import pick_device
+
+    if options.num < 1:
+        raise ValueError(f"--num is {options.num}; ask for at least 1 image.")
+    if options.batch_size < 1:
+        raise ValueError(f"--batch-size is {options.batch_size}; draw at least 1 image at once.")
+    others = ("steps", "eta") if options.sampler == "ancestral" else ("variance",)
+    for name in others:
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name} does not belong to --sampler {options.sampler}; drop one.")
+    if options.compile and pick_device(options.device).type != "cuda":
+        raise ValueError(f"--compile needs a CUDA device, not {options.device}; leave it out.")
+    pick_device(options.device)
+
+
+def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor:
+    """(num, C, H, W) samples, as the options ask."""
+    import torch
+    from tqdm.auto import tqdm
+
+    from ddpm_course import reverse
+    from ddpm_course.trainer import pick_device
+    from ddpm_course.unet import Quick
+
+    channels, size = model.config.in_channels, model.config.size
+    device = pick_device(options.device)
+    layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+    model.to(device, memory_format=layout)  # type: ignore
+    network = Quick(model, options.precision, options.compile)
+    generator = torch.Generator().manual_seed(options.seed)
+    steps = options.steps if options.steps is not None else min(50, schedule.T)
+    starts = range(0, options.num, options.batch_size)
+    length = schedule.T if options.sampler == "ancestral" else steps
+    batches = []
+    with tqdm(total=len(starts) * length, desc="sampling", unit="step", disable=None) as bar:
+        for start in starts:
+            shape = (min(options.batch_size, options.num - start), channels, size, size)
+            if options.sampler == "ancestral":
+                variance: reverse.Variance = options.variance or "beta_tilde"
+                walk = reverse.ancestral(network, shape, schedule, variance, generator=generator)
+            else:
+                eta = options.eta or 0.0
+                walk = reverse.ddim(network, shape, schedule, steps, eta, generator=generator)
+            for step in walk:
+                bar.update(step.t > 0)
+            batches.append(step.x_t.cpu())
+    return torch.cat(batches)

@@ -1,0 +1,200 @@
+"""train: a U-Net in a run folder, new or gone on with."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ddpm_course.run import Run
+    from ddpm_course.schedule import Schedule
+    from ddpm_course.trainer import TrainConfig
+    from ddpm_course.unet import UNetConfig
+
+
+def _digits() -> tuple[UNetConfig, Schedule, TrainConfig]:
+    from ddpm_course.schedule import Schedule
+    from ddpm_course.trainer import TrainConfig
+    from ddpm_course.unet import UNetConfig
+
+    # So small an image needs few steps: 250 draw as well as 1000, in a quarter of the time.
+    return UNetConfig.digits(), Schedule.cosine(250), TrainConfig.digits()
+
+
+def _cifar10() -> tuple[UNetConfig, Schedule, TrainConfig]:
+    from ddpm_course.schedule import Schedule
+    from ddpm_course.trainer import TrainConfig
+    from ddpm_course.unet import UNetConfig
+
+    return UNetConfig.cifar10(), Schedule.linear(), TrainConfig.cifar10()
+
+
+_PRESETS = {"cifar10": _cifar10, "digits": _digits}  # each name is that of its data too
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The options of the command."""
+    parser = commands.add_parser(
+        "train",
+        help="train a U-Net in a run folder, or go on with a run",
+        description="Train a U-Net in a run folder. Stop it with Ctrl-C whenever you like: it "
+        "saves, and --resume goes on from there.",
+        epilog="examples: ddpm-course train --max-seconds 120 --out runs/digits  |  "
+        "ddpm-course train --preset cifar10 --out runs/cifar10  |  "
+        "ddpm-course train --data photos/ --size 16 --out runs/photos  |  "
+        "ddpm-course train --resume runs/photos  |  "
+        "accelerate launch -m ddpm_course.cli train --preset cifar10 --out runs/cifar10",
+    )
+    folder = parser.add_mutually_exclusive_group(required=True)
+    folder.add_argument("--out", type=Path, metavar="RUN", help="the run folder; it must be new")
+    folder.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run")
+    parser.add_argument(
+        "--preset",
+        choices=sorted(_PRESETS),
+        help="the network and how to train it (default: digits)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="digits, mnist, fashion_mnist, cifar10, hub:NAME, or a folder of images "
+        "(default: the preset's)",
+    )
+    parser.add_argument("--size", type=int, help="height and width of the images (the data's own)")
+    parser.add_argument("--channels", type=int, help="1 for grey, 3 for color (as the data are)")
+    parser.add_argument("--steps", type=int, help="stop after so many optimizer steps")
+    parser.add_argument("--max-seconds", type=float, help="stop after so much training time")
+    parser.add_argument("--batch-size", type=int, help="images a step, over all processes")
+    parser.add_argument("--learning-rate", type=float, help="Adam's, after the warm-up")
+    parser.add_argument("--dropout", type=float, help="probability inside the residual blocks")
+    parser.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="mirror images at random (default: for the data of the preset cifar10 alone)",
+    )
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], help="inside the network")
+    parser.add_argument("--compile", action="store_true", default=None, help="torch.compile (CUDA)")
+    parser.add_argument("--seed", type=int, help="everything random follows from it (default: 0)")
+    parser.add_argument("--device", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument(
+        "--save-every",
+        type=int,
+        default=1000,
+        help="steps between two checkpoints, each with a grid of samples (default: 1000)",
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="write for TensorBoard too")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    from tqdm.auto import tqdm
+
+    changes = {
+        name: value
+        for name in (
+            *("steps", "max_seconds", "batch_size", "learning_rate"),
+            *("flip", "precision", "compile", "seed", "device"),
+        )
+        if (value := getattr(options, name)) is not None
+    }
+    run = _resumed(options, changes) if options.resume else _new_run(options, changes)
+    trainer = run.trainer
+    quiet = trainer.rank > 0  # of several processes, one speaks
+    with tqdm(
+        total=trainer.config.steps,
+        initial=trainer.step,
+        desc="training",
+        unit="step",
+        disable=True if quiet else None,
+    ) as bar:
+        for metrics in run.steps():
+            bar.update()
+            if metrics.step % 20 == 0:
+                bar.set_postfix(loss=f"{metrics.loss:.4f}", seconds=f"{metrics.seconds:.0f}")
+    if quiet:
+        return 0
+    if run.stopped_by:
+        print(
+            f"stopped by {run.stopped_by} after step {trainer.step}; all is saved. "
+            f"To go on:  ddpm-course train --resume {run.path}",
+            file=sys.stderr,
+        )
+        return 128 + getattr(signal, run.stopped_by, signal.SIGTERM)
+    print(f"{trainer.step} steps in {trainer.seconds:.0f} s; the model is in {run.path}")
+    print(f"now draw from it:  ddpm-course sample {run.path} --out grid.png")
+    return 0
+
+
+def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
+    from dataclasses import replace
+
+    import torch
+
+    from ddpm_course import images
+    from ddpm_course.run import Run, check_new
+    from ddpm_course.trainer import Trainer, pick_device
+    from ddpm_course.unet import UNet
+
+    name = options.preset or "digits"
+    network, schedule, config = _PRESETS[name]()
+    if "max_seconds" in changes:
+        changes = {"steps": None} | changes
+    source = options.data or name
+    config = replace(config, flip=config.flip and source == name)
+    config = replace(config, **changes)
+    pick_device(config.device)  # what can be refused at once is refused before the data are read
+    check_new(options.out)
+    data = images.load(source, options.size, options.channels)
+    network = replace(network, size=data.shape[-1], in_channels=data.shape[1])
+    if options.dropout is not None:
+        network = replace(network, dropout=options.dropout)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(config.seed)  # the network's first weights
+        model = UNet(network)
+    trainer = Trainer(model, schedule, data, config)
+    return Run(
+        trainer,
+        options.out,
+        images.settled(source),
+        save_every=options.save_every,
+        tensorboard=options.tensorboard,
+    )
+
+
+def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
+    from dataclasses import asdict
+
+    from ddpm_course import images
+    from ddpm_course.run import Run, read_config
+
+    about = read_config(options.resume)
+    try:
+        network, source = about["unet"], options.data or about["source"]
+        size, channels = network["size"], network["in_channels"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{options.resume} holds no run; give the folder of one.") from error
+    fixed = {"size": size, "channels": channels, "dropout": network["dropout"]}
+    if options.preset is not None:
+        wanted = asdict(_PRESETS[options.preset]()[0]) | fixed
+        if json.loads(json.dumps(wanted)) != network:
+            raise ValueError(
+                f"the run in {options.resume} has another architecture than the preset "
+                f"{options.preset}; leave --preset out to go on with it, or start a new run."
+            )
+    for name, value in fixed.items():
+        if getattr(options, name) not in (None, value):
+            raise ValueError(
+                f"the run in {options.resume} has --{name} {value}; leave --{name} out to go on "
+                "with it, or start a new run."
+            )
+    data = images.load(source, size, channels)
+    return Run.resume(
+        options.resume,
+        data,
+        save_every=options.save_every,
+        tensorboard=options.tensorboard,
+        **changes,
+    )

@@ -1,0 +1,177 @@
+"""The claims of the chapter on samplers that need few calls of the network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+from sympy.core.parameters import evaluate
+
+from .beyond import noise
+from .claim import ALGEBRA, DEFINITION, LOGARITHMS, Check, Claim, Step
+from .notation import (
+    alpha_bar,
+    as_written,
+    eps,
+    eps_hat,
+    exp,
+    half,
+    half_log_snr,
+    log,
+    s,
+    snr,
+    sqrt,
+    t,
+    x,
+    x0_ahead,
+    x0_before,
+    x0_guess,
+)
+
+r = sp.Symbol("r", integer=True, positive=True)  # the step that was visited before t
+
+
+def _middle(claim: Claim) -> Any:
+    """A guess that is a straight line in λ is met in the middle of the jump; a guess that stays
+    is kept."""
+    with evaluate(True):
+        a, b = sp.symbols("a b", real=True)
+        line = {
+            x0_guess: a + b * half_log_snr(t),
+            x0_before: a + b * half_log_snr(r),
+        }
+        wanted = a + b * (half_log_snr(t) + half_log_snr(s)) / 2
+        return sp.simplify(claim.rhs.doit().xreplace(line) - wanted)
+
+
+with as_written():
+    CLAIMS = [
+        Claim(
+            "solvers.half-log-snr",
+            half_log_snr(t),
+            (
+                Step(half * log(snr(t)), "half a logarithm", DEFINITION),
+                Step(
+                    half * log(alpha_bar(t) / (1 - alpha_bar(t))),
+                    "the signal-to-noise ratio",
+                    LOGARITHMS,
+                    ("marginal.snr",),
+                ),
+            ),
+        ),
+        Claim(
+            "solvers.jump",
+            x(s),
+            (
+                Step(
+                    sqrt(alpha_bar(s)) * x0_guess + sqrt(1 - alpha_bar(s)) * eps_hat,
+                    "DDIM without fresh noise, $\\sigma = 0$",
+                    ALGEBRA,
+                    (("beyond.ddim", {noise: sp.S.Zero}),),
+                ),
+                Step(
+                    sqrt(alpha_bar(s)) * x0_guess
+                    + sqrt(1 - alpha_bar(s))
+                    * ((x(t) - sqrt(alpha_bar(t)) * x0_guess) / sqrt(1 - alpha_bar(t))),
+                    "the noise that leads from $\\hat x_0$ to $x_t$",
+                    ALGEBRA,
+                    (("marginal.eps-from-x0", {x(0): x0_guess, eps: eps_hat}),),
+                ),
+                Step(
+                    sqrt(1 - alpha_bar(s)) / sqrt(1 - alpha_bar(t)) * x(t)
+                    + (
+                        sqrt(alpha_bar(s))
+                        - sqrt(1 - alpha_bar(s)) * sqrt(alpha_bar(t)) / sqrt(1 - alpha_bar(t))
+                    )
+                    * x0_guess,
+                    "what stands before $x_t$, and what stands before $\\hat x_0$",
+                ),
+                Step(
+                    sqrt(1 - alpha_bar(s)) / sqrt(1 - alpha_bar(t)) * x(t)
+                    + sqrt(alpha_bar(s)) * (1 - sqrt(snr(t) / snr(s))) * x0_guess,
+                    "take $\\sqrt{\\bar\\alpha_s}$ out: what is left is a root of two ratios",
+                    ALGEBRA,
+                    ("marginal.snr", ("marginal.snr", {t: s})),
+                ),
+            ),
+        ),
+        Claim(
+            "solvers.euler",
+            x(s) / sqrt(1 - alpha_bar(s)) - x(t) / sqrt(1 - alpha_bar(t)),
+            (
+                Step(
+                    (sqrt(alpha_bar(s)) * x0_guess + sqrt(1 - alpha_bar(s)) * eps_hat)
+                    / sqrt(1 - alpha_bar(s))
+                    - x(t) / sqrt(1 - alpha_bar(t)),
+                    "DDIM without fresh noise, $\\sigma = 0$",
+                    ALGEBRA,
+                    (("beyond.ddim", {noise: sp.S.Zero}),),
+                ),
+                Step(
+                    sqrt(alpha_bar(s)) / sqrt(1 - alpha_bar(s)) * x0_guess
+                    + eps_hat
+                    - x(t) / sqrt(1 - alpha_bar(t)),
+                    "divide each term",
+                ),
+                Step(
+                    sqrt(alpha_bar(s)) / sqrt(1 - alpha_bar(s)) * x0_guess
+                    + (x(t) - sqrt(alpha_bar(t)) * x0_guess) / sqrt(1 - alpha_bar(t))
+                    - x(t) / sqrt(1 - alpha_bar(t)),
+                    "the noise that leads from $\\hat x_0$ to $x_t$",
+                    ALGEBRA,
+                    (("marginal.eps-from-x0", {x(0): x0_guess, eps: eps_hat}),),
+                ),
+                Step(
+                    sqrt(alpha_bar(s)) / sqrt(1 - alpha_bar(s)) * x0_guess
+                    - sqrt(alpha_bar(t)) / sqrt(1 - alpha_bar(t)) * x0_guess,
+                    "$x_t$ drops out",
+                ),
+                Step(
+                    (sqrt(snr(s)) - sqrt(snr(t))) * x0_guess,
+                    "each ratio is the root of a signal-to-noise ratio",
+                    ALGEBRA,
+                    ("marginal.snr", ("marginal.snr", {t: s})),
+                ),
+            ),
+        ),
+        Claim(
+            "solvers.ratio",
+            exp(-(half_log_snr(s) - half_log_snr(t))),
+            (
+                Step(
+                    exp(half * log(snr(t)) - half * log(snr(s))),
+                    "$\\lambda$ is half a logarithm",
+                    ALGEBRA,
+                    (
+                        "solvers.half-log-snr",
+                        ("solvers.half-log-snr", {t: s}),
+                        "marginal.snr",
+                        ("marginal.snr", {t: s}),
+                    ),
+                ),
+                Step(
+                    sqrt(snr(t) / snr(s)),
+                    "half a logarithm is the logarithm of a root",
+                    ALGEBRA,
+                    ("marginal.snr", ("marginal.snr", {t: s})),
+                ),
+            ),
+        ),
+        Claim(
+            "solvers.line",
+            x0_ahead,
+            (
+                Step(
+                    x0_guess
+                    + (half_log_snr(s) - half_log_snr(t))
+                    / (2 * (half_log_snr(t) - half_log_snr(r)))
+                    * (x0_guess - x0_before),
+                    "the line through the last two guesses, read in the middle of the jump",
+                    DEFINITION,
+                ),
+            ),
+            checks=(Check("a guess that is a line in $\\lambda$ is met in the middle", _middle),),
+        ),
+    ]
+
+__all__ = ["CLAIMS"]
