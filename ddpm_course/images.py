@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-__all__ = ["NAMED", "load"]
+__all__ = ["NAMED", "load", "settled"]
 
 # name: (where it is on the Hub, its size)
 NAMED = {
@@ -92,6 +92,12 @@ def load(
     return images
 
 
+def settled(source: str) -> str:
+    """The same source, as it is named from any other folder: one on the disk becomes absolute."""
+    named = source == "digits" or source in NAMED or source.startswith("hub:")
+    return source if named else str(Path(source).resolve())
+
+
 def _from_file(file: Path, size: int | None, channels: int | None) -> Tensor:
     import numpy as np
 
@@ -125,7 +131,7 @@ def _files(folder: Path) -> tuple[list[Path], str]:
         is_folder = False
     if not is_folder:
         raise ValueError(
-            f"{folder} is no folder of images; give one, a .npy file, or digits, "
+            f"{folder} is no folder of images; give one with --data, a .npy file, or digits, "
             f"{', '.join(NAMED)} or hub:NAME."
         )
     files, others, seen = [], Counter[str](), set()

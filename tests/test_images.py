@@ -90,7 +90,10 @@ def test_a_set_from_the_hub(tmp_path, monkeypatch):
         (("digits", 8, 3), "the digits are 8x8 and gray"),
         (("digits", 0), "size is 0"),
         (("digits", None, 2), "channels is 2; choose 1"),
-        (("nowhere",), "nowhere is no folder of images; give one, a .npy file, or digits"),
+        (
+            ("nowhere",),
+            "nowhere is no folder of images; give one with --data, a .npy file, or digits",
+        ),
     ],
 )
 def test_what_cannot_be_asked(arguments, sentence):
