@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from ddpm_course import checks
 from ddpm_course.gaussian import Gaussian
 from ddpm_course.schedule import Schedule
 
@@ -26,6 +27,7 @@ def step(x_prev: Tensor, t: int | Tensor, schedule: Schedule) -> Gaussian:
     Raises:
         ValueError: t is outside 1..T, or of the wrong shape or dtype.
     """
+    checks.floating(x_prev=x_prev)
     t = schedule.time(t, x_prev)
     beta = schedule.at(schedule.beta, t, x_prev)
     return Gaussian(mean=(1 - beta).sqrt() * x_prev, var=beta)
@@ -42,6 +44,7 @@ def trajectory(
     Yields:
         T + 1 tensors of x_0's shape: item t of the walk is x_t, and item 0 is x_0 itself.
     """
+    checks.floating(x_0=x_0)
     x_t = x_0
     yield x_t
     for t in range(1, schedule.T + 1):

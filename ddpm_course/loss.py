@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ddpm_course import checks
 from ddpm_course.gaussian import Gaussian
 from ddpm_course.marginal import given_x0
 from ddpm_course.marginal import sample as sample_x_t
@@ -49,7 +50,7 @@ def epsilon_loss(
         t = uniform_t(len(x_0), schedule, generator)
     t = schedule.time(t, x_0)
     x_t, eps = sample_x_t(x_0, t, schedule, eps, generator)
-    return ((eps - model(x_t, t)) ** 2).mean()
+    return ((eps - checks.answer(model(x_t, t), x_t)) ** 2).mean()
 
 
 class Bits(NamedTuple):
@@ -84,6 +85,9 @@ def bits_per_dim(
     Returns:
         ``Bits``, averaged over the batch, on x_0's device.
     """
+    checks.floating(x_0=x_0)
+    if x_0.ndim == 4:
+        checks.in_range(x_0, "x_0")
     schedule = schedule.to(x_0.device)
     standard = Gaussian(torch.zeros_like(x_0), torch.ones_like(x_0))
     q = given_x0(x_0, schedule.T, schedule)
@@ -118,6 +122,9 @@ def discretized_log_prob(x: Tensor, p: Gaussian, levels: int) -> Tensor:
     Returns:
         Log-probabilities in nats, of x's shape.
     """
+    checks.agree(x=x, mean=p.mean)
+    if levels < 2:
+        raise ValueError(f"levels is {levels}; a grid from -1 to 1 has at least 2.")
     half = 1 / (levels - 1)
     scale = p.var.sqrt()
     upper = torch.where(x > 1 - half, math.inf, (x + half - p.mean) / scale)

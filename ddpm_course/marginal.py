@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ddpm_course import checks
 from ddpm_course.gaussian import Gaussian, standard_noise
 from ddpm_course.schedule import Schedule
 
@@ -22,8 +23,9 @@ def given_x0(x_0: Tensor, t: int | Tensor, schedule: Schedule) -> Gaussian:
         The distribution of x_t: a mean of x_0's shape, a variance of shape (B, 1, ..., 1).
 
     Raises:
-        ValueError: t is outside 1..T, or of the wrong shape or dtype.
+        ValueError: t is outside 1..T, or of the wrong shape or dtype; x_0 is not floating point.
     """
+    checks.floating(x_0=x_0)
     t = schedule.time(t, x_0)
     return Gaussian(
         mean=schedule.at(schedule.alpha_bar.sqrt(), t, x_0) * x_0,
@@ -51,10 +53,8 @@ def sample(
     q = given_x0(x_0, t, schedule)
     if eps is None:
         eps = standard_noise(x_0, generator)
-    elif eps.shape != x_0.shape:
-        raise ValueError(
-            f"eps has shape {tuple(eps.shape)}, x_0 {tuple(x_0.shape)}; they must agree."
-        )
+    else:
+        checks.agree(eps=eps, x_0=x_0)
     return q.mean + q.var.sqrt() * eps, eps
 
 
@@ -67,6 +67,7 @@ def predict_x0(x_t: Tensor, eps: Tensor, t: int | Tensor, schedule: Schedule) ->
         x_t, eps: (B, ...) the noised data, and the noise in it (true or predicted).
         t: an int, or (B,) integers, in 1..T.
     """
+    checks.agree(eps=eps, x_t=x_t)
     t = schedule.time(t, x_t)
     noise = schedule.at((1 - schedule.alpha_bar).sqrt(), t, x_t)
     return (x_t - noise * eps) / schedule.at(schedule.alpha_bar.sqrt(), t, x_t)
@@ -79,6 +80,7 @@ def predict_eps(x_t: Tensor, x_0: Tensor, t: int | Tensor, schedule: Schedule) -
         x_t, x_0: (B, ...) the noised and the clean data (true or predicted).
         t: an int, or (B,) integers, in 1..T.
     """
+    checks.agree(x_0=x_0, x_t=x_t)
     t = schedule.time(t, x_t)
     signal = schedule.at(schedule.alpha_bar.sqrt(), t, x_t)
     return (x_t - signal * x_0) / schedule.at((1 - schedule.alpha_bar).sqrt(), t, x_t)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from ddpm_course import checks
 from ddpm_course.data import digit_labels, digits
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ __all__ = [
 ]
 
 
+_CHUNK = 4096  # how many items are held in float64 at once
+
+
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """The Fréchet distance between the Gaussians with the moments of ``a`` and of ``b``.
 
@@ -34,30 +39,79 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     compare only sets of the same size.
 
     Args:
-        a, b: (N, ...) and (M, ...) with the same number of coordinates; N, M >= 2.
+        a, b: (N, ...) and (M, ...) with the same shape of an item; N, M >= 2. Pictures are in
+            [-1, 1], or uint8.
+
+    Raises:
+        ValueError: the items have other shapes, a set has fewer than 2, or a value is not finite.
     """
-    x, y = a.flatten(1).double(), b.flatten(1).double()
-    if x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
-        raise ValueError(
-            f"the sets have shapes {tuple(a.shape)} and {tuple(b.shape)}; give at least two "
-            "samples each, with the same number of coordinates."
-        )
-    cov_x, cov_y = torch.cov(x.T), torch.cov(y.T)
-    # tr (Σ_a Σ_b)^½ is the sum of the square roots of the eigenvalues of Σ_a^½ Σ_b Σ_a^½.
-    values, vectors = torch.linalg.eigh(torch.atleast_2d(cov_x))
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ torch.atleast_2d(cov_y) @ root).clamp(min=0).sqrt().sum()
-    mean = ((x.mean(0) - y.mean(0)) ** 2).sum()
-    trace = torch.atleast_2d(cov_x).trace() + torch.atleast_2d(cov_y).trace()
-    return float(mean + trace - 2 * cross)
+    _comparable(a, b, least=2)
+    mean_a, root_a = _mean_and_root(a)
+    mean_b, root_b = _mean_and_root(b)
+    # With Σ_a = AᵀA and Σ_b = BᵀB, tr (Σ_a Σ_b)^½ is the sum of the singular values of A Bᵀ. A
+    # and B have a row for each sample or for each coordinate, whichever are fewer.
+    cross = torch.linalg.svdvals(root_a @ root_b.T).sum()
+    mean = ((mean_a - mean_b) ** 2).sum()
+    return float(mean + (root_a**2).sum() + (root_b**2).sum() - 2 * cross)
+
+
+def _mean_and_root(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean (D,), and A (min(N, D), D) with AᵀA = Σ, in float64."""
+    size, count = x[0].numel(), len(x)
+    chunks = [_rows(chunk) for chunk in x.split(_CHUNK)] if count <= size else None
+    if chunks is not None:
+        rows = torch.cat(chunks)
+        mean = rows.mean(0)
+        return mean, (rows - mean) / math.sqrt(count - 1)
+    mean = sum((_rows(chunk).sum(0) for chunk in x.split(_CHUNK)), torch.zeros(())) / count
+    cov = torch.zeros(size, size, dtype=torch.float64)
+    for chunk in x.split(_CHUNK):
+        rows = _rows(chunk) - mean
+        cov.addmm_(rows.T, rows, alpha=1 / (count - 1))
+    values, vectors = torch.linalg.eigh(cov)
+    return mean, values.clamp(min=0).sqrt()[:, None] * vectors.T
 
 
 def nearest_distance(samples: Tensor, reference: Tensor) -> Tensor:
     """(N,) the Euclidean distance of each sample to the nearest item of ``reference``.
 
     A model that has learned its training images by heart has distances near 0.
+
+    Args:
+        samples, reference: (N, ...) and (M, ...) with the same shape of an item; pictures are in
+            [-1, 1], or uint8.
+
+    Raises:
+        ValueError: the items have other shapes, a set is empty, or a value is not finite.
     """
-    return torch.cdist(samples.flatten(1).double(), reference.flatten(1).double()).amin(dim=1)
+    _comparable(samples, reference, least=1)
+    nearest = torch.full((len(samples),), math.inf, dtype=torch.float64)
+    for there in reference.split(_CHUNK):  # all pairs at once would take N·M numbers
+        rows = _rows(there)
+        for here, found in zip(samples.split(_CHUNK), nearest.split(_CHUNK), strict=True):
+            torch.minimum(found, torch.cdist(_rows(here), rows).amin(dim=1), out=found)
+    return nearest
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(N, D) float64, on the CPU."""
+    rows = checks.pictures(x).detach().cpu().double().flatten(1)
+    if not rows.isfinite().all():
+        raise ValueError("a set holds values that are not finite; find out where they come from.")
+    return rows
+
+
+def _comparable(a: Tensor, b: Tensor, least: int) -> None:
+    if a.ndim < 2 or a.shape[1:] != b.shape[1:] or min(len(a), len(b)) < least:
+        few = {1: "one sample", 2: "two samples"}[least]
+        raise ValueError(
+            f"the sets have shapes {tuple(a.shape)} and {tuple(b.shape)}; give at least {few} "
+            "each, (N, ...), with the same number of coordinates in the same shape."
+        )
+    for name, x in (("the first set", a), ("the second set", b)):
+        checks.pictures(x[:0], name)  # its type
+        if x.ndim >= 3 and x.is_floating_point():
+            checks.in_range(x, name)
 
 
 def inception() -> FrechetInceptionDistance:
@@ -83,13 +137,14 @@ def inception_fid(samples: Tensor, reference: Tensor, network: FrechetInceptionD
     Published figures use 50,000 samples against the whole training set; with fewer it is larger.
 
     Args:
-        samples, reference: (N, C, H, W) and (M, C, H, W) in [-1, 1], C = 1 or 3.
+        samples, reference: (N, C, H, W) and (M, C, H, W) in [-1, 1] or uint8, C = 1 or 3.
         network: from ``inception()``.
     """
+    _comparable(samples, reference, least=2)
     network.reset()
     for images, real in ((samples, False), (reference, True)):
         for batch in images.split(100):
-            color = batch.expand(-1, 3, -1, -1)
+            color = checks.pictures(batch).expand(-1, 3, -1, -1)
             network.update((color.clamp(-1, 1) + 1) / 2, real=real)
     return float(network.compute())
 
@@ -118,7 +173,9 @@ def digit_report(samples: Tensor) -> DigitReport:
 def digit_probability(samples: Tensor) -> Tensor:
     """(N, 10) float64: how likely each digit is for images (N, 1, 8, 8), by the classifier of
     ``digit_report``; every row sums to 1."""
-    return torch.as_tensor(_digit_classifier().predict_proba(samples.flatten(1).double().numpy()))
+    if samples.shape[1:] != (1, 8, 8) or len(samples) == 0:
+        raise ValueError(f"samples has shape {tuple(samples.shape)}; give digits, (N, 1, 8, 8).")
+    return torch.as_tensor(_digit_classifier().predict_proba(_rows(samples).numpy()))
 
 
 @cache

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ddpm_course import checks
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -56,7 +58,7 @@ def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
     """Lay images out in rows.
 
     Args:
-        images: (N, C, H, W) in [-1, 1], with C = 1 or 3; values outside are clipped.
+        images: (N, C, H, W) in [-1, 1], with C = 1 or 3, values outside are clipped; or uint8.
         columns: images a row; about a square when left out.
 
     Returns:
@@ -66,6 +68,9 @@ def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
         raise ValueError(
             f"images has shape {tuple(images.shape)}; give (N, C, H, W) with C = 1 or 3, N >= 1."
         )
+    images = checks.pictures(images)
+    if columns is not None and columns < 1:
+        raise ValueError(f"columns is {columns}; a row needs at least 1 image.")
     count, channels, height, width = images.shape
     columns = min(columns or math.ceil(math.sqrt(count)), count)
     rows = math.ceil(count / columns)
@@ -95,7 +100,7 @@ def show_images(
     """Draw images: one (N, C, H, W) batch as a grid, or a sequence of batches as one row each.
 
     Args:
-        rows: images in [-1, 1].
+        rows: images in [-1, 1], or uint8.
         row_titles: words at the left of each row (with a sequence of batches).
         column_titles: words above each column (with a sequence of batches).
         columns: images a row, for one batch.
@@ -109,6 +114,7 @@ def show_images(
         axes.imshow(grid.squeeze(-1).numpy(), vmin=0, vmax=1)
         axes.set_axis_off()
         return figure
+    rows = [checks.pictures(row, f"row {r}") for r, row in enumerate(rows)]
     count = max(len(row) for row in rows)
     side = 7.0 / count
     figure, grid_of_axes = plt.subplots(
@@ -145,6 +151,10 @@ def show_clouds(
     """
     import matplotlib.pyplot as plt
 
+    for i, cloud in enumerate(clouds):
+        checks.floating(**{f"cloud {i}": cloud})
+        if cloud.ndim != 2 or cloud.shape[1] != 2:
+            raise ValueError(f"cloud {i} has shape {tuple(cloud.shape)}; give points, (n, 2).")
     columns = min(columns or len(clouds), len(clouds))
     rows = math.ceil(len(clouds) / columns)
     side = 7.0 / columns

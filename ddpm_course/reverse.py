@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ddpm_course import checks
 from ddpm_course.gaussian import Gaussian, standard_noise
 from ddpm_course.marginal import predict_eps, predict_x0
 from ddpm_course.schedule import Schedule
@@ -56,6 +57,7 @@ def posterior(x_0: Tensor, x_t: Tensor, t: int | Tensor, schedule: Schedule) -> 
     Raises:
         ValueError: t is outside 1..T, or of the wrong shape or dtype.
     """
+    checks.agree(x_0=x_0, x_t=x_t)
     t = schedule.time(t, x_t)
     beta = schedule.at(schedule.beta, t, x_t)
     alpha = schedule.at(schedule.alpha, t, x_t)
@@ -95,7 +97,7 @@ def transition(
         ValueError: an unknown variance; t is outside 1..T, or of the wrong shape or dtype.
     """
     t = schedule.time(t, x_t)
-    x0_hat = _predict_x0(x_t, eps_hat, t, schedule, clip_x0)
+    x0_hat = _predict_x0(x_t, checks.answer(eps_hat, x_t), t, schedule, clip_x0)
     return _step_back(x0_hat, x_t, t, schedule, variance)
 
 
@@ -138,6 +140,7 @@ def ancestral(
         T + 1 steps: Step(T, x_T, x0_hat), ..., Step(1, x_1, x0_hat), and last Step(0, x_0, x_0).
         No noise is added on the way from x_1 to x_0.
     """
+    shape = checks.sizes(shape, x_T)
     device = device_of(model) if x_T is None else x_T.device
     schedule = schedule.to(device)
     x_t = standard_noise(torch.empty(*shape, device=device), generator) if x_T is None else x_T
@@ -171,6 +174,7 @@ def ddim_step(
     Raises:
         ValueError: t and s are not in that order and range, or eta is outside [0, 1].
     """
+    checks.agree(x0_hat=x0_hat, x_t=x_t)
     if not 0 <= s < t <= schedule.T:
         raise ValueError(f"t is {t} and s is {s}; a step back needs {schedule.T} >= t > s >= 0.")
     if not 0 <= eta <= 1:
@@ -210,6 +214,7 @@ def ddim(
     """
     if not 1 <= steps <= schedule.T:
         raise ValueError(f"steps is {steps}; this schedule allows 1 to {schedule.T}.")
+    shape = checks.sizes(shape, x_T)
     device = device_of(model) if x_T is None else x_T.device
     schedule = schedule.to(device)
     x_t = standard_noise(torch.empty(*shape, device=device), generator) if x_T is None else x_T
@@ -256,9 +261,9 @@ def device_of(model: Model) -> torch.device:
 def evaluate(model: Model, x_t: Tensor, t: Tensor) -> Tensor:
     """model(x_t, t) without dropout; the mode that the caller set is put back."""
     if not (isinstance(model, nn.Module) and model.training):
-        return model(x_t, t)
+        return checks.answer(model(x_t, t), x_t)
     model.eval()
     try:
-        return model(x_t, t)
+        return checks.answer(model(x_t, t), x_t)
     finally:
         model.train()

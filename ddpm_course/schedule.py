@@ -14,6 +14,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ddpm_course import checks
+
 __all__ = ["Schedule"]
 
 
@@ -138,6 +140,7 @@ class Schedule:
         Returns:
             (B, 1, ..., 1) in ``like``'s dtype, so that it broadcasts over all but the batch axis.
         """
+        checks.floating(x=like)  # √ᾱ_t as a whole number would be 0
         t = self._steps(t, like, first=0)
         table = values.to(like.dtype).to(like.device)
         return table[t].view(-1, *[1] * (like.ndim - 1))

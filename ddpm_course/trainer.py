@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ddpm_course import checks
 from ddpm_course.checkpoint import load_weights, select
 from ddpm_course.loss import epsilon_loss, uniform_t
 from ddpm_course.schedule import Schedule
@@ -320,6 +321,8 @@ def _check(data: Tensor, config: TrainConfig, device: torch.device) -> None:
         )
     if data.dtype not in (torch.float32, torch.uint8):
         raise ValueError(f"data has dtype {data.dtype}; give float32 in [-1, 1], or uint8 images.")
+    if data.ndim == 4 and data.is_floating_point():
+        checks.in_range(data, "data")
     if data.ndim != 4 and (config.flip or data.dtype == torch.uint8):
         raise ValueError(
             f"data has shape {tuple(data.shape)}; flip and uint8 are for images (N, C, H, W)."
@@ -334,7 +337,11 @@ def pick_device(name: str) -> torch.device:
     Raises:
         ValueError: this machine has no such device.
     """
-    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
+    here = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
     if name == "auto":
         name = next(device for device in ("cuda", "mps", "cpu") if here[device])
     kind, _, index = name.partition(":")

@@ -8,7 +8,6 @@ throw-away folder. Elsewhere there are the limits on time, memory, processes and
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import pickle
@@ -149,7 +148,11 @@ class Room:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
-            with contextlib.suppress(AttributeError, OSError):  # Linux; a user may have so many
+            with contextlib.suppress(
+                ImportError, AttributeError, OSError
+            ):  # Linux; and not too many
+                import fcntl
+
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, LONGEST_PIPE)
         _, words = self._talk(b"", PATIENCE)
         self.seconds += words.get("cpu", 0.0)

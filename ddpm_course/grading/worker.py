@@ -19,7 +19,6 @@ import gc
 import json
 import os
 import pickle
-import resource
 import select
 import shutil
 import signal
@@ -32,6 +31,9 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+with contextlib.suppress(ImportError):
+    import resource  # Windows has none; there this module is read, and no room opened
 
 HEADER = struct.Struct("<dQ")  # the patience with a fork in seconds, and its request's length
 LARGEST_ANSWER = 1 << 21  # numbers; no task asks for nearly so many

@@ -2,8 +2,9 @@ r"""A claim: an equation with its derivation, each step with its reason, and the
 
     >>> from ddpm_course.symbolic import claim
     >>> variance = claim("marginal.variance")
-    >>> variance.verify()           # raises ClaimError, naming the first step that does not follow
-    >>> print(variance.latex())     # \operatorname{Var}[x_t \mid x_0] = 1 - \bar\alpha_t
+    >>> variance.verify()  # raises ClaimError, naming the first step that does not follow
+    >>> print(variance.latex())
+    \operatorname{Var}[x_t \mid x_0] = 1 - \bar\alpha_t
 
 The LaTeX comes from the objects that are proved: there is no second copy to go wrong.
 """

@@ -1,0 +1,107 @@
+"""What every function asks of the tensors that it is given: one rule, wherever they come in.
+
+Tensors that must agree have one shape, because torch would stretch the smaller one and go on.
+Numbers to compute with are floating point, because √ᾱ_t is 0 as a whole number. Pictures are
+floating point in [-1, 1], or uint8 in 0..255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["agree", "answer", "floating", "in_range", "pictures", "seed", "sizes"]
+
+
+def floating(**tensors: Tensor) -> None:
+    """Raise a ValueError if one of the tensors cannot be computed with."""
+    for name, x in tensors.items():
+        if not isinstance(x, Tensor):
+            raise ValueError(f"{name} is a {type(x).__name__}; give a tensor.")
+        if not x.is_floating_point():
+            raise ValueError(
+                f"{name} has dtype {x.dtype}; give floating point numbers: x.float(), or for "
+                "uint8 images x / 127.5 - 1."
+            )
+
+
+def agree(**tensors: Tensor) -> None:
+    """Raise a ValueError if the tensors are not all floating point, or not all of one shape."""
+    floating(**tensors)
+    (first, a), *others = tensors.items()
+    for name, b in others:
+        if a.shape != b.shape:
+            raise ValueError(
+                f"{first} has shape {tuple(a.shape)}, {name} {tuple(b.shape)}; they must agree."
+            )
+
+
+def answer(eps_hat: Tensor, x_t: Tensor) -> Tensor:
+    """The network's answer, when it has the shape of what it was given.
+
+    Raises:
+        ValueError: it has another shape, or is no tensor of floating point numbers.
+    """
+    if not isinstance(eps_hat, Tensor) or not eps_hat.is_floating_point():
+        kind = eps_hat.dtype if isinstance(eps_hat, Tensor) else type(eps_hat).__name__
+        raise ValueError(f"the network answers with a {kind}; it must give a float tensor, ε̂.")
+    if eps_hat.shape != x_t.shape:
+        raise ValueError(
+            f"the network answers with shape {tuple(eps_hat.shape)} to x_t of shape "
+            f"{tuple(x_t.shape)}; they must agree: it predicts one number of noise for each of x_t."
+        )
+    return eps_hat
+
+
+def in_range(images: Tensor, name: str = "images") -> None:
+    """Raise a ValueError for pictures in floating point that run over 0..255, not -1..1."""
+    if images.numel() and images.amin() >= 0 and images.amax() > 2:
+        raise ValueError(
+            f"{name} has values from {images.amin().item():g} to {images.amax().item():g}; give "
+            "floating point pictures in [-1, 1] (x / 127.5 - 1), or uint8 in 0..255."
+        )
+
+
+def pictures(images: Tensor, name: str = "images") -> Tensor:
+    """Pictures (N, C, H, W) in [-1, 1]: uint8 is taken as 0..255, floating point as it is.
+
+    Raises:
+        ValueError: they are of another type, or run over 0..255 in floating point.
+    """
+    if isinstance(images, Tensor) and images.dtype == torch.uint8:
+        return images / 127.5 - 1
+    floating(**{name: images})
+    if images.ndim >= 3:
+        in_range(images, name)
+    return images
+
+
+def sizes(shape: Sequence[int], x_T: Tensor | None = None) -> tuple[int, ...]:
+    """The shape of a batch of samples; where ``x_T`` is given it must have it.
+
+    Raises:
+        ValueError: it is no sequence of whole numbers of at least 1, or x_T has another.
+    """
+    shape = tuple(shape)
+    if not shape or not all(isinstance(n, int) and n >= 1 for n in shape):
+        raise ValueError(f"shape is {shape}; give (B, ...) in whole numbers of at least 1.")
+    if x_T is not None:
+        floating(x_T=x_T)
+        if tuple(x_T.shape) != shape:
+            raise ValueError(
+                f"x_T has shape {tuple(x_T.shape)}, shape is {shape}; they must agree."
+            )
+    return shape
+
+
+def seed(value: int, name: str = "seed") -> int:
+    """A seed for torch, where it is one.
+
+    Raises:
+        ValueError: it is outside 0..2^63 - 1.
+    """
+    if not 0 <= value < 2**63:
+        raise ValueError(f"{name} is {value}; choose a whole number from 0 to 2^63 - 1.")
+    return value

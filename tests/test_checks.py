@@ -1,0 +1,154 @@
+"""The one rule for tensors, at every door that takes some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from ddpm_course import Schedule, checks, forward, loss, marginal, metrics, plots, reverse
+from ddpm_course.gaussian import Gaussian
+
+S = Schedule.linear(10, 1e-2, 0.4)
+Door = Callable[[Tensor, Tensor], object]
+
+
+def model_that_says(answer: object) -> reverse.Model:
+    return lambda x_t, t: answer  # type: ignore[return-value, misc]
+
+
+# Doors for two tensors that must agree: (x (B, ...), its counterpart).
+PAIRS: dict[str, Door] = {
+    "marginal.sample": lambda x, y: marginal.sample(x, 3, S, eps=y),
+    "marginal.predict_x0": lambda x, y: marginal.predict_x0(x, y, 3, S),
+    "marginal.predict_eps": lambda x, y: marginal.predict_eps(x, y, 3, S),
+    "reverse.posterior": lambda x, y: reverse.posterior(x, y, 3, S),
+    "reverse.transition": lambda x, y: reverse.transition(y, x, 3, S),
+    "reverse.ddim_step": lambda x, y: reverse.ddim_step(y, x, 3, 1, S),
+    "reverse.ancestral, x_T": lambda x, y: next(
+        reverse.ancestral(lambda x_t, t: x_t, x.shape, S, x_T=y)
+    ),
+    "reverse.ddim, x_T": lambda x, y: next(reverse.ddim(lambda x_t, t: x_t, x.shape, S, 2, x_T=y)),
+    "reverse.sample, the network": lambda x, y: reverse.sample(model_that_says(y), x.shape, S),
+    "reverse.ddim, the network": lambda x, y: next(reverse.ddim(model_that_says(y), x.shape, S, 2)),
+    "loss.epsilon_loss, the network": lambda x, y: loss.epsilon_loss(model_that_says(y), x, S),
+    "loss.epsilon_loss, eps": lambda x, y: loss.epsilon_loss(lambda x_t, t: x_t, x, S, eps=y),
+    "loss.bits_per_dim, the network": lambda x, y: loss.bits_per_dim(model_that_says(y), x, S),
+    "loss.discretized_log_prob": lambda x, y: loss.discretized_log_prob(
+        x, Gaussian(y, torch.ones(())), 256
+    ),
+}
+
+# Doors for one tensor of numbers to compute with.
+SINGLES: dict[str, Callable[[Tensor], object]] = {
+    "forward.step": lambda x: forward.step(x, 3, S),
+    "forward.trajectory": lambda x: next(forward.trajectory(x, S)),
+    "marginal.given_x0": lambda x: marginal.given_x0(x, 3, S),
+    "marginal.sample": lambda x: marginal.sample(x, 3, S),
+    "loss.epsilon_loss": lambda x: loss.epsilon_loss(lambda x_t, t: x_t, x, S),
+    "loss.bits_per_dim": lambda x: loss.bits_per_dim(lambda x_t, t: x_t, x, S),
+    "Schedule.at": lambda x: S.at(S.alpha_bar, 3, x),
+    "plots.show_clouds": lambda x: plots.show_clouds([x]),
+}
+
+# Doors for pictures: what they make of them.
+PICTURES: dict[str, Callable[[Tensor], object]] = {
+    "plots.image_grid": lambda x: plots.image_grid(x).tolist(),
+    "metrics.nearest_distance, samples": lambda x: metrics.nearest_distance(x, HALF).tolist(),
+    "metrics.nearest_distance, reference": lambda x: metrics.nearest_distance(HALF, x).tolist(),
+    "metrics.frechet_distance": lambda x: metrics.frechet_distance(HALF, x),
+    "metrics.digit_probability": lambda x: metrics.digit_probability(x).tolist(),
+}
+BYTES = torch.randint(0, 256, (6, 1, 8, 8), generator=torch.Generator().manual_seed(0)).byte()
+RIGHT = BYTES.float() / 127.5 - 1
+HALF = RIGHT * 0.5
+
+
+@pytest.mark.parametrize("door", PAIRS)
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ((4,), (4, 1)),
+        ((4, 1), (4,)),
+        ((4, 3, 8, 8), (4, 1, 8, 8)),
+        ((4, 1, 8, 8), (4, 2, 8, 8)),
+        ((4, 1, 8, 8), (1, 1, 8, 8)),
+        ((4, 1, 8, 8), ()),
+    ],
+)
+def test_shapes_that_torch_would_stretch_are_refused(door, x, y):
+    with pytest.raises(ValueError, match="must agree"):
+        PAIRS[door](torch.zeros(x), torch.zeros(y))
+
+
+@pytest.mark.parametrize("door", PAIRS)
+def test_shapes_that_agree_are_taken(door):
+    PAIRS[door](torch.zeros(4, 1, 8, 8), torch.zeros(4, 1, 8, 8))
+
+
+@pytest.mark.parametrize("door", PAIRS)
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool])
+def test_a_counterpart_in_whole_numbers_is_refused(door, dtype):
+    with pytest.raises(ValueError, match="float"):
+        PAIRS[door](torch.zeros(4, 2), torch.zeros(4, 2, dtype=dtype))
+
+
+@pytest.mark.parametrize("door", SINGLES)
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.bool])
+def test_whole_numbers_are_refused_where_they_would_be_rounded_to_0(door, dtype):
+    with pytest.raises(ValueError, match=r"dtype torch\..*; give floating point numbers"):
+        SINGLES[door](torch.ones(4, 2, dtype=dtype))
+
+
+@pytest.mark.parametrize("door", PICTURES)
+def test_bytes_are_the_pictures_that_they_stand_for(door):
+    made, wanted = (torch.as_tensor(PICTURES[door](x)) for x in (BYTES, RIGHT))
+    torch.testing.assert_close(made, wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("door", PICTURES)
+def test_0_to_255_in_floating_point_is_refused(door):
+    with pytest.raises(ValueError, match=r"has values from .*; give floating point pictures in"):
+        PICTURES[door](BYTES.float())
+
+
+@pytest.mark.parametrize("door", PICTURES)
+def test_other_whole_numbers_are_no_pictures(door):
+    with pytest.raises(ValueError, match="dtype torch.int64"):
+        PICTURES[door](BYTES.long())
+
+
+@pytest.mark.parametrize("door", [door for door in PICTURES if door.startswith("metrics")])
+def test_values_that_are_not_finite_are_refused(door):
+    with pytest.raises(ValueError, match="not finite"):
+        PICTURES[door](torch.where(RIGHT > 0.9, torch.nan, RIGHT))
+
+
+def test_an_answer_that_is_no_tensor_is_named():
+    with pytest.raises(ValueError, match="answers with a tuple"):
+        loss.epsilon_loss(model_that_says((torch.zeros(4, 2),)), torch.zeros(4, 2), S)
+
+
+def test_bits_of_pictures_in_0_to_255_are_refused():
+    with pytest.raises(ValueError, match="x_0 has values from"):
+        loss.bits_per_dim(lambda x_t, t: x_t, BYTES.float(), S)
+    with pytest.raises(ValueError, match="levels is 1"):
+        loss.bits_per_dim(lambda x_t, t: x_t, RIGHT, S, levels=1)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 2), (4, -1), (4, 2.0)])
+def test_a_shape_of_samples_is_in_whole_numbers(shape):
+    with pytest.raises(ValueError, match="give \\(B, ...\\) in whole numbers"):
+        reverse.sample(lambda x_t, t: x_t, shape, S)
+
+
+@pytest.mark.parametrize("value", [-1, 2**63, 2**64])
+def test_seeds_out_of_range_are_named(value):
+    with pytest.raises(ValueError, match=f"--seed is {value}; choose a whole number from 0"):
+        checks.seed(value, "--seed")
+
+
+def test_seeds_in_range_are_taken():
+    assert [checks.seed(0), checks.seed(2**63 - 1)] == [0, 2**63 - 1]
