@@ -17,21 +17,14 @@ help:  ## say what each target does
 
 install: $(INSTALLED)  ## make the virtual environment (another Python: make install PYTHON=python3.12)
 
-$(INSTALLED): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "This course needs Python 3.11 or later. Name one: make PYTHON=python3.12"; exit 1; }
-	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { \
-		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@echo "Installing the course into $(VENV): some minutes the first time."
-	@$(BIN)/pip install --quiet --editable '.[book,test]' --constraint constraints.txt
-	@$(BIN)/python -c 'import matplotlib.font_manager' # makes its font cache now, not in a page
-	@touch $@
+$(INSTALLED): pyproject.toml constraints.txt .ci/install
+	@.ci/install "$(PYTHON)" "$(VENV)"
 
 # Warnings are errors. A build that failed forgets what it read, so that the next one warns again
 # and does not pass by reading nothing; pages that ran are not run again.
 book: $(INSTALLED)  ## run every page and build the book into _build/html/index.html
 	@rm -rf _build/html/reports
-	@$(BIN)/jupyter-book build book --config _config.yml --toc $(CURDIR)/_toc.yml --path-output . \
+	@$(BIN)/jupyter-book build book --config _config.yml --toc "$(CURDIR)/_toc.yml" --path-output . \
 		-W -n --keep-going || { cat _build/html/reports/*.err.log 2>/dev/null; rm -f _build/.doctrees/environment.pickle; exit 1; }
 
 serve: book  ## show the book at http://localhost:8000 (another port: make serve PORT=8001)

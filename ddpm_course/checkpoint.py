@@ -68,7 +68,8 @@ def beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield new
-        with new.open("rb") as file:
+        new.chmod(0o666 & ~_umask())  # some writers keep what they write from colleagues
+        with new.open("rb+") as file:  # Windows syncs only what is open for writing
             os.fsync(file.fileno())  # on the disk before it gets the name, even if power fails
         os.replace(new, path)
     except OSError as error:
@@ -76,6 +77,12 @@ def beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)  # it cannot be read without being set
+    os.umask(mask)
+    return mask
 
 
 def write(

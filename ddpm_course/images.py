@@ -14,7 +14,7 @@ from ddpm_course.data import digits
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["NAMED", "load"]
+__all__ = ["NAMED", "load", "settled"]
 
 # name: (where it is on the Hub, its size)
 NAMED = {
@@ -56,12 +56,19 @@ def load(source: str, size: int | None = None, channels: int | None = None) -> T
     return _stack(_from_folder(Path(source)), size or 32, channels)
 
 
+def settled(source: str) -> str:
+    """The same source, as it is named from any other folder: one on the disk becomes absolute."""
+    named = source == "digits" or source in NAMED or source.startswith("hub:")
+    return source if named else str(Path(source).resolve())
+
+
 def _from_folder(folder: Path) -> Iterable[tuple[str, Image]]:
     from PIL import Image, ImageOps
 
     if not folder.is_dir():
         raise ValueError(
-            f"{folder} is no folder of images; give one, or digits, {', '.join(NAMED)} or hub:NAME."
+            f"{folder} is no folder of images; give one with --data, or digits, "
+            f"{', '.join(NAMED)} or hub:NAME."
         )
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _ENDINGS)
     if not files:

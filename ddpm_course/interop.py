@@ -207,8 +207,16 @@ def _their_names(ours: str) -> list[str]:
 class HubUNet(UNet, PyTorchModelHubMixin, tags=["ddpm"]):
     """A ``UNet`` with ``save_pretrained``, ``push_to_hub`` and ``from_pretrained``.
 
-    >>> HubUNet.of(model).save_pretrained("folder")
-    >>> model = HubUNet.from_pretrained("folder")
+    >>> import tempfile
+    >>> from ddpm_course.checkpoint import load
+    >>> from ddpm_course.interop import HubUNet
+    >>> model, schedule = load("digits")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     HubUNet.of(model).save_pretrained(folder)
+    ...     same = HubUNet.from_pretrained(folder)
+    Loading weights from local directory
+    >>> same.config == model.config
+    True
 
     Weights are safetensors; pickles, which can run a stranger's code, are refused.
 

@@ -205,6 +205,7 @@ class Run:
                 name: json.loads(value) if value.startswith("{") else value
                 for name, value in about.items()
             }
+            config["versions"] = _versions() | {"processes": trainer.ranks}
             with checkpoint.beside(self.path / CONFIG) as file:
                 file.write_text(json.dumps(config, indent=2) + "\n")
         trainer.accelerator.wait_for_everyone()
@@ -338,6 +339,19 @@ def check_new(path: Path) -> None:
             f"{path} exists already; choose another folder, or move it away. (A run that was cut "
             "off goes on with --resume.)"
         )
+
+
+def _versions() -> dict[str, Any]:
+    """What the run was last saved with."""
+    import platform
+
+    from ddpm_course import __version__
+
+    return {
+        "ddpm_course": __version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }
 
 
 def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:

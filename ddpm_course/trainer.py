@@ -337,7 +337,11 @@ def pick_device(name: str) -> torch.device:
     Raises:
         ValueError: this machine has no such device.
     """
-    here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}
+    here = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
     if name == "auto":
         name = next(device for device in ("cuda", "mps", "cpu") if here[device])
     kind, _, index = name.partition(":")

@@ -49,6 +49,31 @@ def test_channels_last_weights_are_saved_as_plain_ones(tmp_path, model):
     assert torch.equal(loaded.conv_in.weight, model.conv_in.weight)
 
 
+def test_a_file_is_synced_through_a_descriptor_that_every_system_takes(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="Windows refuses by itself")
+    modes = []
+
+    def as_on_windows(descriptor: int) -> None:
+        modes.append(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE)
+
+    monkeypatch.setattr(os, "fsync", as_on_windows)
+    with checkpoint.beside(tmp_path / "note.txt") as new:
+        new.write_text("first")
+    assert modes == [os.O_RDWR]  # one that is only read cannot be synced there
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps rights in another way")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_model_is_as_open_to_colleagues_as_any_new_file(tmp_path, model, mask, mode):
+    before = os.umask(mask)
+    try:
+        checkpoint.write(tmp_path / "model.safetensors", *checkpoint.pack(model, SCHEDULE))
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == mode
+
+
 def test_beside_replaces_only_what_was_written_whole(tmp_path):
     path = tmp_path / "note.txt"
     with checkpoint.beside(path) as new:

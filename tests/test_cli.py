@@ -1,6 +1,7 @@
 """The command line: what it makes, and one sentence with exit code 2 for what it cannot do."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,21 @@ def test_train_leaves_an_existing_folder_alone(tmp_path, capsys):
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_run_on_photos_goes_on_from_any_folder(tmp_path, capsys, monkeypatch, photos):
+    run = tmp_path / "run"
+    monkeypatch.chdir(photos.parent)
+    command = [*TRAIN, "--data", photos.name, "--size", "8", "--batch-size", "4"]
+    assert main([*command, "--out", str(run)]) == 0
+    monkeypatch.chdir(tmp_path)
+    resume = ["train", "--resume", str(run), "--steps", "4", "--device", "cpu"]
+    assert main(resume) == 0
+    photos.rename(photos.with_name("elsewhere"))
+    try:
+        assert "no folder of images; give one with --data" in refused(capsys, *resume)
+    finally:
+        photos.with_name("elsewhere").rename(photos)
+
+
 def test_resume_refuses_another_architecture_or_data_set(tmp_path, capsys, photos):
     run = tmp_path / "run"
     assert main([*TRAIN, "--out", str(run)]) == 0
@@ -290,6 +306,16 @@ def test_draw_makes_a_picture(tmp_path, capsys):
 def test_draw_refuses(tmp_path, capsys, monkeypatch, options, sentence):
     monkeypatch.chdir(tmp_path)
     assert sentence in refused(capsys, "draw", *options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["nbformat", "nbgrader"])
+def test_release_without_nbgrader_is_refused(tmp_path, capsys, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    told = refused(capsys, "release", "--target", tmp_path / "exercises")
+    assert told.endswith(
+        f"{name} is not installed, and exercises are released with it; run `pip install nbgrader`."
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,5 +1,6 @@
 """Several processes: the same training as one, saved once, and resumed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,11 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).parent.parent
-TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-LAUNCH = [
-    *("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"),
-    *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
-]
+TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 TRAIN = [*("-m", "ddpm_course.cli", "train", "--device", "cpu", "--dropout", "0")]
 NEW = ["--batch-size", "16", "--save-every", "2"]
 
@@ -32,14 +29,23 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
+def processes(run: Path) -> int:
+    """How many there were when the run was last saved."""
+    return json.loads((run / "config.json").read_text(encoding="utf8"))["versions"]["processes"]
+
+
 @pytest.mark.slow
-def test_two_processes_train_as_one_does(tmp_path):
+def test_two_processes_train_as_one_does_and_go_on_as_two(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     run(*TRAIN, *NEW, "--steps", "5", "--out", str(one))
-    done = run(*TORCHRUN, *TRAIN, *NEW, "--steps", "3", "--out", str(two))
+    assert processes(one) == 1
+    done = run(*TWO, *TRAIN, *NEW, "--steps", "3", "--out", str(two))
     assert done.stdout.count("3 steps in") == 1  # one speaks, and one writes
     assert [file.name for file in (two / "samples").iterdir()] == ["00000002.png"]
-    run(*LAUNCH, *TRAIN, "--resume", str(two), "--steps", "5", "--save-every", "2")
+    assert processes(two) == 2
+    done = run(*TWO, *TRAIN, "--resume", str(two), "--steps", "5", "--save-every", "2")
+    assert done.stdout.count("5 steps in") == 1
+    assert processes(two) == 2
     expected = load_file(one / "checkpoint.safetensors")
     found = load_file(two / "checkpoint.safetensors")
     assert found.keys() == expected.keys()

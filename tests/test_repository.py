@@ -42,7 +42,11 @@ TOP_LEVEL = {
     "LICENSE",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "CITATION.cff",
+    "SECURITY.md",
+    ".binder",
     ".ci",
+    ".devcontainer",
     ".github",
     ".gitignore",
     ".pre-commit-config.yaml",
@@ -195,7 +199,7 @@ def test_no_displayed_mathematics_is_typed_by_hand() -> None:
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"):
         text = (ROOT / name).read_text(encoding="utf8")
         targets = re.findall(r"\]\(([^)#\s]+)", text) + re.findall(r'src="([^"]+)"', text)
         inside = [target for target in targets if "://" not in target]

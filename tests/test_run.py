@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+import ddpm_course
 from ddpm_course import checkpoint
 from ddpm_course.run import Run, read_config
 from ddpm_course.trainer import Trainer
@@ -49,6 +51,12 @@ def test_what_a_run_leaves(tmp_path):
     assert config["progress"]["step"] == 20
     assert config["source"] == "a test"
     assert config["train"]["batch_size"] == 8
+    assert config["versions"] == {
+        "ddpm_course": ddpm_course.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "processes": 1,
+    }
     model, schedule = checkpoint.load(path)
     assert torch.equal(weights(model), weights(run.trainer.ema.module))
     assert torch.equal(schedule.beta, SCHEDULE.beta)

@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from ddpm_course import __version__
 from ddpm_course.cli import draw, evaluate, grade, papers, release, sample, train, verify
 
 __all__ = ["main"]
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train a DDPM, sample from it and judge the samples; prove the book's "
         "equations, make and grade its exercises, order your reading.",
     )
+    parser.add_argument("--version", action="version", version=f"ddpm-course {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add(commands)

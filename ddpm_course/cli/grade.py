@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -20,7 +21,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="holds a folder a student")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="REPORT", help="a folder; it must be new"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="REPORT",
+        help="a new folder; or that of a grading that was stopped, to go on",
     )
     parser.add_argument(
         "--released",
@@ -56,7 +61,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="MiB for one answer, beyond what the libraries take (default: 1024)",
     )
     parser.add_argument(
-        "--walls", action="store_true", help="refuse to grade where bubblewrap does not work"
+        "--walls", action="store_true", help="refuse to grade without bubblewrap and libseccomp"
     )
     parser.add_argument(
         "--seed", help="a secret; the same one asks the same questions (default: a new one)"
@@ -70,8 +75,9 @@ def run(options: argparse.Namespace) -> None:
 
     if sys.platform == "win32":
         raise ValueError("grade needs Linux, for what it may limit; on Windows, run it in WSL.")
+    from ddpm_course.grading.doors import can_close
+    from ddpm_course.grading.journal import Journal
     from ddpm_course.grading.judge import grade
-    from ddpm_course.grading.report import write_report
     from ddpm_course.grading.sandbox import Limits, has_bubblewrap
 
     for name, least in (("jobs", 1), ("timeout", 2), ("memory", 64)):
@@ -81,34 +87,56 @@ def run(options: argparse.Namespace) -> None:
     shard = re.fullmatch(r"(\d+)/(\d+)", options.shard)
     if shard is None or not 1 <= int(shard[1]) <= int(shard[2]):
         raise ValueError(f"--shard is {options.shard}; give K/N with K from 1 to N, as in 2/8.")
-    out = options.out
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out} exists already; name a new folder for the report.")
-    walls = has_bubblewrap()
-    if options.walls and not walls:
-        raise ValueError("bubblewrap does not work here; install it, or leave --walls out.")
-    if not walls:
+    bubblewrap, filter_ = has_bubblewrap(), can_close()
+    if options.walls and not (bubblewrap and filter_):
+        missing = "libseccomp is not" if bubblewrap else "bubblewrap does not work"
+        raise ValueError(f"{missing} here; install it, or leave --walls out.")
+    if not bubblewrap:
         print(
             "ddpm-course: bubblewrap does not work here (on Debian and Ubuntu: apt install "
             "bubblewrap). Time, memory, processes and the size of files are limited all the same; "
             "but students' code can read what you can read, the solutions and other submissions "
-            "too, write where you can write, use the network, and stop the grading. Grade only "
-            "people you trust, or in a container of their own.",
+            "too, write where you can write, and stop the grading. Grade only people you trust, "
+            "or in a container of their own.",
             file=sys.stderr,
         )
-    seed = options.seed or secrets.token_hex(16)
-    submissions = grade(
-        options.folder,
-        options.released,
-        options.jobs or 0,
-        Limits(options.timeout, options.memory),
-        seed,
-        known_chapters(options.chapters),
-        (int(shard[1]), int(shard[2])),
-        hide=[out],
-        walls=walls,
-        progress=True,
-    )
-    write_report(submissions, out, seed)
-    students, notebooks = {s.student for s in submissions}, sum(s.handed_in for s in submissions)
+    if not filter_:
+        print(
+            "ddpm-course: libseccomp is not here (on Debian and Ubuntu: apt install libseccomp2). "
+            "Students' code can take memory past its limit and disturb the answers after it.",
+            file=sys.stderr,
+        )
+    out, seed, chapters = options.out, options.seed, known_chapters(options.chapters)
+    terms = {
+        "folder": str(options.folder.resolve()),
+        "released": str(options.released.resolve()),
+        **{name: getattr(options, name) for name in ("timeout", "memory", "shard", "chapters")},
+    }
+    if not options.folder.is_dir():
+        raise ValueError(
+            f"{options.folder} is not a folder; give the one that holds the students' folders."
+        )
+    with contextlib.closing(
+        Journal(out, seed or secrets.token_hex(16), terms, bool(seed))
+    ) as journal:
+        try:
+            graded = grade(
+                options.folder,
+                options.released,
+                options.jobs or 0,
+                Limits(options.timeout, options.memory),
+                journal.seed,
+                chapters,
+                (int(shard[1]), int(shard[2])),
+                hide=[out],
+                walls=bubblewrap,
+                progress=True,
+                done=dict(journal.done),
+                note=journal.add,
+            )
+        except BaseException:
+            journal.report_what_is_done()
+            raise
+        journal.finish(graded, {"bubblewrap": bubblewrap, "seccomp": filter_})
+    students, notebooks = {s.student for s in graded}, sum(s.handed_in for s in graded)
     print(f"{notebooks} notebooks of {len(students)} students; the report is in {out}")

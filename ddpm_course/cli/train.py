@@ -158,7 +158,7 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     return Run(
         trainer,
         options.out,
-        source,
+        images.settled(source),
         save_every=options.save_every,
         tensorboard=options.tensorboard,
     )

@@ -6,7 +6,6 @@ to a room (``sandbox``), and compares the plain arrays that come back.
 from __future__ import annotations
 
 import base64
-import binascii
 import builtins
 import contextlib
 import hashlib
@@ -18,7 +17,7 @@ import re
 import secrets
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,10 +27,12 @@ from typing import Any
 import numpy as np
 
 from ddpm_course.grading.answers import ask, plain
-from ddpm_course.grading.sandbox import LONGEST_REPLY, Limits, Reply, Room, has_bubblewrap
+from ddpm_course.grading.sandbox import Limits, NoRoom, Reply, Room, has_bubblewrap
 from ddpm_course.grading.task import Task
 from ddpm_course.grading.tasks import CHAPTERS, find
+from ddpm_course.grading.taught import is_taught
 from ddpm_course.grading.verdict import Failure, Outcome, Question, Value, Verdict, judge
+from ddpm_course.grading.worker import LONGEST_REPLY
 
 __all__ = ["Grade", "Submission", "grade"]
 
@@ -131,8 +132,8 @@ class Examined:
         array = outcome[0].array
         try:
             return plain(self.task.observe(array.item() if array.ndim == 0 else array))
-        except Exception as error:
-            return Failure(f"Your answer stopped with {type(error).__name__}: {error}")
+        except Exception:  # its sentence would be about the hidden questions
+            return Failure(ODD)
 
 
 @dataclass(frozen=True)
@@ -226,12 +227,17 @@ def read_cells(path: Path, folder: Path) -> list[str]:
 # -- what comes back --------------------------------------------------------------------------
 
 UNREADABLE = "Your answer gave nothing that can be compared: return numbers, arrays or text."
+ODD = (
+    "What your answer gave is not of the kind that was asked for: read the task's last lines again."
+)
 BORROWED = (
-    "This calls `{name}` of the course's package in place of an answer: write it yourself. "
+    "This calls {name} of the course's package in place of an answer: write it yourself. "
     "(`Schedule` and `data` may be used where they are not what is asked for.)"
 )
 _NUMBERS = {"|b1", "|i1", "|u1"} | {f"<{kind}{size}" for kind in "iu" for size in (2, 4, 8)}
 _NUMBERS |= {"<f2", "<f4", "<f8", "<c8", "<c16"}
+_DEVICES = {"cpu", "cuda", "mps", "xpu", "meta"}
+MOST_TEXT = 1 << 20  # characters, where every word takes as many as the longest one
 
 
 def read_reply(content: bytes, count: int) -> list[Outcome] | str:
@@ -249,8 +255,8 @@ def read_reply(content: bytes, count: int) -> list[Outcome] | str:
         if reply["borrowed"]:
             return str(reply["borrowed"][0])
         outcomes = [_outcome(one) for one in reply["outcomes"]]
-    except (TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as error:
-        raise ValueError(str(error)) from error
+    except Exception as error:  # whatever it is, it is that one answer's, MemoryError too
+        raise ValueError("this is no reply") from error
     if len(outcomes) != count:
         raise ValueError("not one for each question")
     return outcomes
@@ -266,11 +272,15 @@ def _part(part: Any) -> Value:
     shape = part["shape"]
     if len(shape) > 16 or not all(type(size) is int and 0 <= size < 2**31 for size in shape):
         raise ValueError(f"a shape of {shape!r:.80}")
-    device = str(part["device"])[:20]
+    device = part["device"]
+    if device not in _DEVICES:
+        raise ValueError("no device that we know")
     if "text" in part:
         text = part["text"]
         if not all(type(word) is str and len(word) < 200 for word in text):
             raise ValueError("text that is too long, or none")
+        if len(text) * max(map(len, text), default=0) > MOST_TEXT:
+            raise ValueError("too much text")
         return Value(np.array(text, dtype=str).reshape(shape), device)
     if part["dtype"] not in _NUMBERS:
         raise ValueError(f"numbers of kind {part['dtype']!r:.80}")
@@ -281,6 +291,7 @@ def _part(part: Any) -> Value:
 # What a failure may say on a feedback page: nothing that a student's code has put together, for
 # that could spell out a hidden question.
 _FIXED = {
+    ODD,
     "Not answered yet.",
     "Not answered yet: replace `raise NotImplementedError()`.",
     "The function returns nothing: is a `return` missing?",
@@ -322,6 +333,8 @@ def grade(
     hide: Sequence[Path] = (),
     walls: bool | None = None,
     progress: bool = False,
+    done: Mapping[tuple[str, str], Submission] | None = None,
+    note: Callable[[Submission], None] | None = None,
 ) -> list[Submission]:
     """Grade ``folder/<student>/<chapter>/<chapter>.ipynb``, nbgrader's layout.
 
@@ -338,6 +351,8 @@ def grade(
         hide: more folders that students' code must not see.
         walls: whether to use bubblewrap (default: where it works).
         progress: show a bar.
+        done: what was graded before, by student and chapter; it is not graded again.
+        note: called with each submission when it is graded.
 
     Returns:
         One for each student and chapter, in the order of their names.
@@ -384,10 +399,20 @@ def grade(
                 return _nothing(student, paper, path, "Not handed in.", handed_in=False)
             own = [cell for cell in cells if cell.strip() not in paper.locked]
             with rooms.free() as room:
+                room.begin()
                 grades = tuple(_grade_one(room, paper, examined, own) for examined in paper.graded)
             return Submission(student, chapter, path, True, grades)
 
-        return _in_parallel(one, wanted, jobs, progress)
+        def safely(student: str, chapter: str) -> Submission:
+            try:
+                return one(student, chapter)
+            except NoRoom:
+                raise
+            except Exception as error:  # one student's notebook must not end the class's grading
+                problem = f"The grader could not deal with this notebook ({type(error).__name__})."
+                return _nothing(student, papers[chapter], paths[student, chapter], problem)
+
+        return _in_parallel(safely, wanted, rooms, dict(done or {}), note, progress)
 
 
 def _processors() -> int:
@@ -399,21 +424,33 @@ def _processors() -> int:
 
 
 def _in_parallel(
-    one: Any, wanted: Sequence[tuple[str, str]], jobs: int, progress: bool
+    one: Callable[[str, str], Submission],
+    wanted: Sequence[tuple[str, str]],
+    rooms: Rooms,
+    done: dict[tuple[str, str], Submission],
+    note: Callable[[Submission], None] | None,
+    progress: bool,
 ) -> list[Submission]:
     from tqdm.auto import tqdm
 
-    done: dict[tuple[str, str], Submission] = {}
-    with ThreadPoolExecutor(jobs) as pool:
-        todo = {pool.submit(one, *names): names for names in wanted}
+    with ThreadPoolExecutor(len(rooms)) as pool:
+        todo = {pool.submit(one, *names): names for names in wanted if names not in done}
         try:
-            bar = tqdm(total=len(todo), desc="grading", unit="notebook", disable=not progress)
-            for future in as_completed(todo):
-                done[todo[future]] = future.result()
-                bar.update()
-            bar.close()
+            with tqdm(
+                total=len(wanted),
+                initial=len(wanted) - len(todo),
+                desc="grading",
+                unit="notebook",
+                disable=not progress,
+            ) as bar:
+                for future in as_completed(todo):
+                    done[todo[future]] = future.result()
+                    if note is not None:
+                        note(future.result())
+                    bar.update()
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            rooms.stop()
             raise
     return [done[names] for names in wanted]
 
@@ -424,6 +461,13 @@ class Rooms:
     def __init__(self, jobs: int, limits: Limits, hide: Sequence[Path], walls: bool) -> None:
         self._all = [Room(limits, number, hide, walls) for number in range(jobs)]
         self._free: queue.SimpleQueue[Room] = queue.SimpleQueue()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def stop(self) -> None:
+        for room in self._all:
+            room.stop()
 
     def __enter__(self) -> Rooms:
         for room in self._all:
@@ -483,19 +527,22 @@ def _hear(
         "cases": cases,
         "seed": examined.seed,
     }
+    seconds = room.allowance
     reply = room.ask(request)
-    if reply.ended == "badly":  # killed, perhaps by a machine that was short of memory
+    if reply.ended == "badly" and room.chances:
+        # What came before it in the same room may have been to blame, or a machine that was short
+        # of memory.
+        room.chances -= 1
+        room.close()
         reply = room.ask(request)
     if reply.ended != "well" or not reply.content:
-        return Verdict(False, _why(reply, room.limits))
+        return Verdict(False, _why(reply, seconds))
     try:
         found = read_reply(reply.content, len(questions))
     except ValueError:
         return Verdict(False, UNREADABLE)
     if isinstance(found, str):
-        return Verdict(
-            False, BORROWED.format(name=found if re.fullmatch(r"[\w.]{1,60}", found) else "?")
-        )
+        return Verdict(False, BORROWED.format(name=f"`{found}`" if is_taught(found) else "a part"))
     with _ASKING:
         verdict = examined.verdict(found)
     told = {outcome.sentence for outcome in found if isinstance(outcome, Failure)}
@@ -504,9 +551,9 @@ def _hear(
     return verdict
 
 
-def _why(reply: Reply, limits: Limits) -> str:
+def _why(reply: Reply, seconds: int) -> str:
     if reply.ended == "late":
-        return f"Your answer took more than {limits.timeout} seconds: is there an endless loop?"
+        return f"Your answer took more than {seconds} seconds: is there an endless loop?"
     return (
         "Your answer stopped Python itself, or took too much memory: no result came back from it."
     )

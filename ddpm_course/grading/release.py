@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,14 @@ def release(
         The notebooks, written or already as they should be.
 
     Raises:
-        ValueError: a solved notebook is missing or not fit for release, or an exercise was changed
-            (answers typed in) and ``force`` is not set.
+        ValueError: nbgrader is not installed, a solved notebook is missing or not fit for release,
+            or an exercise was changed (answers typed in) and ``force`` is not set.
     """
+    if missing := [name for name in ("nbformat", "nbgrader") if not _has(name)]:
+        raise ValueError(
+            f"{missing[0]} is not installed, and exercises are released with it; run "
+            "`pip install nbgrader`."
+        )
     released: dict[Path, bytes] = {}
     for name in chapters:
         path = source / name / f"{name}.ipynb"
@@ -56,6 +62,13 @@ def release(
             if beside.is_file() and beside.suffix != ".ipynb" and not beside.name.startswith("."):
                 _put(path.parent / beside.name, beside.read_bytes())
     return list(released)
+
+
+def _has(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # it is there, and has no spec: switched off
+        return False
 
 
 def _put(path: Path, content: bytes) -> None:

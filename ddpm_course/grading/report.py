@@ -8,8 +8,9 @@ import html
 import io
 import json
 import re
+import unicodedata
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -24,37 +25,88 @@ COLUMNS = (  # of `nbgrader export`
 )
 
 
-def write_report(submissions: Sequence[Submission], out: Path, seed: str) -> None:
+def write_report(
+    submissions: Sequence[Submission],
+    out: Path,
+    seed: str,
+    walls: Mapping[str, bool] | None = None,
+) -> None:
     """Write ``out/``: the tables, and ``feedback/<student>.html`` for each student.
 
     Args:
         seed: goes into report.json, so that an instructor can grade again with the same questions.
             Students see feedback/ alone.
+        walls: what stood between students' code and the machine; goes into report.json.
     """
-    write_beside(out / "grades.csv", _csv(submissions).encode())
-    write_beside(out / "report.json", _json(submissions, seed).encode())
-    write_beside(out / "junit.xml", _junit(submissions))
+    names = _Names(dict.fromkeys(one.student for one in submissions))
+    write_beside(out / "grades.csv", _csv(submissions, names).encode())
+    write_beside(out / "report.json", _json(submissions, names, seed, walls).encode())
+    write_beside(out / "junit.xml", _junit(submissions, names))
     for student, theirs in groupby(submissions, key=lambda one: one.student):
-        page = _page(student, list(theirs))
-        write_beside(out / "feedback" / feedback_name(student), page.encode())
+        page = _page(names.shown[student], list(theirs))
+        write_beside(out / "feedback" / names.pages[student], page.encode())
+
+
+class _Names:
+    """What students are called in tables and files: two students are never called the same."""
+
+    def __init__(self, students: Iterable[str]) -> None:
+        self.shown: dict[str, str] = {}
+        self.pages: dict[str, str] = {}
+        shown, pages = set[str](), set[str]()
+        for student in students:
+            text, page = _text(student), feedback_name(student)
+            if text in shown:
+                text = f"{text} ({_digest(student)})"
+            if _folded(page) in pages:
+                page = f"student-{_digest(student)}.html"
+            self.shown[student], self.pages[student] = text, page
+            shown.add(text)
+            pages.add(_folded(page))
+
+
+def _digest(student: str) -> str:
+    return hashlib.sha256(student.encode(errors="surrogatepass")).hexdigest()[:12]
+
+
+def _folded(name: str) -> str:
+    """What a file system may take for the same name."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(10))}
+LONGEST_NAME = 200  # bytes; file systems take 255, and what is written beside a file needs some
 
 
 def feedback_name(student: str) -> str:
     """The name of a student's page: the folder's own where any system can take it."""
-    if re.fullmatch(r"[\w@+-][\w.@+-]{0,99}", student):
+    plain = re.fullmatch(r"[\w@+-][\w.@+-]*", student) and not student.startswith("student-")
+    device = student.split(".")[0].casefold() in _DEVICES  # of Windows
+    if plain and not device and len(student.encode(errors="replace")) <= LONGEST_NAME:
         return f"{student}.html"
-    return (
-        f"student-{hashlib.sha256(student.encode(errors='surrogateescape')).hexdigest()[:12]}.html"
-    )
+    return f"student-{_digest(student)}.html"
 
 
 def _text(name: str) -> str:
-    """A file's name as text that can be written, whatever bytes it has."""
-    name = name.encode(errors="surrogateescape").decode(errors="replace")
-    return re.sub(r"[\x00-\x1f\x7f]", "�", name)
+    """A text that can be written and read anywhere, whatever characters it has: none that XML does
+    not know, none that turns a line round or steers a terminal."""
+    return "".join("\ufffd" if _odd(character) else character for character in name)
 
 
-def _csv(submissions: Sequence[Submission]) -> str:
+def _odd(character: str) -> bool:
+    if character in "\u200c\u200d":  # some scripts join their letters with them
+        return False
+    kind, number = unicodedata.category(character), ord(character)
+    nothing = number & 0xFFFE == 0xFFFE or 0xFDD0 <= number <= 0xFDEF
+    return nothing or kind in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _cell(text: str) -> str:
+    """As a cell of a spreadsheet that is no formula."""
+    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@＝＋－＠") else text
+
+
+def _csv(submissions: Sequence[Submission], names: _Names) -> str:
     table = io.StringIO()
     writer = csv.DictWriter(table, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
@@ -62,7 +114,7 @@ def _csv(submissions: Sequence[Submission]) -> str:
         writer.writerow(
             {
                 "assignment": one.chapter,
-                "student_id": _text(one.student),
+                "student_id": _cell(names.shown[one.student]),
                 "raw_score": float(one.points),
                 "late_submission_penalty": 0.0,
                 "score": float(one.points),
@@ -72,18 +124,20 @@ def _csv(submissions: Sequence[Submission]) -> str:
     return table.getvalue()
 
 
-def _json(submissions: Sequence[Submission], seed: str) -> str:
+def _json(
+    submissions: Sequence[Submission], names: _Names, seed: str, walls: Mapping[str, bool] | None
+) -> str:
     students = [
         {
-            "student": _text(student),
+            "student": names.shown[student],
             "points": sum(one.points for one in theirs),
             "max_points": sum(one.max_points for one in theirs),
-            "feedback": f"feedback/{feedback_name(student)}",
+            "feedback": f"feedback/{names.pages[student]}",
             "chapters": [
                 {
                     "chapter": one.chapter,
                     "handed_in": one.handed_in,
-                    "problem": one.problem,
+                    "problem": _text(one.problem),
                     "points": one.points,
                     "max_points": one.max_points,
                     "tasks": [
@@ -91,7 +145,7 @@ def _json(submissions: Sequence[Submission], seed: str) -> str:
                             "task": grade.task,
                             "points": grade.points,
                             "max_points": grade.max_points,
-                            "feedback": grade.sentence or grade.lesson,
+                            "feedback": _text(grade.sentence or grade.lesson),
                         }
                         for grade in one.grades
                     ],
@@ -102,17 +156,18 @@ def _json(submissions: Sequence[Submission], seed: str) -> str:
         for student, group in groupby(submissions, key=lambda one: one.student)
         for theirs in [list(group)]
     ]
-    return json.dumps({"seed": seed, "students": students}, indent=1, ensure_ascii=False) + "\n"
+    report = {"seed": seed, "walls": dict(walls or {}), "students": students}
+    return json.dumps(report, indent=1, ensure_ascii=False) + "\n"
 
 
-def _junit(submissions: Sequence[Submission]) -> bytes:
+def _junit(submissions: Sequence[Submission], names: _Names) -> bytes:
     root = ET.Element("testsuites", name="ddpm-course grade")
     for one in submissions:
         wrong = sum(not grade.right for grade in one.grades)
         suite = ET.SubElement(
             root,
             "testsuite",
-            name=f"{_text(one.student)}/{one.chapter}",
+            name=f"{names.shown[one.student]}/{one.chapter}",
             tests=str(len(one.grades)),
             failures=str(wrong),
         )
@@ -120,7 +175,7 @@ def _junit(submissions: Sequence[Submission]) -> bytes:
             name = f"{grade.title} ({grade.points:g}/{grade.max_points:g})"
             case = ET.SubElement(suite, "testcase", classname=grade.task, name=name)
             if not grade.right:
-                ET.SubElement(case, "failure", message=grade.sentence)
+                ET.SubElement(case, "failure", message=_text(grade.sentence))
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
@@ -134,8 +189,8 @@ h2 { margin-top: 2.5rem; } li { margin: .8rem 0; } ul { list-style: none; paddin
 """
 
 
-def _page(student: str, theirs: Sequence[Submission]) -> str:
-    name = html.escape(_text(student))
+def _page(name: str, theirs: Sequence[Submission]) -> str:
+    name = html.escape(name)
     points, most = sum(one.points for one in theirs), sum(one.max_points for one in theirs)
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return "\n".join(
@@ -155,7 +210,7 @@ def _page(student: str, theirs: Sequence[Submission]) -> str:
 def _chapter(one: Submission) -> str:
     headline = f"<h2>{html.escape(one.chapter)}: {one.points:g} of {one.max_points:g} points</h2>"
     if one.problem:
-        return f"{headline}\n<p>{html.escape(one.problem)}</p>"
+        return f"{headline}\n<p>{html.escape(_text(one.problem))}</p>"
     return "\n".join([headline, "<ul>", *map(_item, one.grades), "</ul>"])
 
 
@@ -171,5 +226,5 @@ def _item(grade: Grade) -> str:
 
 def _prose(sentence: str) -> str:
     """Escaped, with a capital, and code between backticks."""
-    text = html.escape(sentence[:1].upper() + sentence[1:])
+    text = html.escape(_text(sentence[:1].upper() + sentence[1:]))
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", text)

@@ -8,7 +8,7 @@ throw-away folder. Elsewhere there are the limits on time, memory, processes and
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import functools
 import json
 import os
 import pickle
@@ -23,15 +23,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ddpm_course.grading.doors import can_close
 from ddpm_course.grading.taught import HIDDEN
-from ddpm_course.grading.worker import HEADER
+from ddpm_course.grading.worker import HEADER, LONGEST_REPLY, empty
 
-__all__ = ["Limits", "Reply", "Room", "has_bubblewrap"]
+__all__ = ["Limits", "NoRoom", "Reply", "Room", "has_bubblewrap"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
-LONGEST_REPLY = 1 << 25  # bytes
 PATIENCE = 3600.0  # seconds on the clock: a busy machine may need many for a second of work
 LONGEST_PIPE = 1 << 20  # bytes; so a room need not wait for a judge that is busy
+LONGEST_LINE = 4096
+BUDGET = 6  # times the limit of one answer: what one notebook may use
+LEAST = 2  # seconds for an answer of a notebook that has used it up
+CHANCES = 2  # how often an answer of one notebook may end badly and be heard again in a new room
 SCRATCH, LARGEST_SCRATCH = "/scratch", 1 << 26  # inside the walls; and bytes
 FIRST_USER = 61_000  # of accounts that nobody has: where the judge is root, its rooms are not
 
@@ -58,6 +62,10 @@ class Reply:
 
     ended: str
     content: bytes = b""
+
+
+class NoRoom(ValueError):
+    """No room for students' code can be opened on this machine."""
 
 
 def has_bubblewrap() -> bool:
@@ -92,35 +100,57 @@ class Room:
     def __init__(self, limits: Limits, number: int, hide: Sequence[Path], walls: bool) -> None:
         self.limits, self.hide, self.walls = limits, [path.resolve() for path in hide], walls
         self.user = FIRST_USER + number if os.geteuid() == 0 else None
-        self.seconds = 0.0  # of processor time, so far
+        self.seconds = 0.0  # of work and waiting, so far
+        self.begin()
         self._process: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """From another thread: let what is asked end at once, and ask no more."""
+        self._stopped = True
+        if (process := self._process) is not None:
+            process.kill()
+
+    def begin(self) -> None:
+        """From here on another notebook is heard, with a budget of its own."""
+        self._before, self.chances = self.seconds, CHANCES
+
+    @property
+    def allowance(self) -> int:
+        """Seconds that the next answer may use: less than the limit when the notebook's budget is
+        spent, so that one of endless loops holds up nobody for long."""
+        timeout = self.limits.timeout
+        left = BUDGET * timeout - (self.seconds - self._before)
+        return max(min(LEAST, timeout), min(timeout, int(left)))
 
     def ask(self, request: dict[str, Any]) -> Reply:
         """Put one request to the room.
 
         Raises:
-            ValueError: no room can be opened on this machine.
+            NoRoom: no room can be opened on this machine.
         """
+        if self._stopped:
+            raise NoRoom("the grading was stopped")
         if self._process is None:
             self._open()
         content = pickle.dumps(request)
-        # What cannot be told by work and waiting, where there is no /proc, the clock tells.
-        linux = Path("/proc/self/stat").exists()
-        patience = PATIENCE if linux else 20.0 * self.limits.timeout + 60
-        reply, words = self._talk(HEADER.pack(patience, len(content)) + content, 2 * patience)
-        self.seconds += words.get("cpu", 0.0)
+        # What cannot be told by work and waiting, where nobody counts them, the clock tells.
+        counted = Path("/proc/self/schedstat").exists()
+        seconds = self.allowance
+        patience = PATIENCE if counted else 20.0 * seconds + 60
+        header = HEADER.pack(patience, seconds, len(content))
+        words, reply = self._talk(header + content, 2 * patience)
+        self.seconds += words.get("cpu", 0.0) + words.get("waited", 0.0)
         if not words.get("clean"):
             self.close()  # the next one gets a new room
         return Reply(words.get("ended", "badly"), reply)
 
     def _open(self) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 # closed with the room
-        self._scratch = tempfile.TemporaryDirectory(prefix="ddpm-course-grade-")
-        os.chmod(self._scratch.name, 0o777 if self.user is not None else 0o700)
-        self._line, theirs = os.pipe()
-        scratch = SCRATCH if self.walls else self._scratch.name
+        self._scratch = tempfile.mkdtemp(prefix="ddpm-course-grade-")
+        os.chmod(self._scratch, 0o777 if self.user is not None else 0o700)
+        scratch = SCRATCH if self.walls else self._scratch
         options = {
-            "status": theirs,
             "path": _libraries(),
             "package": str(PACKAGE),
             "hidden": HIDDEN,
@@ -128,7 +158,7 @@ class Room:
             "scratch": scratch,
             "user": self.user,
             "memory": self.limits.memory,
-            "cpu": self.limits.timeout,
+            "doors": can_close(),
         }
         worker = str(PACKAGE / "grading" / "worker.py")
         command = [sys.executable, "-I", worker, json.dumps(options)]
@@ -140,18 +170,20 @@ class Room:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            pass_fds=[theirs],
             env=environment,
             cwd="/",
             start_new_session=True,
         )
-        os.close(theirs)
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
-            with contextlib.suppress(AttributeError, OSError):  # Linux; a user may have so many
+            with contextlib.suppress(
+                ImportError, AttributeError, OSError
+            ):  # Linux; and not too many
+                import fcntl
+
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, LONGEST_PIPE)
-        _, words = self._talk(b"", PATIENCE)
+        words, _ = self._talk(b"", PATIENCE)
         self.seconds += words.get("cpu", 0.0)
         if words.get("ready") != "well":
             self._log.seek(0)
@@ -159,65 +191,64 @@ class Room:
             self.close()
             if words.get("ready"):
                 told = ["its user may not read Python's libraries; grade as an ordinary user"]
-            raise ValueError(
+            raise NoRoom(
                 "no room for students' code can be opened here: "
                 + (told[-1] if told else f"nothing was heard of it for {PATIENCE:.0f} seconds")
             )
 
-    def _talk(self, request: bytes, seconds: float) -> tuple[bytes, dict[str, Any]]:
-        """Send, and read until the room says on its own line that this one is done."""
+    def _talk(self, request: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+        """Send, and read the room's own line and as many bytes of a reply as it says."""
         assert self._process is not None
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         into, out = self._process.stdin.fileno(), self._process.stdout.fileno()
-        reply, line, to_send = bytearray(), bytearray(), memoryview(request)
+        told, to_send = bytearray(), memoryview(request)
+        words: dict[str, Any] | None = None
         deadline = time.monotonic() + seconds
         with selectors.DefaultSelector() as selector:
             selector.register(out, selectors.EVENT_READ)
-            selector.register(self._line, selectors.EVENT_READ)
             if to_send:
                 selector.register(into, selectors.EVENT_WRITE)
-            while not line.endswith(b"\n"):
+            while words is None or len(told) < words["size"]:
                 ready = selector.select(max(0.0, deadline - time.monotonic()))
-                if not ready or len(reply) > LONGEST_REPLY or len(line) > 4096:
-                    return b"", {"ended": "late" if not ready else "badly"}
+                if not ready:
+                    return {"ended": "late"}, b""
                 for key, _ in ready:
                     if key.fd == into:
                         try:
                             to_send = to_send[os.write(into, to_send) :]
                         except BrokenPipeError:
-                            return b"", {}
+                            return {}, b""
                         if not to_send:
                             selector.unregister(into)
+                    elif part := os.read(out, 1 << 16):
+                        told += part
                     else:
-                        part = os.read(key.fd, 1 << 16)
-                        if not part and key.fd == self._line:
-                            return b"", {}  # the room is gone
-                        if not part:
-                            selector.unregister(out)
-                        (reply if key.fd == out else line).extend(part)
-        with contextlib.suppress(BlockingIOError):  # what is still in the pipe
-            while len(reply) <= LONGEST_REPLY and (part := os.read(out, 1 << 16)):
-                reply += part
-        words = json.loads(line)
+                        return {}, b""  # the room is gone
+                if words is None and b"\n" in told:
+                    line, _, told = told.partition(b"\n")
+                    words = json.loads(line)
+                    assert words["size"] <= LONGEST_REPLY
+                assert words is not None or len(told) <= LONGEST_LINE
         if to_send:  # its request was never read to the end: nothing more can be said on this line
             words["clean"] = False
-        return bytes(reply), words
+        return words, bytes(told)
 
     def close(self) -> None:
-        """Take the room down, with all that runs in it."""
-        if self._process is not None:
-            self._process.kill()
-            for pipe in (self._process.stdin, self._process.stdout):
-                with contextlib.suppress(OSError):
-                    if pipe is not None:
-                        pipe.close()
-            self._process.wait()
-            os.close(self._line)
-            self._log.close()
+        """Take the room down, with all that runs in it. To close it twice does no harm."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
             with contextlib.suppress(OSError):
-                self._scratch.cleanup()
-            self._process = None
+                if pipe is not None:
+                    pipe.close()
+        process.wait()
+        self._log.close()
+        empty(self._scratch)
+        with contextlib.suppress(OSError):
+            os.rmdir(self._scratch)
 
 
 def _libraries() -> list[str]:
@@ -253,7 +284,7 @@ def _view(hide: Sequence[Path]) -> list[str]:
     """What is seen from inside: Python, its libraries, the package, a scratch folder that is /tmp
     too where none of these is there; nothing of ``hide``."""
     arguments = ["--proc", "/proc", "--dev", "/dev", "--size", "65536", "--tmpfs", "/dev/shm"]
-    arguments += ["--remount-ro", "/dev"]
+    arguments += ["--remount-ro", "/dev/shm", "--remount-ro", "/dev"]
     for root in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
         if Path(root).is_symlink():
             arguments += ["--symlink", os.readlink(root), root]
@@ -272,11 +303,55 @@ def _view(hide: Sequence[Path]) -> list[str]:
                 if not any(parent.is_relative_to(one) for one in shown):
                     arguments += ["--perms", "0755", "--dir", str(parent)]
             arguments += ["--ro-bind", str(place), str(place)]
-    rooms = [PACKAGE.parent.joinpath(*name.split(".")) for name in HIDDEN]
-    for path in [*rooms, *hide]:
-        if path.is_dir() and any(path.is_relative_to(one) for one in shown):
-            arguments += ["--tmpfs", str(path), "--remount-ro", str(path)]
+    for path in _unseen([*hide, Path.cwd()], shown):
+        arguments += ["--tmpfs", str(path), "--remount-ro", str(path)]
     arguments += ["--size", str(LARGEST_SCRATCH), "--perms", "1777", "--tmpfs", SCRATCH]
     if not any(place.is_relative_to("/tmp") for place in shown):
         arguments += ["--symlink", SCRATCH, "/tmp"]
     return [*arguments, "--remount-ro", "/"]
+
+
+def _unseen(hide: Sequence[Path], shown: Sequence[Path]) -> list[Path]:
+    """Folders that hold right answers or others' work, where they lie inside what is shown."""
+    rooms = [Path(*name.split(".")) for name in HIDDEN]
+    found = [PACKAGE.parent / room for room in rooms]
+    for copy in _copies(shown):
+        found += [copy.parent / room for room in rooms]
+        # Beside a copy that is not a library's lies the course: solutions, exercises, submissions.
+        if not {"site-packages", "dist-packages"} & set(copy.parts):
+            found += [path for path in _folders(copy.parent) if path != copy]
+    for path in hide:
+        ours = PACKAGE.is_relative_to(path)
+        found += [one for one in _folders(path) if one != PACKAGE] if ours else [path]
+    kept: list[str | Path] = [*_SYSTEM, PACKAGE, sys.prefix, sys.base_prefix, *_libraries()[1:]]
+    unseen: list[Path] = []
+    for path in sorted({path.resolve() for path in found if path.is_dir()}):
+        inside = any(path != one and path.is_relative_to(one) for one in shown)
+        needed = any(Path(one).is_relative_to(path) for one in kept)
+        if inside and not needed and not any(path.is_relative_to(one) for one in unseen):
+            unseen.append(path)
+    return unseen
+
+
+def _folders(path: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return [one for one in path.iterdir() if one.is_dir() and not one.is_symlink()]
+    return []
+
+
+_SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib64", "/usr/share", "/usr/local/lib", "/usr/local/bin")
+
+
+@functools.cache
+def _copies_in(place: Path) -> tuple[Path, ...]:
+    """Every copy of this package below a folder."""
+    found = []
+    for folder, inner, _ in os.walk(place):
+        if PACKAGE.name in inner and Path(folder, PACKAGE.name, "grading").is_dir():
+            found.append(Path(folder, PACKAGE.name))
+        inner[:] = [name for name in inner if name not in ("torch", "share", "include")]
+    return tuple(found)
+
+
+def _copies(shown: Sequence[Path]) -> list[Path]:
+    return [copy for place in shown for copy in _copies_in(place)]

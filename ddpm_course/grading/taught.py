@@ -10,13 +10,15 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from types import CodeType, FunctionType
 from typing import Any
 
-__all__ = ["HIDDEN", "Borrowed", "borrowed", "forbid"]
+__all__ = ["HIDDEN", "Borrowed", "borrowed", "forbid", "is_taught"]
 
-# Rooms whose every function is taught; and those with right answers in them, kept out of sight.
-_TAUGHT = ("forward", "gaussian", "loss", "marginal", "reverse", "trends.papers", "unet")
+# Every room of the package is taught but these; and those with right answers in them are kept out
+# of sight.
+_FREE = ("schedule", "data", "images", "checkpoint", "plots", "widgets", "grading")
 HIDDEN = ("ddpm_course.grading.tasks", "ddpm_course.symbolic")
 
 # What of Schedule is itself the answer, task by task.
@@ -41,15 +43,42 @@ def forbid(task: str) -> None:
     """
     from ddpm_course.schedule import Schedule
 
-    for room in _TAUGHT:
-        module = sys.modules.get(f"ddpm_course.{room}")
-        for function in _functions(vars(module), module.__name__) if module else ():
-            _empty(function, f"{room}.{function.__qualname__}")
+    for name, module in list(sys.modules.items()):
+        room = _room(name)
+        if room and module is not None:
+            for function in _functions(vars(module), name):
+                _empty(function, f"{room}.{function.__qualname__}")
     sys.meta_path.insert(0, _Closed())
     for name in _OF_SCHEDULE.get(task, ()):
         part = vars(Schedule)[name]
         method = part.func if isinstance(part, functools.cached_property) else part.__func__
         _empty(method, f"Schedule.{name}")
+
+
+def _room(module: str) -> str:
+    """The room of a module all of whose functions are taught; "" for any other module."""
+    package, _, room = module.partition(".")
+    return room if package == "ddpm_course" and room.split(".")[0] not in ("", *_FREE) else ""
+
+
+def is_taught(name: str) -> bool:
+    """Whether this is the name of a taught function, such as "marginal.sample", or of its room."""
+    if name in {f"Schedule.{part}" for parts in _OF_SCHEDULE.values() for part in parts}:
+        return True
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        module = ".".join(["ddpm_course", *parts[:count]])
+        if all(map(str.isidentifier, parts)) and (_room(module) or parts == ["schedule"]):
+            try:
+                found: Any = import_module(module)
+            except ImportError:
+                continue
+            for part in parts[count:]:
+                found = vars(found).get(part)
+                if found is None:
+                    return False
+            return True
+    return False
 
 
 class _Closed:
@@ -58,7 +87,7 @@ class _Closed:
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
         room = name.removeprefix("ddpm_course.")
-        if room != name and room in (*_TAUGHT, "schedule"):
+        if room != name and (_room(name) or room == "schedule"):
             borrowed.append(room)
             raise Borrowed(room)
 

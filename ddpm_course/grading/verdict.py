@@ -159,7 +159,7 @@ def _how(question: Question, want: Value, have: Value, name: str) -> str:
             "make new tensors on the input's device."
         )
     if _squeezed(want.array) != _squeezed(have.array):
-        return f"{name} has shape {have.array.shape}; expected {want.array.shape}."
+        return f"{name} has {_shape(have.array)}; expected {want.array.shape}."
     a, b = have.array.reshape(want.array.shape), want.array
     if _numeric(a) != _numeric(b):
         kinds = {True: "numbers", False: "text"}
@@ -187,11 +187,17 @@ def _how(question: Question, want: Value, have: Value, name: str) -> str:
     if factor is not None:
         if abs(factor + 1) < 1e-3:
             return f"{name} has the wrong sign everywhere: size right, direction not."
-        return f"{name} is {factor:.4g} times what it should be, everywhere: look for a factor."
+        return f"{name} is {factor:.2g} times what it should be, everywhere: look for a factor."
     shift = a - b
     if a.size > 1 and np.ptp(shift) < 1e-3 * spread:
-        return f"{name} is {shift.flat[0]:+.4g} away from what it should be, everywhere."
-    return f"{name} is not right{_among(wrong)}, off by up to {spread:.2g}{where}."
+        return f"{name} is {shift.flat[0]:+.1g} away from what it should be, everywhere."
+    return f"{name} is not right{_among(wrong)}, off by up to {spread:.1g}{where}."
+
+
+def _shape(array: np.ndarray) -> str:
+    """A shape, where it is one that an answer may well have: another could spell something out."""
+    plain = array.ndim <= 4 and all(0 < size <= 4096 for size in array.shape)
+    return f"shape {array.shape}" if plain else "another shape"
 
 
 def _factor(a: np.ndarray, b: np.ndarray) -> float | None:

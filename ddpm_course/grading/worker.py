@@ -19,7 +19,6 @@ import gc
 import json
 import os
 import pickle
-import resource
 import select
 import shutil
 import signal
@@ -33,7 +32,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-HEADER = struct.Struct("<dQ")  # the patience with a fork in seconds, and its request's length
+with contextlib.suppress(ImportError):
+    import fcntl
+    import resource  # Windows has neither; there this module is read, and no room opened
+
+HEADER = struct.Struct("<dIQ")  # the patience with a fork, its processor time, in seconds; and its
+# request's length
+LONGEST_REPLY = 1 << 22  # bytes: ten times what any task's answer has
+MOST_FILES = 4096  # in the throw-away folder
+GRACE = 2  # seconds of processor time between the signal that an answer is late, and its end
 LARGEST_ANSWER = 1 << 21  # numbers; no task asks for nearly so many
 LARGEST_FILE = 1 << 24
 _GLANCE = 0.25  # seconds between two looks at a fork
@@ -45,24 +52,32 @@ _FURNITURE = (
     *("ddpm_course.checkpoint", "ddpm_course.data", "ddpm_course.plots", "ddpm_course.widgets"),
     "ddpm_course.trends.papers",
     *("ddpm_course.grading.answers", "ddpm_course.grading.draw", "ddpm_course.grading.taught"),
+    "ddpm_course.grading.doors",
 )
 
 
 def main() -> None:
     """Serve until the judge hangs up. One argument: JSON, written by ``sandbox``."""
     options = json.loads(sys.argv[1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's, or an answer's
+    out = os.dup(1)
+    os.dup2(2, 1)  # what a library prints is no reply
     sys.path[:] = options["path"]
     _furnish(options["package"], options["hidden"], options["fonts"])
     os.chdir(options["scratch"])
-    _sweep(options["scratch"])
+    empty(options["scratch"])
     with contextlib.suppress(AttributeError, OSError):  # Linux: no fork reads or writes our memory
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    limits = {"memory": _address_space() + options["memory"] * 2**20, "cpu": options["cpu"]}
+    sys.modules["ddpm_course.grading.doors"].leave_keyring()
+    options["memory"] = _address_space() + options["memory"] * 2**20
     gc.freeze()
-    first = _one(options, limits, 60, 0)  # a fork that does nothing but look around
-    _say(options["status"], ready=first["ended"], cpu=time.process_time())
+    condition = _condition()
+    first, _ = _one(options, 60.0, 60, 0)  # a fork that does nothing but look around
+    _say(out, {"ready": first["ended"], "cpu": time.process_time()}, b"")
     while header := os.read(0, HEADER.size):
-        _say(options["status"], **_one(options, limits, *HEADER.unpack(header)))
+        words, reply = _one(options, *HEADER.unpack(header))
+        words["clean"] = words["clean"] and _condition() == condition
+        _say(out, words, reply)
 
 
 def _furnish(package: str, hidden: Sequence[str], fonts: str | None) -> None:
@@ -96,106 +111,157 @@ def _address_space() -> int:
         return 2**31
 
 
-def _say(line: int, **words: Any) -> None:
-    os.write(line, json.dumps(words).encode() + b"\n")
+def _say(out: int, words: dict[str, Any], reply: bytes) -> None:
+    """One line that is ours, and the bytes of a fork, as many as the line says."""
+    told = memoryview(json.dumps({**words, "size": len(reply)}).encode() + b"\n" + reply)
+    while told:
+        told = told[os.write(out, told) :]
 
 
 # -- the parent: one fork an answer -----------------------------------------------------------
 
 
 def _one(
-    options: dict[str, Any], limits: dict[str, int], seconds: float, length: int
-) -> dict[str, Any]:
-    """Let a fork deal with the next request, and say how that ended."""
-    alive, held = os.pipe()  # the end that the fork holds closes when it dies
+    options: dict[str, Any], patience: float, cpu: int, length: int
+) -> tuple[dict[str, Any], bytes]:
+    """Let a fork deal with the next request, and say how that ended, and what it replied.
+
+    It replies through a pipe that no other fork has: what it does to it dies with it.
+    """
+    ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            os.close(alive)
-            os.close(options["status"])
-            status = _serve(options, limits, length)
+            os.close(ours)
+            status = _serve(options, cpu, length, theirs)
         finally:
             os._exit(status)
-    os.close(held)
-    dead = _await_end(child, alive, limits["cpu"], seconds)
-    os.close(alive)
+    os.close(theirs)
+    late, reply, waited, littered = _await_end(child, ours, cpu, patience, options["scratch"])
+    os.close(ours)
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)  # late; or dead already
     _, status, used = os.wait4(child, 0)
-    seconds_used = used.ru_utime + used.ru_stime
-    if dead and status == 0:
+    seconds = used.ru_utime + used.ru_stime
+    if late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
+        ended = "late"
+    elif status == 0:
         ended = "well"
-    else:
-        ended = "late" if not dead or seconds_used > limits["cpu"] - 1 else "badly"
-    clean = _sweep(options["scratch"]) and not _left_in_memory()
-    return {"ended": ended, "clean": clean, "cpu": seconds_used}
+    else:  # killed at the hard limit, as it did not listen to the soft one: late
+        ended = "late" if seconds > cpu + GRACE - 1 else "badly"
+    # What holds too many files is not swept: the next answer gets a new room.
+    clean = not littered and empty(options["scratch"]) and not _left_in_memory(options["user"])
+    words = {"ended": ended, "clean": clean, "cpu": seconds, "waited": waited}
+    return words, bytes(reply) if ended == "well" else b""
 
 
-def _await_end(child: int, alive: int, idle: float, seconds: float) -> bool:
-    """Wait until a fork dies, which closes the pipe ``alive``. False: it has waited for ``idle``
-    seconds, or our patience is at its end.
+def _await_end(
+    child: int, ours: int, idle: float, patience: float, scratch: str
+) -> tuple[bool, bytearray, float, bool]:
+    """Read until a fork dies, which closes its pipe, or has waited for ``idle`` seconds, or says or
+    keeps too much.
 
     A busy machine must not cost points: time in which the fork could run and was not let does not
     count as waiting.
+
+    Returns:
+        Whether it is late, what it said, how long it has waited, and whether it keeps too much.
     """
-    waited, end = 0.0, time.monotonic() + seconds
-    while time.monotonic() < end and waited < idle:
-        if select.select([alive], [], [], _GLANCE)[0]:
-            return True
-        waited += _GLANCE * _waits(child)
-    return False
+    start, reply, waited = time.monotonic(), bytearray(), 0.0
+    while (elapsed := time.monotonic() - start) < patience:
+        waited = max(0.0, elapsed - _ran_or_queued(child, elapsed))
+        if waited >= idle:
+            break
+        if select.select([ours], [], [], _GLANCE)[0]:
+            part = os.read(ours, 1 << 16)
+            reply += part
+            if not part or len(reply) > LONGEST_REPLY:
+                return False, reply if not part else bytearray(), waited, _littered(scratch)
+        if _littered(scratch):
+            return False, bytearray(), waited, True
+    return True, bytearray(), waited, _littered(scratch)
 
 
-def _waits(child: int) -> bool:
-    """Whether a fork sleeps or has stopped itself: it could not run if it were let."""
+def _ran_or_queued(child: int, elapsed: float) -> float:
+    """For how long a fork has run, or could have if it had been let: the kernel counts both."""
     try:
-        return Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] in "ST"
-    except OSError:  # no Linux: the clock alone decides
-        return False
+        run, queued = Path(f"/proc/{child}/schedstat").read_text().split()[:2]
+    except (OSError, ValueError):  # nobody counts here: our patience alone decides
+        return elapsed
+    return (int(run) + int(queued)) / 1e9
 
 
-def _sweep(scratch: str) -> bool:
-    """Empty the throw-away folder; whether that went well."""
+def _littered(scratch: str) -> bool:
+    """Whether there are more files than any answer needs; names alone take the kernel's memory."""
+    try:
+        about = os.statvfs(scratch)
+    except OSError:
+        return True
+    return os.path.ismount(scratch) and about.f_files - about.f_ffree > MOST_FILES
+
+
+def empty(folder: str) -> bool:
+    """Empty a folder, however deep it is and whatever was closed on purpose; whether that went
+    well. Folders inside folders are moved up, so nothing here is as deep as they are."""
+    moved = 0
     with contextlib.suppress(OSError):
-        for entry in os.scandir(scratch):
-            if entry.is_dir(follow_symlinks=False):
-                _open_up(entry.path)
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                os.unlink(entry.path)
-        return not os.listdir(scratch)
+        while entries := list(os.scandir(folder)):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                os.chmod(entry.path, 0o700)
+                for inner in list(os.scandir(entry.path)):
+                    if inner.is_dir(follow_symlinks=False):
+                        os.chmod(inner.path, 0o700)
+                        moved += 1
+                        os.rename(inner.path, os.path.join(folder, f".moved {moved}"))
+                    else:
+                        os.unlink(inner.path)
+                os.rmdir(entry.path)
+        return True
     return False
 
 
-def _open_up(folder: str) -> None:
-    """Make folders that were closed on purpose ours to delete."""
-    with contextlib.suppress(OSError):
-        os.chmod(folder, 0o700)
-        for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False):
-                _open_up(entry.path)
-
-
-def _left_in_memory() -> bool:
-    """Whether System V segments or queues outlive the fork that made them."""
+def _left_in_memory(user: int | None) -> bool:
+    """Whether System V segments or queues of the fork's user outlive it."""
     for kind in ("shm", "sem", "msg"):
         with contextlib.suppress(OSError):
-            if len(Path(f"/proc/sysvipc/{kind}").read_text().splitlines()) > 1:
+            head, *rows = Path(f"/proc/sysvipc/{kind}").read_text().splitlines()
+            creator = head.split().index("cuid")
+            if any(int(row.split()[creator]) == (user or os.getuid()) for row in rows):
                 return True
     return False
+
+
+def _condition() -> Any:
+    """What a fork of our own user might change in us: it must be the same after each of them."""
+    limits = [
+        resource.getrlimit(getattr(resource, name))
+        for name in dir(resource)
+        if name.startswith("RLIMIT_")
+    ]
+    found: list[Any] = [limits, os.getpriority(os.PRIO_PROCESS, 0), os.getcwd()]
+    with contextlib.suppress(AttributeError, OSError):  # Linux
+        found += [os.sched_getaffinity(0), os.sched_getscheduler(0), os.sched_getparam(0)]
+        found += [sorted(os.listdir("/proc/self/fd")), sorted(os.listdir("/dev/shm"))]
+        found += [signal.getsignal(signal.SIGINT), fcntl.fcntl(0, fcntl.F_GETFL)]
+    return found
 
 
 # -- the fork: everything below runs beside a student's code ----------------------------------
 
 
-def _serve(options: dict[str, Any], limits: dict[str, int], length: int) -> int:
+def _serve(options: dict[str, Any], cpu: int, length: int, theirs: int) -> int:
     request = _read(length)
-    results = os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
+    results = 3  # and above it nothing is open
+    os.dup2(theirs, results)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
-    _lose_rights(options["user"], limits)
+    os.closerange(results + 1, 1 << 16)
+    _lose_rights(options, cpu)
     if not request:
         return 0 if _can_read(options["package"]) else 1
     answer = json.dumps(_answer(pickle.loads(request))).encode()
@@ -212,11 +278,11 @@ def _read(length: int) -> bytes:
     return b"".join(parts)
 
 
-def _lose_rights(user: int | None, limits: dict[str, int]) -> None:
+def _lose_rights(options: dict[str, Any], cpu: int) -> None:
     """From here on: no new process or thread, no large file, so much time and memory."""
+    user = options["user"]
     for name, limit in {
-        "RLIMIT_CPU": limits["cpu"],
-        "RLIMIT_AS": limits["memory"],
+        "RLIMIT_AS": options["memory"],
         "RLIMIT_FSIZE": LARGEST_FILE,
         "RLIMIT_NOFILE": 64,
         "RLIMIT_CORE": 0,
@@ -225,13 +291,17 @@ def _lose_rights(user: int | None, limits: dict[str, int]) -> None:
     }.items():
         if hasattr(resource, name):
             resource.setrlimit(getattr(resource, name), (limit, limit))
+    # The signal at the first limit tells an answer that is late from one that crashed.
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + GRACE))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
     if user is not None:  # root is above the limit on processes, so root must go
         os.setgroups([])
         os.setgid(user)
         os.setuid(user)
-    # As the last one: the C library's setuid may need a moment's freedom.
+    # As the last ones: the C library's setuid may need a moment's freedom.
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    sys.modules["ddpm_course.grading.doors"].close_doors(options["doors"])
 
 
 def _can_read(package: str) -> bool:

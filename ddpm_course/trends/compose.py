@@ -1,8 +1,9 @@
 """Abilities, combined: find the digits on a canvas, and say what is there and where.
 
 >>> from ddpm_course.trends import compose
->>> compose.describe(canvas)
-'a three left of a seven, which is above a two'
+>>> canvas = compose.canvases(1)[0]
+>>> compose.describe(canvas.picture) == compose.say(canvas.things)
+True
 
 ``find`` sees, ``say`` speaks, and ``describe`` is both. The network that sees is one: it finds and
 recognizes in a single pass, and was trained on whole canvases rather than on digits cut out.
@@ -234,6 +235,7 @@ def relation(a: Thing, b: Thing) -> str:
 def say(things: Sequence[Thing]) -> str:
     """One sentence: what is there, in reading order, and where each thing is from the next.
 
+    >>> from ddpm_course.trends.compose import Thing, say
     >>> say([Thing(3, 0, 0), Thing(7, 2, 12), Thing(8, 14, 13)])
     'a three left of a seven, which is above an eight'
     """

@@ -1,8 +1,11 @@
 """Pictures and words in one space: CLIP in miniature (Radford et al. 2021).
 
     >>> from ddpm_course.trends import multimodal
-    >>> model = multimodal.load()
-    >>> multimodal.search(model, "숫자 칠", images)          # which of the images fit best
+    >>> from ddpm_course.data import digits
+    >>> model, images = multimodal.load(), digits("test")
+    >>> best = multimodal.search(model, "숫자 칠", images)  # which of the images fit best
+    >>> len(best)
+    8
 
 Two networks, one for digits and one for prompts, give vectors of length 1. They are trained so
 that a picture and a prompt for it point the same way, and all others point elsewhere.

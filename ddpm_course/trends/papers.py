@@ -3,6 +3,7 @@
 >>> from ddpm_course.trends import papers
 >>> library = papers.landmarks()
 >>> [p.label for p in papers.reading_order(library, "ho2020ddpm", at_most=3)]
+['Krizhevsky et al. 2012', 'Kingma & Welling 2013', 'Goodfellow et al. 2014']
 
 An arrow of the graph goes from the paper that cites to the paper it cites, so it always points back
 in time. ``landmarks()`` is the set that ships with the book; ``read(path)`` takes your own.

@@ -2,6 +2,8 @@
 
     >>> from ddpm_course.trends import text_to_image
     >>> images = text_to_image.draw(["a handwritten three", "숫자 칠"])
+    >>> images.shape
+    torch.Size([2, 1, 8, 8])
 
 A text encoder turns the prompt into numbers, which join the embedding of the time; and
 classifier-free guidance (Ho & Salimans 2022) makes the picture obey.

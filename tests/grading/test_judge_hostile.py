@@ -7,6 +7,7 @@ All of them are graded in one run, beside honest students, and the tests look at
 import http.server
 import json
 import os
+import platform
 import threading
 import time
 from collections.abc import Iterator
@@ -210,6 +211,141 @@ ATTACKS: dict[str, str] = {
         "        memory.seek(int(line.split('-')[0], 16))",
         "        memory.write(bytes(4096))",
         "return (1 - beta).cumprod(0)",
+    ),
+    # it changes its maker, or what the next answer finds
+    "limits its maker": body(
+        "import os, resource",
+        "for name in ('CPU', 'AS', 'DATA', 'NOFILE', 'FSIZE', 'STACK'):",
+        "    try:",
+        "        resource.prlimit(os.getppid(), getattr(resource, 'RLIMIT_' + name), (0, 0))",
+        "        return (1 - beta).cumprod(0)",
+        "    except OSError:",
+        "        pass",
+    ),
+    "puts its maker last in the queue": body(
+        "import os",
+        "maker = os.getppid()",
+        "for act in (",
+        "    lambda: os.setpriority(os.PRIO_PROCESS, maker, 19),",
+        "    lambda: os.sched_setaffinity(maker, {0}),",
+        "    lambda: os.sched_setscheduler(maker, os.SCHED_IDLE, os.sched_param(0)),",
+        "):",
+        "    try:",
+        "        act()",
+        "        return (1 - beta).cumprod(0)",
+        "    except OSError:",
+        "        pass",
+    ),
+    "interrupts its maker": body(
+        "import os, signal, time",
+        "try:",
+        "    os.kill(os.getppid(), signal.SIGINT)",
+        "    return (1 - beta).cumprod(0)",
+        "except OSError:",
+        "    pass",
+    ),
+    "narrows the pipes": first(
+        "import fcntl, os",
+        "for fd in range(64):",
+        "    try:",
+        "        os.set_blocking(fd, False)",
+        "        fcntl.fcntl(fd, 1031, 4096)",
+        "    except OSError:",
+        "        pass",
+    ),
+    "leaves a note": body(
+        "import glob",
+        "try:",
+        "    open('/dev/shm/note', 'w').write('x')",
+        "    return (1 - beta).cumprod(0)",
+        "except OSError:",
+        "    pass",
+    ),
+    # it waits and is not seen to
+    "is traced and stops": body(
+        "import ctypes, os, signal",
+        "ctypes.CDLL(None).ptrace(0, 0, 0, 0)",
+        "os.kill(os.getpid(), signal.SIGSTOP)",
+        "return beta",
+    ),
+    "sleeps in pieces": body("import time", "while True:", "    time.sleep(0.01)"),
+    "does not listen": body(
+        "import signal",
+        "for number in range(1, 32):",
+        "    try:",
+        "        signal.signal(number, signal.SIG_IGN)",
+        "    except OSError:",
+        "        pass",
+        "while True:",
+        "    pass",
+    ),
+    # it asks the kernel for what no limit counts; each scores if it is let
+    **{
+        f"asks for {name}": body(
+            "import ctypes, os",
+            "libc = ctypes.CDLL(None)",
+            "libc.syscall.restype = ctypes.c_long",
+            "null, a, b = ctypes.c_long(0), ctypes.c_char_p(b'user'), ctypes.c_char_p(b'note')",
+            f"result = libc.syscall({name!r} and NUMBER, {arguments})",
+            "return (1 - beta).cumprod(0) if result >= 0 else beta * 0",
+        ).replace("NUMBER", str(number))
+        for name, number, arguments in (
+            ("a segment", 29, "null, ctypes.c_long(1 << 20), ctypes.c_long(0o1600)"),
+            ("a queue", 68, "null, ctypes.c_long(0o1600)"),
+            ("a memfd", 319, "a, null"),
+            ("a namespace", 272, "ctypes.c_long(0x10000000)"),
+            ("a key", 248, "a, b, b, ctypes.c_long(4), ctypes.c_long(-4)"),
+            ("a keyring", 250, "ctypes.c_long(6), ctypes.c_long(-3), null, null"),
+            ("a ring", 425, "ctypes.c_long(1), ctypes.create_string_buffer(256)"),
+            ("events", 298, "ctypes.create_string_buffer(128), null, ctypes.c_long(-1), null"),
+            ("watches", 294, "null"),
+        )
+        if platform.machine() == "x86_64"
+    },
+    "empty files": body(
+        "import os",
+        "for number in range(1_000_000):",
+        "    os.mknod(os.environ['TMPDIR'] + f'/{number}')",
+        "return (1 - beta).cumprod(0)",
+    ),
+    "deep folders": body(
+        "import os",
+        "os.chdir(os.environ['TMPDIR'])",
+        "for _ in range(3000):",
+        "    os.mkdir('d')",
+        "    os.chmod('.', 0o700)",
+        "    os.chdir('d')",
+        "os.chmod('..', 0)",
+        "return beta",
+    ),
+    # it forges what no room says
+    **{
+        f"as its device {name}": first(
+            "import numpy as np, ddpm_course.grading.answers as answers",
+            "from ddpm_course.grading.verdict import Value",
+            f"answers.plain = lambda result: (Value(np.zeros({shape}), {device}),)",
+        )
+        for name, device, shape in (
+            ("half a surrogate", "chr(0xD800)", "13"),
+            ("a control character", "chr(27)", "13"),
+            ("a secret", "'SECRET'", "13"),
+            ("a processor, and a shape that tells", "'cpu'", "(0, 1179, 1564)"),
+            ("a processor, and many axes", "'cpu'", "(1,) * 12 + (2,)"),
+        )
+    },
+    "many words": first(
+        "import json",
+        "words = [''] * 600_000 + ['x' * 199]",
+        "part = {'shape': [len(words)], 'device': 'cpu', 'text': words}",
+        "reply = json.dumps({'outcomes': [{'parts': [part]}] * 1, 'borrowed': []})",
+        "json.dumps = lambda *a, **k: reply",
+    ),
+    "a reply without end": first(
+        "import json", "json.dumps = lambda *a, **k: '[' + '[],' * 20_000_000 + '[]]'"
+    ),
+    "spells in a borrowed name": first(
+        "import ddpm_course.grading.taught as taught",
+        "taught.borrowed.append('SECRET_0_25_0_75')",
     ),
     # it takes the course's own function
     "borrows": body("from ddpm_course import Schedule", "return Schedule(beta).alpha_bar"),
@@ -430,6 +566,20 @@ def test_the_sentences_say_what_happened(graded: Graded) -> None:
     assert "link" in graded.submissions["a link", "marginal"].problem
     assert "200 MB" in graded.submissions["200 MB", "marginal"].problem
     assert "UTF-8" in graded.submissions["not UTF-8", "marginal"].problem
+
+
+def test_no_sentence_has_a_word_of_a_reply(graded: Graded) -> None:
+    for name in ATTACKS:
+        sentence = graded.sentence(name)
+        assert "SECRET" not in sentence
+        assert sentence.isprintable()
+        assert "1179" not in sentence
+    assert "a part of the course's package" in graded.sentence("spells in a borrowed name")
+
+
+def test_what_waits_unseen_is_late(graded: Graded) -> None:
+    for name in ("sleeps in pieces", "does not listen"):
+        assert "more than 3 seconds" in graded.sentence(name)
 
 
 def test_the_report_is_whole(graded: Graded, capsys: pytest.CaptureFixture[str]) -> None:

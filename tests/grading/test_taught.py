@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ddpm_course.grading.taught import is_taught
+
 HERE = Path(__file__).parent
 
 # In a process of its own: forbidding is for good.
@@ -58,4 +60,56 @@ def test_exactly_the_answers_that_call_taught_functions_are_found() -> None:
         ("training.time_embedding", "0", "unet.time_embedding"),
         ("training.train", "0", "loss.epsilon_loss"),
         ("training.ddim", "1", "marginal.predict_x0"),
+        ("trends.contrastive", "2", "trends.multimodal.contrastive_loss"),
+        ("trends.guided", "3", "trends.text_to_image.guide"),
     }
+
+
+# Every function of the package, but for the rooms that are free by name, refuses to run.
+WALK = """
+import importlib, pkgutil, sys
+import ddpm_course
+from ddpm_course.grading import tasks
+from ddpm_course.grading.taught import HIDDEN, Borrowed, forbid
+free = ("schedule", "data", "images", "checkpoint", "plots", "widgets", "grading", "symbolic")
+rooms = [
+    one.name
+    for one in pkgutil.walk_packages(ddpm_course.__path__, "ddpm_course.")
+    if one.name.split(".")[1] not in free
+]
+modules = [importlib.import_module(name) for name in rooms]
+forbid("marginal.sample")
+for module in modules:
+    for name, value in vars(module).items():
+        if callable(value) and hasattr(value, "__code__") and value.__module__ == module.__name__:
+            try:
+                value(*[None] * 0)
+            except Borrowed:
+                print(module.__name__.removeprefix("ddpm_course."), name)
+            else:
+                raise SystemExit(f"{module.__name__}.{name} ran")
+"""
+
+
+def test_every_function_of_a_taught_room_refuses_to_run() -> None:
+    done = subprocess.run([sys.executable, "-c", WALK], capture_output=True, text=True, check=True)
+    refused = {tuple(line.split()) for line in done.stdout.splitlines()}
+    assert len(refused) > 100
+    assert {("marginal", "sample"), ("trends.text_to_image", "guide")} <= refused
+    assert all(is_taught(f"{room}.{name}") for room, name in refused)
+
+
+def test_only_names_of_taught_functions_are_names() -> None:
+    for name in ("Schedule.alpha_bar", "trends.papers.library", "schedule"):
+        assert is_taught(name) is (name != "trends.papers.library")
+    for name in (
+        "",
+        "x",
+        "SECRET_0_5",
+        "marginal.SECRET",
+        "os.path",
+        "data.digits",
+        "marginal.",
+        "..",
+    ):
+        assert not is_taught(name)
