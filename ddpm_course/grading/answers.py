@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import itertools
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
@@ -12,14 +14,43 @@ from typing import Any
 import numpy as np
 import sympy as sp
 import torch
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import BooleanAtom, BooleanFunction
 
+from ddpm_course.grading.draw import Refused
+from ddpm_course.grading.slips import known
 from ddpm_course.grading.task import Case, Task
 from ddpm_course.grading.verdict import Failure, Outcome, Question, Value, Verdict, judge
 
-__all__ = ["PUBLIC_SEED", "ask", "examine", "plain"]
+__all__ = ["PUBLIC_SEED", "SAID", "ask", "examine", "plain"]
 
 PUBLIC_SEED = 0
 LONGEST = 10_000  # items read from an answer that is a generator
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+_SPOILED = {
+    place: f"Your function changes its {word} argument in place: whoever called it still needs it. "
+    "Make a new one (`a = a * b`, not `a *= b`)."
+    for place, word in enumerate(_ORDINALS)
+}
+_EQUATION = "Return the right-hand side alone, not an equation."
+_TEXT = "Return an expression made of the arguments, without quotation marks around it."
+_UNUSED = "Nothing was drawn from the generator that is given: draw all random numbers with it."
+_UNFIT = {
+    "a gradient": "The loss carries no gradient, so nothing can be trained with it: return it as a "
+    "tensor, without `.item()`, `.detach()` or `no_grad`.",
+    "a tensor": "A list came back, where one tensor is asked for: `torch.stack` makes one of it.",
+    "numbers": "The losses hold on to the graphs they came from: keep `loss.item()`, a number.",
+}
+_OTHERWISE = (
+    "Two calls with the same generator gave different results: some random numbers were drawn "
+    "without it."
+)
+
+# Sentences that hold nothing of the answer's own words.
+SAID = frozenset(
+    {_EQUATION, _TEXT, _UNUSED, _OTHERWISE, Refused.SENTENCE, *_SPOILED.values(), *_UNFIT.values()}
+)
 
 
 def examine(task: Task, answer: Any, seed: int = PUBLIC_SEED) -> Verdict:
@@ -29,7 +60,7 @@ def examine(task: Task, answer: Any, seed: int = PUBLIC_SEED) -> Verdict:
         [Question(case.rtol, case.atol, case.along) for case in cases],
         ask(task, task.reference, seed),
         ask(task, answer, seed),
-        ((mistake.sentence, ask(task, mistake.answer, seed)) for mistake in task.mistakes),
+        ((mistake.sentence, ask(task, mistake.answer, seed)) for mistake in known(task, seed)),
         task.outputs,
     )
 
@@ -57,17 +88,102 @@ def _ask(task: Task, answer: Any, case: Case) -> Outcome:
     try:
         if case.symbols is not None:
             return _evaluate(answer, case)
-        result = answer(*case.args) if callable(task.reference) else answer
+        if not callable(task.reference):
+            return plain(answer if task.observe is None else task.observe(answer))
+        before = copy.deepcopy([_kept(value) for value in case.args])
+        generators = [value for value in case.args if isinstance(value, torch.Generator)]
+        states = [generator.get_state() for generator in generators]
+        result = answer(*case.args)
         if result is None or result is ...:
             return Failure("The function returns nothing: is a `return` missing?")
+        if (unfit := _unfit(case.gives, result)) is not None:
+            return unfit
         if task.observe is not None:
             result = task.observe(result)
-        return plain(result)
+        outcome = plain(result)
+        for place, (old, value) in enumerate(zip(before, case.args, strict=True)):
+            if not _equal(old, _kept(value)):
+                return Failure(_SPOILED[min(place, len(_SPOILED) - 1)])
+        for generator, state in zip(generators, states, strict=True):
+            if torch.equal(generator.get_state(), state):
+                return Failure(_UNUSED)
+            generator.set_state(state)
+        if generators:
+            torch.manual_seed(torch.initial_seed() + 1)
+            again = answer(*case.args)
+            again = plain(again if task.observe is None else task.observe(again))
+            if not _equal([v.array for v in outcome], [v.array for v in again]):
+                return Failure(_OTHERWISE)
+        return outcome
     except NotImplementedError:
         return Failure("Not answered yet: replace `raise NotImplementedError()`.", blank=True)
+    except Refused as error:
+        return Failure(str(error))
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
-        return Failure(f"Your answer stopped with {type(error).__name__}: {reason}")
+        where, hint = _line(answer, error), _hint(case, reason)
+        return Failure(f"Your answer stopped with {type(error).__name__}{where}: {reason}{hint}")
+
+
+def _kept(value: Any) -> Any:
+    """What of an argument an answer must leave as it is; a model and a generator may change."""
+    if isinstance(value, torch.Tensor):
+        return value.detach()
+    if isinstance(value, Mapping):
+        return {key: _kept(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_kept(item) for item in value]
+    return value if isinstance(value, np.ndarray | int | float | str) else None
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, torch.Tensor | np.ndarray):
+        return bool(np.array_equal(np.asarray(a), np.asarray(b)))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(_equal(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return bool(a == b)
+
+
+def _unfit(gives: str, result: Any) -> Failure | None:
+    """What the notebook's next cell could not use."""
+    tensor = isinstance(result, torch.Tensor)
+    if gives == "a gradient" and not (tensor and result.requires_grad):
+        return Failure(_UNFIT[gives])
+    if gives == "a tensor" and isinstance(result, list | tuple | Iterator):
+        return Failure(_UNFIT[gives])
+    if gives == "numbers" and any(
+        isinstance(item, torch.Tensor) and item.requires_grad
+        for item in (result if isinstance(result, list | tuple) else [result])
+    ):
+        return Failure(_UNFIT[gives])
+    return None
+
+
+def _line(answer: Any, error: Exception) -> str:
+    """The line of the answer that the error came from, counted from its `def`."""
+    code = getattr(answer, "__code__", None)
+    lines = [
+        line - code.co_firstlineno + 1
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if code is not None and frame.f_code is code
+    ]
+    return f" in line {lines[-1]} of your function" if lines else ""
+
+
+def _hint(case: Case, reason: str) -> str:
+    """What helps where a table looked up at t meets the data without new axes."""
+    of_steps = any(
+        isinstance(value, torch.Tensor) and value.ndim == 1 and not value.is_floating_point()
+        for value in case.args
+    )
+    if of_steps and ("must match" in reason or "could not be broadcast" in reason):
+        return (
+            ". A table looked up at t has shape (B,): new axes, as in `[:, None]` or "
+            "`.view(-1, 1, 1, 1)`, let it meet the data."
+        )
+    return ""
 
 
 @contextlib.contextmanager
@@ -92,9 +208,12 @@ def _evaluate(answer: Any, case: Case) -> Outcome:
     parts = result if isinstance(result, tuple) else (result,)
     values = []
     for part in parts:
+        if isinstance(part, str):
+            return Failure(_TEXT)
         expression = sp.sympify(part)
-        if isinstance(expression, sp.logic.boolalg.Boolean):
-            return Failure("Return the right-hand side alone, not an equation.")
+        # A bare symbol is a Boolean to SymPy, too, and no equation.
+        if isinstance(expression, Relational | BooleanAtom | BooleanFunction):
+            return Failure(_EQUATION)
         stray = sorted(str(symbol) for symbol in expression.free_symbols - set(names))
         if stray:
             return Failure(f"The expression contains {', '.join(stray)}: use the arguments alone.")

@@ -21,6 +21,8 @@ class Case:
         rtol, atol: how far a right answer may be from the reference.
         symbols: the names of SymPy symbols; then the answer is called with these symbols and
             returns an expression, which is compared as a function at the points.
+        gives: what the cells after the answer need of its result: "a tensor" (not a list),
+            "numbers" (without a graph), or "a gradient" (a loss that can be trained on).
     """
 
     args: tuple[Any, ...] = ()
@@ -28,6 +30,7 @@ class Case:
     rtol: float = 1e-4
     atol: float = 1e-5
     symbols: str | None = None
+    gives: str = ""
 
 
 @dataclass(frozen=True)

@@ -150,8 +150,8 @@ def _epsilon_loss_cases(seed: int) -> list[Case]:
     for variance in (0.2, 2.0):
         table = (1 - draw.betas(g)).cumprod(0)
         x_0, eps = draw.noise(g, 6, 1, 4, 4), draw.noise(g, 6, 1, 4, 4)
-        model = draw.Denoiser(table, variance)
-        cases.append(Case((model, x_0, draw.steps(g, 6, 12), eps, table)))
+        model = draw.Denoiser(table, variance, trained=True)
+        cases.append(Case((model, x_0, draw.steps(g, 6, 12), eps, table), gives="a gradient"))
     return cases
 
 
