@@ -38,6 +38,8 @@ __all__ = ["Grade", "Submission", "grade"]
 
 LARGEST_NOTEBOOK = 20 * 2**20  # bytes; ours have less than one million, pictures included
 MOST_CELLS = 1000
+MOST_CHECKS = 3  # of one task, at which its answer is heard again
+MOST_FILES, LARGEST_FILE = 20, 2**20  # beside a notebook; bytes
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,22 @@ def read_cells(path: Path, folder: Path) -> list[str]:
         ) from None
 
 
+def read_beside(path: Path) -> dict[str, bytes]:
+    """Small files beside a notebook, which its cells may read: modules, tables, arrays."""
+    found: dict[str, bytes] = {}
+    with contextlib.suppress(OSError):
+        for entry in sorted(os.scandir(path.parent), key=lambda one: one.name):
+            plain = re.fullmatch(r"\w[\w-]{0,60}\.(py|csv|txt|json|npy|md)", entry.name)
+            if not plain or not entry.is_file(follow_symlinks=False) or len(found) == MOST_FILES:
+                continue
+            handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with open(handle, "rb") as file:
+                content = file.read(LARGEST_FILE + 1)
+            if len(content) <= LARGEST_FILE:
+                found[entry.name] = content
+    return found
+
+
 # -- what comes back --------------------------------------------------------------------------
 
 UNREADABLE = "Your answer gave nothing that can be compared: return numbers, arrays or text."
@@ -240,8 +258,35 @@ _DEVICES = {"cpu", "cuda", "mps", "xpu", "meta"}
 MOST_TEXT = 1 << 20  # characters, where every word takes as many as the longest one
 
 
-def read_reply(content: bytes, count: int) -> list[Outcome] | str:
-    """The outcomes in a room's reply; or the name of the taught function that was called.
+@dataclass(frozen=True)
+class Heard:
+    """What a room's reply says, read with care.
+
+    Attributes:
+        outcomes: one for each question.
+        borrowed: the taught function that was called, or "".
+        seen: an error of the student's code.
+        undefined: that error stopped the cell before the answer was defined.
+    """
+
+    outcomes: list[Outcome]
+    borrowed: str = ""
+    seen: Seen | None = None
+    undefined: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The kind of an error, from our own list, and numbers: which cell and line, which sizes."""
+
+    kind: str
+    cell: int
+    line: int
+    sizes: tuple[int, ...]
+
+
+def read_reply(content: bytes, count: int) -> Heard:
+    """What a room's reply says.
 
     Raises:
         ValueError: this is not what a room says.
@@ -250,16 +295,43 @@ def read_reply(content: bytes, count: int) -> list[Outcome] | str:
         raise ValueError("too long")
     try:
         reply = json.loads(content)
+        if reply.get("undefined"):
+            stopped = _seen(reply["undefined"])
+            return Heard([Failure("Not answered yet.", blank=True)] * count, "", stopped, True)
+        seen = _seen(reply["seen"]) if reply.get("seen") else None
         if reply.get("stopped"):
-            return [Failure(f"Your answer stopped with {str(reply['stopped'])[:40]}: ")] * count
-        if reply["borrowed"]:
-            return str(reply["borrowed"][0])
+            kind = str(reply["stopped"])[:40]
+            return Heard([Failure(f"Your answer stopped with {kind}: ")] * count, "", seen)
         outcomes = [_outcome(one) for one in reply["outcomes"]]
+        borrowed = str(reply["borrowed"][0])[:200] if reply["borrowed"] else ""
     except Exception as error:  # whatever it is, it is that one answer's, MemoryError too
         raise ValueError("this is no reply") from error
-    if len(outcomes) != count:
+    if len(outcomes) != count and not borrowed:
         raise ValueError("not one for each question")
-    return outcomes
+    return Heard(outcomes, borrowed, seen)
+
+
+def _seen(one: Any) -> Seen:
+    numbers = [one["cell"], one["line"], *one["sizes"]]
+    if len(numbers) > 5 or not all(type(n) is int and -1 <= n < 10**6 for n in numbers):
+        raise ValueError("odd numbers")
+    return Seen(_kind(one["kind"]), one["cell"], one["line"], tuple(one["sizes"]))
+
+
+# Errors of libraries that have their names on a page; of Python's own, all have.
+_ERRORS = {
+    *("AxisError", "LinAlgError", "SympifyError", "OutOfMemoryError", "JSONDecodeError"),
+    *("BackendCompilerFailed", "UFuncTypeError", "NetworkXError", "NodeNotFound", "UsageError"),
+    *("ValidationError", "PolynomialError", "ShapeError", "NonSquareMatrixError", "Empty"),
+    *("EinopsError", "InvalidOperation", "TimeoutExpired", "CalledProcessError", "UnpicklingError"),
+}
+
+
+def _kind(name: Any) -> str:
+    """The name of a kind of error, or "" where it is none that we know: it could spell anything."""
+    known = getattr(builtins, name, None) if type(name) is str else None
+    python = isinstance(known, type) and issubclass(known, BaseException)
+    return str(name) if python or name in _ERRORS else ""
 
 
 def _outcome(one: Any) -> Outcome:
@@ -309,14 +381,42 @@ def public(sentence: str, task: Task) -> str:
     if sentence.startswith("The expression contains"):
         return "The expression contains other symbols: use the arguments alone."
     match = re.match(r"Your answer stopped with (\w+)", sentence)
-    kind = getattr(builtins, match[1], None) if match else None
-    if isinstance(kind, type) and issubclass(kind, BaseException):
-        article = "an" if match and match[1][0] in "AEIOU" else "a"
-        return (
-            f"Your answer stopped with {article} {kind.__name__}. Restart the notebook and run its "
-            "cells from the top: the check below the answer shows the same."
+    return f"Your answer stopped with {_named(_kind(match[1]))}." if match else UNREADABLE
+
+
+def _named(kind: str) -> str:
+    return f"{'an' if kind[:1] in 'AEIOU' else 'a'} {kind}" if kind else "an error of its own kind"
+
+
+def told(seen: Seen, cells: Sequence[str], name: str, undefined: bool) -> str:
+    """The sentence for an error: where it was, and what it may mean."""
+    what = _named(seen.kind)
+    where = ""
+    if 0 <= seen.cell < len(cells):
+        lines = cells[seen.cell].splitlines()
+        line = lines[seen.line - 1].strip() if 0 < seen.line <= len(lines) else ""
+        where = f" in line {seen.line}" if line else ""
+        if re.fullmatch(r"(import|from) [\w., ]{1,60}", line):  # no text put together on purpose
+            where += f", `{line}`"
+    if undefined:
+        sentence = f"The cell of `{name}` stopped with {what}{where}, so that it is not defined."
+    else:
+        sentence = f"Your answer stopped with {what}{where}."
+    if seen.kind in ("ModuleNotFoundError", "ImportError"):
+        sentence += " What it imports is not there where the work is graded."
+    elif seen.kind == "NameError":
+        sentence += " A name that it uses is defined in no cell that ran before it."
+    elif seen.kind == "EOFError":
+        sentence += " Nobody types anything while the work is graded."
+    elif seen.kind in ("BlockingIOError", "FileNotFoundError"):
+        sentence += " Work is graded in one process, without threads, and only files beside it."
+    elif len(seen.sizes) == 3:
+        a, b, axis = seen.sizes
+        sentence += (
+            f" Size {a} met size {b} along axis {axis}: a number for each image goes over the "
+            "whole image only with axes of length 1 behind it, as in `[:, None, None, None]`."
         )
-    return UNREADABLE
+    return sentence
 
 
 # -- grading ----------------------------------------------------------------------------------
@@ -397,10 +497,12 @@ def grade(
                 return _nothing(student, paper, path, str(error))
             if cells is None:
                 return _nothing(student, paper, path, "Not handed in.", handed_in=False)
-            own = [cell for cell in cells if cell.strip() not in paper.locked]
+            files = read_beside(path)
             with rooms.free() as room:
                 room.begin()
-                grades = tuple(_grade_one(room, paper, examined, own) for examined in paper.graded)
+                grades = tuple(
+                    _grade_one(room, paper, examined, cells, files) for examined in paper.graded
+                )
             return Submission(student, chapter, path, True, grades)
 
         def safely(student: str, chapter: str) -> Submission:
@@ -497,14 +599,30 @@ def _nothing(
 _ASKING = threading.Lock()  # the references draw from torch's one global random state
 
 
-def _grade_one(room: Room, paper: Paper, examined: Examined, cells: Sequence[str]) -> Grade:
+def _grade_one(
+    room: Room,
+    paper: Paper,
+    examined: Examined,
+    cells: Sequence[str],
+    files: Mapping[str, bytes] | None = None,
+) -> Grade:
     """The grade of one task: first from the cells that the answer needs, by themselves; if that is
-    not right, from all the cells in order."""
-    verdict = _hear(room, paper, examined, cells, alone=True)
-    if not verdict.right and not verdict.sentence.startswith("Not answered yet:"):
-        second = _hear(room, paper, examined, cells, alone=False)
-        if second.right or (second.mistake is not None and verdict.mistake is None):
-            verdict = second
+    not right, as the notebook's reader met it, from all cells up to a check of the task; and last
+    from all the student's cells in order."""
+    own = [cell for cell in cells if cell.strip() not in paper.locked]
+    check = re.compile(rf"\bcheck\(\s*[\"']{re.escape(examined.task.name)}[\"']")
+    checks = [number for number, cell in enumerate(cells) if check.search(cell)]
+    setups = [number for number, cell in enumerate(cells) if cell.strip() == paper.setup.strip()]
+    verdict = _hear(room, paper, examined, own, True, files)
+    if not verdict.right and not verdict.sentence.startswith("Not answered yet: "):
+        hearings = [cells[: number + 1] for number in checks[-MOST_CHECKS:]]
+        hearings = [[c for n, c in enumerate(one) if n not in setups] for one in hearings]
+        for hearing in (*hearings, own):
+            other = _hear(room, paper, examined, hearing, False, files)
+            if other.right or (other.mistake is not None and verdict.mistake is None):
+                verdict = other
+            if verdict.right:
+                break
     task = examined.task
     if verdict.right:
         return Grade(task.name, task.title, examined.points, examined.points, "", task.lesson)
@@ -512,7 +630,12 @@ def _grade_one(room: Room, paper: Paper, examined: Examined, cells: Sequence[str
 
 
 def _hear(
-    room: Room, paper: Paper, examined: Examined, cells: Sequence[str], alone: bool
+    room: Room,
+    paper: Paper,
+    examined: Examined,
+    cells: Sequence[str],
+    alone: bool,
+    files: Mapping[str, bytes] | None = None,
 ) -> Verdict:
     task = examined.task
     with _ASKING:
@@ -520,6 +643,7 @@ def _hear(
     request = {
         "setup": paper.setup,
         "cells": list(cells),
+        "files": dict(files or {}),
         "alone": alone,
         "task": task.name,
         "answer": task.answer_name,
@@ -541,14 +665,18 @@ def _hear(
         found = read_reply(reply.content, len(questions))
     except ValueError:
         return Verdict(False, UNREADABLE)
-    if isinstance(found, str):
-        return Verdict(False, BORROWED.format(name=f"`{found}`" if is_taught(found) else "a part"))
+    if name := found.borrowed:
+        return Verdict(False, BORROWED.format(name=f"`{name}`" if is_taught(name) else "a part"))
+    if found.undefined and found.seen:
+        return Verdict(False, told(found.seen, cells, task.answer_name, undefined=True))
     with _ASKING:
-        verdict = examined.verdict(found)
-    told = {outcome.sentence for outcome in found if isinstance(outcome, Failure)}
-    if verdict.sentence in told:
-        return Verdict(False, public(verdict.sentence, task))
-    return verdict
+        verdict = examined.verdict(found.outcomes)
+    failed = {outcome.sentence for outcome in found.outcomes if isinstance(outcome, Failure)}
+    if verdict.sentence not in failed:
+        return verdict
+    if found.seen and verdict.sentence.startswith("Your answer stopped with "):
+        return Verdict(False, told(found.seen, cells, task.answer_name, undefined=False))
+    return Verdict(False, public(verdict.sentence, task))
 
 
 def _why(reply: Reply, seconds: int) -> str:
