@@ -57,3 +57,17 @@ def test_figures_show_what_they_are_given():
     figure = plots.show_clouds(clouds, ["x", "y", "z"], columns=2)
     counts = [len(axes.collections[0].get_offsets()) for axes in figure.axes if axes.collections]
     assert counts == [10, 20, 5]
+
+
+def test_images_are_smooth_unless_their_pixels_are_the_subject():
+    images = torch.stack([torch.full((1, 8, 8), -1.0), torch.full((1, 8, 8), 1.0)])
+    for pixels, interpolation in ((False, "bicubic"), (True, "nearest")):
+        figure = plots.show_images([images], pixels=pixels)
+        assert {axes.images[0].get_interpolation() for axes in figure.axes} == {interpolation}
+    fine = plots.show_images(images).axes[0].images[0].get_array()
+    assert fine.shape == (66, 131)  # 64 dots a side and the lines between
+    assert (fine[1:65, 1:65] == 0).all()
+    assert (fine[1:65, 66:130] == 1).all()
+    assert plots.show_images(images, pixels=True).axes[0].images[0].get_array().shape == (10, 19)
+    with pytest.raises(ValueError, match="give \\(N, C, H, W\\)"):
+        plots.show_images(torch.zeros(4, 8, 8))

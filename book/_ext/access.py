@@ -15,11 +15,28 @@ KOREAN = re.compile(
     re.DOTALL,
 )
 
+# How a bibliography entry names a paper, and where it is.
+PAPER = re.compile(r"\b(arXiv|doi):(?:\s*)(\d[\w./()-]*[\w)])", re.IGNORECASE)
+PLACES = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
+
 
 def visit_citation(self: HTML5Translator, node: nodes.citation) -> None:
     HTML5Translator.visit_citation(self, node)
     # docutils opens a list and fills it with a role that is deprecated and is no list item.
     self.body[-1] = self.body[-1].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def link_entries(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
+) -> None:
+    """In the bibliography a number of arXiv or a DOI is a link to the paper itself."""
+    if 'class="citation"' in context.get("body", ""):
+        context["body"] = PAPER.sub(
+            lambda found: (
+                f'<a class="reference external" href="{PLACES[found[1]]}{found[2]}">{found[0]}</a>'
+            ),
+            context["body"],
+        )
 
 
 def say_korean(
@@ -52,5 +69,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
         nodes.citation, override=True, html=(visit_citation, HTML5Translator.depart_citation)
     )
     app.connect("html-page-context", say_korean)
+    app.connect("html-page-context", link_entries)
     app.connect("html-page-context", name_folds, priority=900)  # after the theme
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser import missing
 
-BUILD = Path(__file__).resolve().parents[2] / "_build"
+BUILD = Path(os.environ.get("BOOK_BUILD") or Path(__file__).resolve().parents[2] / "_build")
 HTML = BUILD / "html"
 PAGES = sorted(path.name for path in HTML.glob("*.html"))
 
@@ -47,6 +48,11 @@ class Visit:
         page.goto((HTML / name).as_uri() + query, wait_until="load")
         page.evaluate("() => window.MathJax?.startup?.promise")
         return page
+
+    def set_all(self, page: Page) -> None:
+        """Have MathJax set every formula, as for printing, not only those near the screen."""
+        page.evaluate("['beforeprint', 'afterprint'].map(name => dispatchEvent(new Event(name)))")
+        assert page.locator("mjx-lazy").count() == 0
 
     def _hear(self, message) -> None:
         if message.type in {"error", "warning"}:

@@ -40,6 +40,7 @@ def test_page_is_complete_without_a_network(page_name: str, visit: Visit) -> Non
 
 def test_mathematics_is_rendered(page_name: str, visit: Visit) -> None:
     page = visit.open(page_name)
+    visit.set_all(page)
     raw = page.locator(".math:not(:has(mjx-container))")
     assert raw.all_inner_texts() == []
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
@@ -75,6 +76,7 @@ def test_page_fits_a_phone(page_name: str, visit: Visit) -> None:
 def test_formulas_fit_a_phone(page_name: str, visit: Visit) -> None:
     page = visit.open(page_name)
     page.wait_for_timeout(200)
+    visit.set_all(page)
     too_wide = page.evaluate(
         """() => [...document.querySelectorAll('main mjx-math')]
             .filter(element => element.checkVisibility())
@@ -154,7 +156,68 @@ def test_page_is_light(page_name: str) -> None:
 
 
 def test_book_is_light() -> None:
-    assert sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file()) <= 80_000_000
+    assert sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file()) <= 30_000_000
+
+
+def test_first_paint_has_the_readers_colors(page_name: str) -> None:
+    head = (HTML / page_name).read_text(encoding="utf8").split("</head>")[0]
+    script = head.index('matchMedia("(prefers-color-scheme: dark)")')
+    assert "defer" not in head[head.rindex("<script", 0, script) : script]
+
+
+def test_no_formula_is_a_stop_for_the_tab_key(page_name: str, visit: Visit) -> None:
+    page = visit.open(page_name)
+    visit.set_all(page)
+    assert page.locator("mjx-container[tabindex]").count() == 0
+    assert page.locator("main mjx-container:not(:has(mjx-assistive-mml))").count() == 0
+
+
+def test_mathjax_comes_only_where_there_is_mathematics(page_name: str, visit: Visit) -> None:
+    visit.open(page_name)
+    asked = any("mathjax" in url for url in visit.requests)
+    assert asked == bool(parsed(page_name).select(".math"))
+
+
+def test_paper_cuts_no_formula(page_name: str, visit: Visit) -> None:
+    page = visit.open(page_name)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.add_style_tag(content="body {width: 176mm}")  # A4 between the margins of book.css
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll("main mjx-math")]
+            .filter(formula => formula.checkVisibility())
+            .map(formula => [formula, formula.closest(
+                "mjx-container[display], p, li, dd, dt, td, .derivation-step, .derivation-lhs")])
+            .filter(([formula, line]) => line && formula.getBoundingClientRect().right >
+                line.getBoundingClientRect().right + 1)
+            .map(([formula]) => formula.closest("[id]").id + ": " + formula.textContent)"""
+    )
+    assert cut == []
+
+
+def test_figures_keep_their_place(page_name: str) -> None:
+    images = parsed(page_name).select("main .cell_output img")
+    assert [image["src"][:80] for image in images if not image.get("width")] == []
+
+
+@ON_A_PHONE
+def test_figures_keep_their_shape_on_a_phone(page_name: str, visit: Visit) -> None:
+    page = visit.open(page_name)
+    bent = page.evaluate(
+        """() => [...document.querySelectorAll("main .cell_output img")]
+            .filter(image => image.checkVisibility() && image.clientWidth > 100)
+            .filter(image => Math.abs(image.clientWidth / image.clientHeight
+                - image.naturalWidth / image.naturalHeight) > 0.1)
+            .map(image => image.alt)"""
+    )
+    assert bent == []
+
+
+def test_bibliography_leads_to_the_papers() -> None:
+    entries = parsed("bibliography.html").select(".citation")
+    numbered = [e for e in entries if re.search(r"arXiv|doi", e.get_text(), re.IGNORECASE)]
+    assert len(numbered) >= 60
+    assert [e.get_text() for e in numbered if e.select_one("a.external[href*='/']") is None] == []
 
 
 def test_cells_write_no_warnings() -> None:

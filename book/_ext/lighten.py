@@ -1,0 +1,90 @@
+"""Make the pages light and still: sizes on pictures, MathJax only where there is mathematics.
+
+A picture that says its size keeps its place before it is there, so that nothing jumps. And a book
+that is copied from folder to folder carries only the files that some page can ask for.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from PIL import Image
+from sphinx.application import Sphinx
+
+IMAGE = re.compile(
+    r'<img(?=[^>]*\ssrc="(?:\.\./)*(_images/[^"]+\.png)")(?![^>]*\swidth=)[^>]*?\s*/?>'
+)
+DOTS = 110  # dots per inch on the page, as `ddpm_course.plots.style` has it; a file may have more
+
+# What a page asks for: the TeX component, its extensions and fonts, and `ui/lazy`.
+ASKED_FOR = ("tex-chtml.js", "ui/lazy.js", "input/tex/extensions/", "output/chtml/fonts/woff-v2/")
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture on the page, in CSS pixels."""
+    with Image.open(path) as picture:
+        dots = picture.info.get("dpi", (DOTS, DOTS))[0] or DOTS
+        # matplotlib writes the dots per inch of what it drew; a finer file is no larger picture.
+        shrink = min(1.0, DOTS / dots)
+        return round(picture.width * shrink), round(picture.height * shrink)
+
+
+def give_sizes(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
+) -> None:
+    """Write width and height into each picture of the page that a cell has drawn."""
+    sources = {Path(name).name: path for path, (_, name) in app.env.images.items()}
+
+    def sized(found: re.Match[str]) -> str:
+        path = Path(app.srcdir, sources.get(Path(found[1]).name, ""))
+        if not path.is_file():
+            return found[0]
+        width, height = size(path)
+        return f'{found[0].rstrip("/> ")} width="{width}" height="{height}">'
+
+    if "body" in context:
+        context["body"] = IMAGE.sub(sized, context["body"])
+
+
+def spare_mathjax(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
+) -> None:
+    """A page without a formula loads nothing to set formulas."""
+    if 'class="math' in context.get("body", ""):
+        return
+    context["script_files"] = [
+        script
+        for script in context["script_files"]
+        if "mathjax" not in str(script) and "window.MathJax" not in _body(script)
+    ]
+
+
+def _body(script: Any) -> str:
+    return str(getattr(script, "attributes", {}).get("body") or "")
+
+
+def prune(app: Sphinx, exception: Exception | None) -> None:
+    """Leave out the parts of MathJax, and the maps of sources, that no page can ask for."""
+    if exception is not None or app.builder.format != "html":
+        return
+    static = Path(app.outdir, "_static")
+    mathjax = static / "mathjax"
+    for path in sorted(mathjax.rglob("*"), reverse=True):  # what is in a folder before the folder
+        if path.is_dir():
+            if not any(path.iterdir()):
+                shutil.rmtree(path)
+        elif not path.relative_to(mathjax).as_posix().startswith(ASKED_FOR):
+            path.unlink()
+    for path in static.rglob("*.map"):
+        path.unlink()
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("html-page-context", give_sizes)
+    app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax was added
+    app.connect("build-finished", prune, priority=900)  # after MathJax was copied
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
