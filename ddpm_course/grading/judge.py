@@ -10,6 +10,7 @@ import builtins
 import contextlib
 import hashlib
 import json
+import math
 import os
 import pickle
 import queue
@@ -38,6 +39,8 @@ __all__ = ["Grade", "Submission", "grade"]
 
 LARGEST_NOTEBOOK = 20 * 2**20  # bytes; ours have less than one million, pictures included
 MOST_CELLS = 1000
+MOST_DEEP, MOST_LOOKED_AT = 4, 200  # folders and files, where a notebook is looked for
+NOT_HANDED_IN = "Not handed in."
 MOST_CHECKS = 3  # of one task, at which its answer is heard again
 MOST_FILES, LARGEST_FILE = 20, 2**20  # beside a notebook; bytes
 
@@ -68,6 +71,7 @@ class Submission:
     handed_in: bool
     grades: tuple[Grade, ...] = ()
     problem: str = ""
+    note: str = ""  # what the instructor should know, though it was graded
 
     @property
     def points(self) -> float:
@@ -146,6 +150,7 @@ class Paper:
     setup: str
     locked: frozenset[str]
     graded: tuple[Examined, ...]
+    by_hand: tuple[str, ...] = ()  # graded cells that are none of ours
 
 
 def read_paper(path: Path, chapter: str, secret: str) -> Paper:
@@ -155,25 +160,121 @@ def read_paper(path: Path, chapter: str, secret: str) -> Paper:
         ValueError: the notebook is missing, or grades what is no task.
     """
     try:
-        cells = json.loads(path.read_text(encoding="utf8"))["cells"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        cells = json.loads(path.read_text(encoding="utf-8-sig"))["cells"]
+        about = [dict(cell.get("metadata", {}).get("nbgrader", {})) for cell in cells]
+        sources = ["".join(cell["source"]).strip() for cell in cells]
+        kinds = [cell["cell_type"] for cell in cells]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is not a released notebook ({error}); make it with `ddpm-course release`, "
             "or name the folder of the exercises with --released."
         ) from error
-    locked, graded = [], []
-    for cell in cells:
-        about = cell["metadata"].get("nbgrader", {})
-        if cell["cell_type"] == "code" and about.get("locked"):
-            locked.append("".join(cell["source"]).strip())
-        if about.get("grade"):
-            task = find(about["grade_id"].replace("-", ".", 1))
-            seed = int.from_bytes(hashlib.sha256(f"{secret} {task.name}".encode()).digest()[:4])
-            graded.append(Examined(task, about["points"], seed >> 2))
-    return Paper(chapter, locked[0] if locked else "", frozenset(locked), tuple(graded))
+    locked, graded, by_hand = [], [], []
+    for one, source, kind in zip(about, sources, kinds, strict=True):
+        if kind == "code" and one.get("locked"):
+            locked.append(source)
+        if not one.get("grade"):
+            continue
+        name = str(one.get("grade_id", ""))
+        # What is graded by hand, and a teacher's own tests, are the teacher's.
+        if one.get("solution") or name.partition("-")[0] not in CHAPTERS:
+            by_hand.append(name)
+            continue
+        try:
+            task, points = find(name.replace("-", ".", 1)), one.get("points")
+        except ValueError as error:
+            raise ValueError(f"{path}, cell {name}: {error}") from error
+        if not (type(points) in (int, float) and 0 <= float(points or 0) < math.inf):
+            raise ValueError(
+                f"{path}, cell {name}: its points are {points!r}; give a number, 0 or more."
+            )
+        seed = int.from_bytes(hashlib.sha256(f"{secret} {task.name}".encode()).digest()[:4])
+        graded.append(Examined(task, points or 0, seed >> 2))
+    setup = locked[0] if locked else ""
+    return Paper(chapter, setup, frozenset(locked), tuple(graded), tuple(by_hand))
 
 
 # -- reading a submission ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a student's notebook of a chapter lies, or why there is none."""
+
+    path: Path
+    found: bool
+    problem: str = ""
+    note: str = ""
+
+
+def locate(folder: Path, student: str) -> dict[str, Place]:
+    """A student's notebook of each chapter: at its place; else the one notebook that is called
+    after the chapter, whatever a browser or a copy made of its name."""
+    paths = {c: folder / student / c / f"{c}.ipynb" for c in CHAPTERS}
+    found = {c: Place(path, True) for c, path in paths.items() if os.path.lexists(path)}
+    files, closed = _files(folder / student)
+    fits = {
+        c: [one for one in files if one.suffix.casefold() == ".ipynb" and _called(one.stem, c)]
+        for c in CHAPTERS
+    }
+    rest = [one for one in files if not any(one in many for many in fits.values())]
+    nothing = not found and not any(fits.values())
+    for c, path in paths.items():
+        if c in found:
+            continue
+        names = [str(one.relative_to(folder / student)) for one in fits[c]]
+        if len(names) == 1:
+            found[c] = Place(fits[c][0], True, note=f"Found as {_listed(names)}.")
+        elif names:
+            problem = f"Several notebooks may be it: {_listed(names)}. Leave one, {c}/{c}.ipynb."
+            found[c] = Place(path, True, problem)
+        elif closed:
+            found[c] = Place(path, False, f"{_listed(closed)} cannot be read.")
+        elif suspects := [one for one in rest if nothing or _called(one.stem, c) or _whole(one)]:
+            names = [str(one.relative_to(folder / student)) for one in suspects]
+            problem = f"No notebook {c}/{c}.ipynb, but {_listed(names)}: hand in the notebook."
+            found[c] = Place(path, False, problem)
+        else:
+            found[c] = Place(path, False, NOT_HANDED_IN)
+    return found
+
+
+def _called(stem: str, chapter: str) -> bool:
+    return re.search(rf"(?<![a-z]){chapter}(?![a-z])", stem.casefold()) is not None
+
+
+def _whole(path: Path) -> bool:
+    """Whether a file may hold a notebook, whatever it is called."""
+    kinds = (".ipynb", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".html", ".pdf")
+    return path.suffix.casefold() in kinds
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names of files, few and short."""
+    shown = [name if len(name) <= 60 else f"{name[:57]}..." for name in names[:4]]
+    return ", ".join(shown) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _files(folder: Path) -> tuple[list[Path], list[str]]:
+    """The files in a student's folder, and the folders that may not be read; links are not
+    followed."""
+    files: list[Path] = []
+    closed: list[str] = []
+
+    def refuse(error: OSError) -> None:
+        closed.append(os.path.relpath(error.filename or folder, folder.parent))
+
+    if folder.is_symlink():
+        return [], []
+    for place, inner, names in os.walk(folder, onerror=refuse):
+        deep = len(Path(place).relative_to(folder).parts)
+        kept = [n for n in inner if not n.startswith((".", "__")) and deep < MOST_DEEP]
+        inner[:] = sorted(kept)
+        for name in sorted(names):
+            path = Path(place, name)
+            if not name.startswith(".") and not path.is_symlink() and len(files) < MOST_LOOKED_AT:
+                files.append(path)
+    return files, closed
 
 
 def read_cells(path: Path, folder: Path) -> list[str]:
@@ -435,6 +536,7 @@ def grade(
     progress: bool = False,
     done: Mapping[tuple[str, str], Submission] | None = None,
     note: Callable[[Submission], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> list[Submission]:
     """Grade ``folder/<student>/<chapter>/<chapter>.ipynb``, nbgrader's layout.
 
@@ -453,6 +555,7 @@ def grade(
         progress: show a bar.
         done: what was graded before, by student and chapter; it is not graded again.
         note: called with each submission when it is graded.
+        tell: called with what the instructor should know before it starts.
 
     Returns:
         One for each student and chapter, in the order of their names.
@@ -467,14 +570,10 @@ def grade(
     students = sorted(
         path.name
         for path in folder.iterdir()
-        if (path.is_dir() or path.is_symlink()) and not path.name.startswith(".")
+        if (path.is_dir() or path.is_symlink()) and not path.name.startswith((".", "__MACOSX"))
     )
-    paths = {
-        (student, chapter): folder / student / chapter / f"{chapter}.ipynb"
-        for student in students
-        for chapter in CHAPTERS
-    }
-    handed_in = [c for c in CHAPTERS if any(os.path.lexists(paths[s, c]) for s in students)]
+    places = {s: locate(folder, s) for s in students}
+    handed_in = [c for c in CHAPTERS if any(places[s][c].found for s in students)]
     if not (handed_in or chapters):
         raise ValueError(
             f"{folder} holds no submission; one is {folder}/STUDENT/marginal/marginal.ipynb."
@@ -482,6 +581,13 @@ def grade(
     chapters = [c for c in CHAPTERS if c in chapters] or handed_in
     secret = seed or secrets.token_hex(16)
     papers = {c: read_paper(released / c / f"{c}.ipynb", c, secret) for c in chapters}
+    for c, paper in papers.items():
+        if not paper.graded:
+            raise ValueError(f"{released / c / c}.ipynb grades no task.")
+        if paper.by_hand and tell is not None:
+            tell(
+                f"{c}: {_listed(paper.by_hand)} is yours to grade; the other tasks are graded here."
+            )
     walls = has_bubblewrap() if walls is None else walls
     part, parts = shard
     wanted = [(student, chapter) for student in students[part - 1 :: parts] for chapter in chapters]
@@ -490,20 +596,21 @@ def grade(
     with Rooms(jobs, limits or Limits(), hide, walls) as rooms:
 
         def one(student: str, chapter: str) -> Submission:
-            path, paper = paths[student, chapter], papers[chapter]
+            place, paper = places[student][chapter], papers[chapter]
+            path = place.path
+            if place.problem:
+                return _nothing(student, paper, path, place.problem, handed_in=place.found)
             try:
-                cells = read_cells(path, folder) if os.path.lexists(path) else None
+                cells = read_cells(path, folder)
             except ValueError as error:
                 return _nothing(student, paper, path, str(error))
-            if cells is None:
-                return _nothing(student, paper, path, "Not handed in.", handed_in=False)
             files = read_beside(path)
             with rooms.free() as room:
                 room.begin()
                 grades = tuple(
                     _grade_one(room, paper, examined, cells, files) for examined in paper.graded
                 )
-            return Submission(student, chapter, path, True, grades)
+            return Submission(student, chapter, path, True, grades, note=place.note)
 
         def safely(student: str, chapter: str) -> Submission:
             try:
@@ -512,7 +619,7 @@ def grade(
                 raise
             except Exception as error:  # one student's notebook must not end the class's grading
                 problem = f"The grader could not deal with this notebook ({type(error).__name__})."
-                return _nothing(student, papers[chapter], paths[student, chapter], problem)
+                return _nothing(student, papers[chapter], places[student][chapter].path, problem)
 
         return _in_parallel(safely, wanted, rooms, dict(done or {}), note, progress)
 
