@@ -216,6 +216,14 @@ def _shown(left: Any) -> str:
     return sp.sstr(left, order="none") if isinstance(left, sp.Basic) else str(left)
 
 
+def _reads(cited: Any, rules: Mapping[Any, Any]) -> bool:
+    """Whether what is cited takes part in another citation, or gives the moments of a density."""
+    if isinstance(cited, nt.Density):
+        _, variables, given = cited.args
+        return len(variables) == 1 and nt.E(variables[0], given) in rules
+    return any(isinstance(right, sp.Basic) and right.has(cited) for right in rules.values())
+
+
 def applied(rules: Mapping[Any, Any], e: Any) -> Any:
     """The expression with what is known put in: but a condition stays the condition that it was.
 
@@ -443,6 +451,14 @@ class Claim:
                         one = tuple(at_time(side, times) for side in one)
                     self._must_assume(one, name)
 
+    def _check_reason(self, step: Step) -> None:
+        """Where a reason says what an assumed letter is, it says what is assumed."""
+        said = [(latex(one[0]), latex(one[1])) for one in self.assuming if not isinstance(one, str)]
+        for formula in step.reason.split("$")[1::2]:
+            known = [f"{a} = {b}" for a, b in said if formula.startswith(f"{a} =")]
+            if known and formula not in known:
+                raise ValueError(f"the reason says {formula}, the claim assumes {known[0]}")
+
     def _must_assume(self, one: Any, where: str) -> None:
         for own in self.assuming:
             if isinstance(one, str) or isinstance(own, str):
@@ -477,7 +493,13 @@ class Claim:
             implied = ("=",) if step.by is DEFINITION else IMPLIED.get(proved, (proved,))
             if step.relation not in implied:
                 raise ValueError(f"its method proves {proved}, not {step.relation}")
+            self._check_reason(step)
             rules = self._rules(step, base)
+            for use in step.uses:
+                if isinstance(use, str) and use not in (ASSUMED, HYPOTHESIS):
+                    cited = self.registry[use].lhs
+                    if not (before.has(cited) or step.expr.has(cited) or _reads(cited, rules)):
+                        raise ValueError(f"it cites {use}, and nothing here is replaced by it")
             left = step.by.prove(applied(rules, before), applied(rules, step.expr))
         except Exception as error:  # a false step may be anything: even a division by zero
             left = f"{type(error).__name__}: {error}"
