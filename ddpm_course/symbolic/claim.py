@@ -130,6 +130,7 @@ CALCULUS = Method("calculus", _calculus)
 AT_MOST = Method("algebra", _at_most, r"\le")
 AT_LEAST = Method("algebra", _at_least, r"\ge")
 BELOW = Method("algebra", _below, "<")
+PROOFS = ("algebra", "calculus")  # what holds for all, and not for the cases that were tried
 DEFINITION = Method("definition", lambda before, after: True)
 
 
@@ -337,6 +338,32 @@ class Claim:
             if kind not in found:
                 found.append(kind)
         return found
+
+    @property
+    def on_cases(self) -> bool:
+        """Whether a step was seen on cases only, where it was not proved for all."""
+        steps = [*(self.base.steps if self.base else ()), *self.steps]
+        return any(step.by.kind not in ("definition", *PROOFS) for step in steps)
+
+    @property
+    def rests_on_cases(self) -> list[str]:
+        """The names of the claims below this one that are known on cases only."""
+        found: dict[str, bool] = {}
+        waiting = list(self.used)
+        while waiting:
+            name = waiting.pop(0)
+            if name not in found:
+                found[name] = self.registry[name].on_cases
+                waiting += self.registry[name].used
+        return [name for name, cases in found.items() if cases]
+
+    @property
+    def mark(self) -> str:
+        """✓ where every step and all below it is proved, ◇ where some is known on cases only, and
+        ≔ for what is chosen: a definition, which is held to its checks."""
+        if self.is_definition:
+            return "≔"
+        return "◇" if self.on_cases or self.rests_on_cases else "✓"
 
     @property
     def used(self) -> list[str]:
