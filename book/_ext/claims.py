@@ -190,13 +190,12 @@ class LedgerDirective(SphinxDirective):
         if claim.rests_on_cases:
             how += f"; rests on {', '.join(claim.rests_on_cases)}"
         known = nodes.paragraph("", how)
-        if claim.conditions:
-            equation = nodes.container("", equation, *assumed(claim))
+        said = assumed(claim) if claim.conditions else []
         checks = [nodes.paragraph("", check.says) for check in claim.checks]
         functions = [nodes.paragraph("", "", _reference(name)) for name in entry.functions]
         if entry.error is not None:
             functions.append(nodes.paragraph("", f"{entry.error:.1e}"))
-        return [[name, equation], [known, *checks], functions]
+        return [[name, equation, *said], [known, *checks], functions]
 
 
 MARKS = {"✓": "Proved", "◇": "Known on cases, at least in one step", "≔": "A definition"}
