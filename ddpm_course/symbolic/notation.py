@@ -170,6 +170,10 @@ class mu_theta(Network):
     tex = r"\mu_\theta"
 
 
+class Sigma_theta(Network):
+    tex = r"\Sigma_\theta"
+
+
 class x0_hat(Network):
     tex = r"\hat x_0"
 

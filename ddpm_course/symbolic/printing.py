@@ -216,7 +216,7 @@ class Printer(LatexPrinter):
     def _print_Network(self, e: nt.Network) -> str:
         return e.tex + bracket(self._arguments(e.args))
 
-    _print_eps_theta = _print_mu_theta = _print_x0_hat = _print_Network
+    _print_eps_theta = _print_mu_theta = _print_Sigma_theta = _print_x0_hat = _print_Network
 
     def _print_mu_tilde(self, e: nt.mu_tilde) -> str:
         return self._sub(e.tex, e.at) + bracket(self._arguments(e.args))
