@@ -292,3 +292,13 @@ def test_scripts_that_workflows_name_can_be_run() -> None:
         path = ROOT / name if (ROOT / name).exists() else ROOT / f"{name}.py"
         assert path.is_file(), name
         assert path.suffix or os.access(path, os.X_OK), name
+
+
+def test_binder_installs_this_course_in_the_versions_that_were_tested() -> None:
+    folder = ROOT / ".binder"
+    lines = (folder / "requirements.txt").read_text(encoding="utf8").splitlines()
+    options = dict(line.split() for line in lines if line.startswith("--"))
+    assert (folder / options["--constraint"]).resolve() == ROOT / "constraints.txt"
+    assert options["--editable"].strip(".[]") in EXTRAS
+    runtime = (folder / "runtime.txt").read_text(encoding="utf8").strip().removeprefix("python-")
+    assert f"Programming Language :: Python :: {runtime}" in PROJECT["classifiers"]
