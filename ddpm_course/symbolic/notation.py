@@ -265,6 +265,10 @@ class Var(E):
     is_nonnegative = True
 
 
+class Least(Notation):
+    r"""The least value of an expression over all choices of a function: \min_f of it."""
+
+
 class Held(Notation):
     """Something that a proof must take as it stands: it is never displayed."""
 

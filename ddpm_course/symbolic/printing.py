@@ -14,7 +14,14 @@ from sympy.printing.latex import LatexPrinter
 
 from . import notation as nt
 
-REACHING = (sp.log, sp.Sum, sp.Product, sp.Limit, nt.Gradient)  # over all that stands behind them
+REACHING = (
+    sp.log,
+    sp.Sum,
+    sp.Product,
+    sp.Limit,
+    nt.Gradient,
+    nt.Least,
+)  # over all that stands behind them
 TALL = (r"\frac", r"\sum", r"\prod", r"\int", r"\left", r"^{2}}")
 
 
@@ -260,6 +267,10 @@ class Printer(LatexPrinter):
     def _print_Over(self, e: nt.Over) -> str:
         of, by = e.args
         return rf"\int {self._factor(of)} \, d{self._print(by)}"
+
+    def _print_Least(self, e: nt.Least) -> str:
+        of, by = e.args
+        return rf"\min_{{{self._print(by)}}} {self._factor(of)}"
 
     def _print_Guess(self, e: nt.Guess) -> str:
         return f"f({self._arguments(e.args)})"

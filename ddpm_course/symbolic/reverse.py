@@ -55,6 +55,7 @@ from .notation import (
     x0_hat,
     z,
 )
+from .printing import latex
 
 m = Letter("m", real=True)
 tilt = Letter("a", real=True)  # the slope of log q(x_{t-1}), where it looks straight
@@ -645,7 +646,7 @@ with as_written():
                         + sigma(t) * z,
                         over="p",
                     ),
-                    "the exact mean, with $v_t = \\bar\\alpha_t s^2 + 1 - \\bar\\alpha_t$",
+                    f"the exact mean, with ${latex(data_variance(t))} = {latex(data_var)}$",
                     SUBSTITUTION,
                     ("reverse.gaussian-data-mean", ASSUMED),
                 ),
@@ -662,7 +663,7 @@ with as_written():
             ),
             checks=(
                 Check(
-                    "the true variance, with the true variance of a step, is kept",
+                    "it is about p; the true variance, with the true variance of a step, is kept",
                     lambda claim: _walk_is_true(claim),
                 ),
             ),
@@ -747,6 +748,9 @@ def _regression(claim: Claim) -> Any:
 
 def _walk_is_true(claim: Claim) -> Any:
     """A sampler that starts from the true x_t and adds the true variance has the true x_{t-1}."""
+    laws = {part.args[2].name for part in (claim.lhs, *claim.rhs.atoms(Var))}
+    if laws != {"p"}:
+        return sp.Symbol(f"the laws {sorted(laws)}")
     true = {
         **dict(claim.assuming),
         Var(x(t), over="p"): data_var,
