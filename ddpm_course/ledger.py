@@ -190,7 +190,7 @@ def _linear_alpha_bar(claim: Claim, s: Setting) -> Iterator[Pair]:
 def _cosine(claim: Claim, s: Setting) -> Iterator[Pair]:
     if s.name.startswith("cosine"):
         said = s.numeric(claim, {sym_marginal.offset: 0.008})
-        uncut = s.schedule.beta[1:] < 0.999  # at the cut, ᾱ_t is that of cosine-beta
+        uncut = s.schedule.beta[1:] < 0.999  # the curve f_t is ᾱ_t as long as nothing is cut off
         yield s.column(s.schedule.alpha_bar)[uncut], said[uncut.numpy()]
 
 
@@ -199,7 +199,7 @@ def _cosine_beta(claim: Claim, s: Setting) -> Iterator[Pair]:
         uncut = CLAIMS["marginal.cosine"]
         times = np.arange(s.length + 1)
         table = s.numeric(uncut, {sym_marginal.offset: 0.008}, t=times).ravel()
-        given = {nt.alpha_bar: table, sym_marginal.beta_max: 0.999}
+        given = {nt.cosine_share: table, sym_marginal.beta_max: 0.999}
         yield s.column(s.schedule.beta), s.numeric(claim, given)
 
 

@@ -369,5 +369,6 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _fingerprint(data: Tensor) -> str:
     """Tells one data set from another: shape, type and every byte count."""
-    content = hashlib.sha256(data.detach().cpu().contiguous().numpy().tobytes()).hexdigest()
+    # A view of the bytes, not a copy of them: the data may be larger than the memory.
+    content = hashlib.sha256(data.detach().cpu().contiguous().numpy().data).hexdigest()
     return f"{tuple(data.shape)} {data.dtype} {content[:16]}"

@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ddpm_course import checks
 from ddpm_course.gaussian import standard_noise
 from ddpm_course.marginal import predict_x0
 from ddpm_course.reverse import Model, Step, ddim_step, device_of, evaluate
@@ -73,13 +74,14 @@ def extrapolate(
         before, t, s: T >= before > t > s >= 1. (To s = 0 λ is infinite: no line leads there.)
 
     Raises:
-        ValueError: the three steps are not in that order and range.
+        ValueError: the three steps are not in that order and range, or the guesses' shapes differ.
     """
     if not schedule.T >= before > t > s >= 1:
         raise ValueError(
             f"before, t and s are {before}, {t} and {s}; "
             f"a line needs {schedule.T} >= before > t > s >= 1."
         )
+    checks.agree(x0_hat=x0_hat, x0_before=x0_before)
     snr = schedule.snr.double()
     h = (snr[s] / snr[t]).log() / 2
     h_before = (snr[t] / snr[before]).log() / 2

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_course import Schedule, UNet, UNetConfig, checkpoint
+from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, solvers
 from ddpm_course.cli import main
 from ddpm_course.data import digits
 from ddpm_course.loss import bits_per_dim
@@ -98,8 +99,13 @@ def test_train_on_a_folder(tmp_path, photos, capsys):
 @pytest.mark.parametrize(
     ("options", "walk"),
     [
-        ([], lambda reverse: reverse.ancestral),
-        (["--variance", "beta"], lambda reverse: reverse.ancestral),
+        ([], lambda reverse: partial(solvers.multistep, calls=6)),  # T = 6 is less than 20
+        (["--steps", "4"], lambda reverse: partial(solvers.multistep, calls=4)),
+        (["--sampler", "ancestral"], lambda reverse: reverse.ancestral),
+        (
+            ["--sampler", "ancestral", "--variance", "beta"],
+            lambda reverse: partial(reverse.ancestral, variance="beta"),
+        ),
         (["--sampler", "ddim", "--steps", "3", "--eta", "0.5"], lambda reverse: reverse.ddim),
     ],
 )
@@ -112,9 +118,7 @@ def test_samples_are_those_of_the_library(tmp_path, model_file, options, walk):
     model, schedule = checkpoint.load(model_file)
     generator = torch.Generator().manual_seed(2)
     named = dict(zip(options[::2], options[1::2], strict=True))
-    arguments = {"variance": named["--variance"]} if "--variance" in named else {}
-    if "--eta" in named:
-        arguments = {"steps": 3, "eta": 0.5}
+    arguments = {"steps": 3, "eta": 0.5} if "--eta" in named else {}
     batches = []
     for size in (3, 2):
         *_, last = walk(reverse)(model, (size, 1, 8, 8), schedule, generator=generator, **arguments)
@@ -144,7 +148,12 @@ def test_help_teaches(capsys):
         (["--num", "0"], "--num is 0; ask for at least 1 image"),
         (["--batch-size", "0"], "--batch-size is 0"),
         (["--out", "x.jpg"], "--out is x.jpg; end it with .png (a grid) or .npy (numbers)"),
-        (["--steps", "5"], "--steps does not belong to --sampler ancestral"),
+        (
+            ["--sampler", "ancestral", "--steps", "5"],
+            "--steps does not belong to --sampler ancestral",
+        ),
+        (["--variance", "beta"], "--variance does not belong to --sampler solver"),
+        (["--steps", "7"], "calls is 7; this schedule allows 1 to 6"),
         (["--sampler", "ddim", "--variance", "beta"], "--variance does not belong to --sampler"),
         (["--sampler", "ddim", "--steps", "7"], "steps is 7; this schedule allows 1 to 6"),
         (["--sampler", "ddim", "--eta", "2"], "eta is 2.0; choose from 0"),
@@ -181,7 +190,7 @@ def test_an_old_file_stays_when_the_model_is_missing(tmp_path, capsys):
         (["--max-seconds", "nan"], "max_seconds is nan"),
         (["--save-every", "0"], "save_every is 0"),
         (["--dropout", "1.5"], "dropout is 1.5"),
-        (["--size", "16"], "the digits are 8x8 and grey"),
+        (["--size", "16"], "the digits are 8x8 and gray"),
         (["--data", "nowhere"], "nowhere is no folder of images"),
         (["--compile"], "compile needs a CUDA device"),
     ],

@@ -136,6 +136,8 @@ class DerivationDirective(OfClaim):
         # A long left side would push the steps off the page: it gets a line of its own.
         if max(_width(row.lhs) for row in claim.rows()) > 14:
             body["html"]["class"] += " derivation-long"
+        if claim.conditions:
+            body += div("derivation-assuming", *assumed(claim))
         steps = [*(claim.base.steps if claim.base else ()), *claim.steps]
         for row, step in zip(claim.rows(), steps):
             if row.lhs:
@@ -185,11 +187,19 @@ class LedgerDirective(SphinxDirective):
         )
         equation = nodes.paragraph("", "", nodes.math("", claim.latex()), use("", label=claim.name))
         known = nodes.paragraph("", ", ".join(claim.kinds))
+        if claim.conditions:
+            equation = nodes.container("", equation, *assumed(claim))
         checks = [nodes.paragraph("", check.says) for check in claim.checks]
         functions = [nodes.paragraph("", "", _reference(name)) for name in entry.functions]
         if entry.error is not None:
             functions.append(nodes.paragraph("", f"{entry.error:.1e}"))
         return [[name, equation], [known, *checks], functions]
+
+
+def assumed(claim: symbolic.Claim) -> list[nodes.Node]:
+    """What the claim assumes, as a sentence."""
+    text = "Assuming " + "; ".join(claim.conditions) + "."
+    return [nodes.paragraph("", "", *reason_nodes(text))]
 
 
 def _reference(name: str) -> nodes.Node:

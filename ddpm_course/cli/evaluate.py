@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ddpm_course.cli.output import tell
 from ddpm_course.cli.sampling import add_sampling, check_sampling, draw
 
 
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
         source = read_config(run).get("source") if run.is_dir() else options.model
         if source != "digits" and not run.is_dir():
             raise ValueError(f"{source} does not name its data; give them with --data.")
-    data = images.load(source, size, channels)
+    data = images.load(source, size, channels, tell)
     levels = 17 if data.is_floating_point() else 256
     if not data.is_floating_point():
         data = data / 127.5 - 1

@@ -75,6 +75,7 @@ def run(options: argparse.Namespace) -> None:
 
     if sys.platform == "win32":
         raise ValueError("grade needs Linux, for what it may limit; on Windows, run it in WSL.")
+    from ddpm_course.grading.bubblewrap import version
     from ddpm_course.grading.doors import can_close
     from ddpm_course.grading.journal import Journal
     from ddpm_course.grading.judge import grade
@@ -137,6 +138,7 @@ def run(options: argparse.Namespace) -> None:
         except BaseException:
             journal.report_what_is_done()
             raise
-        journal.finish(graded, {"bubblewrap": bubblewrap, "seccomp": filter_})
+        which = version() if bubblewrap else None
+        journal.finish(graded, {"bubblewrap": bubblewrap, "program": which, "seccomp": filter_})
     students, notebooks = {s.student for s in graded}, sum(s.handed_in for s in graded)
     print(f"{notebooks} notebooks of {len(students)} students; the report is in {out}")

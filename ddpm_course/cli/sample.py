@@ -14,10 +14,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "sample",
         help="draw images from a trained model",
-        description="Draw images from a trained model: with the ancestral sampler (T steps), or "
-        "with DDIM, which needs fewer.",
+        description="Draw images from a trained model: in 20 calls of the network, or with DDPM's "
+        "own sampler in T.",
         epilog="examples: ddpm-course sample digits --num 64 --out grid.png  |  "
-        "ddpm-course sample runs/digits --sampler ddim --steps 50 --out samples.npy",
+        "ddpm-course sample runs/digits --sampler ancestral --out samples.npy",
     )
     parser.add_argument(
         "--out",

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ddpm_course.schedule import Schedule
     from ddpm_course.unet import UNet
 
+FEW = {"solver": (20, 1.0), "ddim": (50, 0.0)}  # calls of the network, and fresh noise
+
 
 def add_sampling(parser: argparse.ArgumentParser, num: int) -> None:
     add = parser.add_argument
@@ -18,17 +20,18 @@ def add_sampling(parser: argparse.ArgumentParser, num: int) -> None:
     add("--num", type=int, default=num, help=f"how many images (default: {num})")
     add(
         "--sampler",
-        choices=["ancestral", "ddim"],
-        default="ancestral",
-        help="(default: ancestral)",
+        choices=["solver", "ancestral", "ddim"],
+        default="solver",
+        help="solver: DPM-Solver++(2M), few calls of the network; ancestral: DDPM's own, T calls; "
+        "ddim (default: solver)",
     )
     add(
         "--variance",
         choices=["beta_tilde", "beta"],
         help="of each step back, for ancestral (default: beta_tilde)",
     )
-    add("--steps", type=int, help="for ddim (default: 50)")
-    add("--eta", type=float, help="fresh noise, 0 to 1, for ddim (default: 0)")
+    add("--steps", type=int, help="calls, for solver (default: 20) and ddim (default: 50)")
+    add("--eta", type=float, help="fresh noise, 0 to 1, for solver (default: 1) and ddim (0)")
     add("--batch-size", type=int, default=500, help="images drawn at once (default: 500)")
     add("--seed", type=int, default=0, help="the same seed, the same images (default: 0)")
     add("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
@@ -62,7 +65,7 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
     import torch
     from tqdm.auto import tqdm
 
-    from ddpm_course import reverse
+    from ddpm_course import reverse, solvers
     from ddpm_course.trainer import pick_device
     from ddpm_course.unet import Quick
 
@@ -72,19 +75,23 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
     model.to(device, memory_format=layout)  # type: ignore
     network = Quick(model, options.precision, options.compile)
     generator = torch.Generator().manual_seed(options.seed)
-    steps = options.steps if options.steps is not None else min(50, schedule.T)
+    few, fresh = FEW.get(options.sampler, (schedule.T, 1.0))
+    steps = options.steps if options.steps is not None else min(few, schedule.T)
+    eta = options.eta if options.eta is not None else fresh
     starts = range(0, options.num, options.batch_size)
-    length = schedule.T if options.sampler == "ancestral" else steps
     batches = []
-    with tqdm(total=len(starts) * length, desc="sampling", unit="step", disable=None) as bar:
+    with tqdm(total=len(starts) * steps, desc="sampling", unit="step", disable=None) as bar:
         for start in starts:
             shape = (min(options.batch_size, options.num - start), channels, size, size)
             if options.sampler == "ancestral":
                 variance: reverse.Variance = options.variance or "beta_tilde"
                 walk = reverse.ancestral(network, shape, schedule, variance, generator=generator)
-            else:
-                eta = options.eta or 0.0
+            elif options.sampler == "ddim":
                 walk = reverse.ddim(network, shape, schedule, steps, eta, generator=generator)
+            else:
+                walk = solvers.multistep(
+                    network, shape, schedule, steps, eta=eta, generator=generator
+                )
             for step in walk:
                 bar.update(step.t > 0)
             batches.append(step.x_t.cpu())

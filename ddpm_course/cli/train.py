@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ddpm_course.cli.output import tell
+
 if TYPE_CHECKING:
     from ddpm_course.run import Run
     from ddpm_course.schedule import Schedule
@@ -147,7 +149,7 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     config = replace(config, **changes)
     pick_device(config.device)  # what can be refused at once is refused before the data are read
     check_new(options.out)
-    data = images.load(source, options.size, options.channels)
+    data = images.load(source, options.size, options.channels, tell)
     network = replace(network, size=data.shape[-1], in_channels=data.shape[1])
     if options.dropout is not None:
         network = replace(network, dropout=options.dropout)
@@ -190,7 +192,7 @@ def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
                 f"the run in {options.resume} has --{name} {value}; leave --{name} out to go on "
                 "with it, or start a new run."
             )
-    data = images.load(source, size, channels)
+    data = images.load(source, size, channels, tell)
     return Run.resume(
         options.resume,
         data,

@@ -29,7 +29,7 @@ def write_report(
     submissions: Sequence[Submission],
     out: Path,
     seed: str,
-    walls: Mapping[str, bool] | None = None,
+    walls: Mapping[str, object] | None = None,
 ) -> None:
     """Write ``out/``: the tables, and ``feedback/<student>.html`` for each student.
 
@@ -125,7 +125,7 @@ def _csv(submissions: Sequence[Submission], names: _Names) -> str:
 
 
 def _json(
-    submissions: Sequence[Submission], names: _Names, seed: str, walls: Mapping[str, bool] | None
+    submissions: Sequence[Submission], names: _Names, seed: str, walls: Mapping[str, object] | None
 ) -> str:
     students = [
         {

@@ -17,6 +17,7 @@ import sympy as sp
 from sympy.core.parameters import evaluate
 
 from . import notation as nt
+from .printing import latex
 
 
 class Undecided(ValueError):
@@ -48,10 +49,12 @@ def unfold(e: Any) -> Any:
 def _unfold(e: Any) -> Any:
     if isinstance(e, nt.E):
         of, given, over, law = e.args
-        if over.name.strip():
-            # The tower property: averaged over q, a divergence from q is a mean of log-ratios.
-            of = of.replace(nt.KL, lambda a, b: sp.log(a) - sp.log(b))
-        take = lambda value: _expectation(sp.expand(value), given, law)  # noqa: E731
+        named = rf"{latex(law[0])} \sim {latex(law[1])}".replace(r"\,", "") if law else ""
+        if law and over.name.strip() not in ("", named):
+            raise Undecided(f"the subscript {over} is not the law {latex(law[1])}")
+        if over.name == "q":
+            of = of.replace(_averaged, lambda kl: sp.log(kl.args[0]) - sp.log(kl.args[1]))
+        take = lambda value: _expectation(sp.expand(value), given, law, over)  # noqa: E731
         if of.has(sp.log):
             of = of.replace(nt.Normal, lambda *a: nt.Normal(*a).density)
         inner = sp.expand(_unfold(of))
@@ -79,6 +82,21 @@ def _unfold(e: Any) -> Any:
     if isinstance(e, nt.Norm2):
         return _inner(args[0], args[0])
     return e.func(*args)
+
+
+def _averaged(e: Any) -> bool:
+    """The tower property: over q, given x_0, a divergence *from* q is a mean of log-ratios.
+
+    The mean of log q(A | B) - log p is taken over q(A | B), so q has to stand first, and B must be
+    all that matters for A: it contains x_0, or it is an earlier state.
+    """
+    if not isinstance(e, nt.KL) or not isinstance(e.args[0], nt.Density):
+        return False
+    name, variables, given = e.args[0].args
+    return name.name == "q" and (
+        nt.x(0) in given
+        or (len(given) == 1 and all(is_before(given[0].at, a.at) for a in variables))
+    )
 
 
 def _nameless(e: sp.Expr) -> sp.Expr:
@@ -117,12 +135,19 @@ def _gradient(of: sp.Expr, by: sp.Expr) -> sp.Expr:
     """The derivative, component by component, of the logarithm of a density."""
     of = of.replace(nt.Normal, lambda *a: nt.Normal(*a).density)
     of = expand_logs(_unfold(of))
-    opaque = {a: Moment(a, by) if by in a.args else sp.S.Zero for a in of.atoms(Joint)}
     y = sp.Dummy(real=True)
-    slope = sp.diff(sp.expand_log(of.subs(by, y), force=True), y).subs(y, by)
-    if not opaque:
-        return slope
-    return sp.Add(*(of.coeff(sp.log(a)) * value for a, value in opaque.items()))
+    slopes = sp.S.Zero
+    for joint in of.atoms(Joint):  # the slope of its logarithm, by name
+        if by in joint.args:
+            factor = of.coeff(sp.log(joint))
+            of = sp.expand(of - factor * sp.log(joint))
+            if factor.has(by) or of.has(joint):
+                raise Undecided(f"{joint} stands elsewhere than in a logarithm")
+            slopes += factor * Moment(joint, by)
+    others = {joint: sp.Dummy(positive=True) for joint in of.atoms(Joint)}
+    of = sp.expand_log(of.xreplace(others).subs(by, y), force=True)
+    back = {dummy: joint for joint, dummy in others.items()}
+    return slopes + sp.diff(of, y).subs(y, by).xreplace(back)
 
 
 def _vectors(e: sp.Expr) -> set[sp.Expr]:
@@ -180,7 +205,10 @@ def _density(e: nt.Density) -> sp.Expr:
 
 
 def _joint(name: sp.Symbol, states: Any) -> sp.Expr:
-    states = [s for s in states if isinstance(s, nt.Vector)]
+    if not states:
+        return sp.S.One
+    if not all(isinstance(s, nt.x) for s in states):  # x_{a:b}: taken as it stands
+        return Joint(name, *sorted(set(states), key=sp.default_sort_key))
 
     def compare(a: Any, b: Any) -> int:
         return -1 if is_before(a.at, b.at) else 1
@@ -199,21 +227,27 @@ def _is_noise(a: Any) -> bool:
 def _independent(noise: sp.Expr, other: sp.Expr) -> bool:
     """ε_t is independent of all that came before it; ε of the data, and of other noise."""
     if _is_noise(other):
-        return noise != other
-    if isinstance(noise, nt.FreshNoise):
-        return True
+        # ε is made of all ε_t, so it is not independent of any.
+        mixed = {nt.eps} == {a for a in (noise, other) if not isinstance(a, nt.Indexed)}
+        return noise != other and not (mixed and nt.eps_at in (type(noise), type(other)))
     if not isinstance(other, nt.x):
         return False
+    if isinstance(noise, nt.FreshNoise):  # drawn at t, when x_t is there and x_{t-1} is not
+        return other.at == 0 or not is_before(other.at, nt.t)
     return is_before(other.at, noise.at) if isinstance(noise, nt.eps_at) else other.at == 0
 
 
 def _random(e: Any, given: Any) -> set[Any]:
-    atoms = {a for a in sp.preorder_traversal(e) if isinstance(a, nt.x) or _is_noise(a)}
+    kinds = (nt.x, nt.RandomLetter)
+    atoms = {a for a in sp.preorder_traversal(e) if isinstance(a, kinds) or _is_noise(a)}
     return atoms - set(given)
 
 
-def _expectation(of: sp.Expr, given: Any, law: Any) -> sp.Expr:
+def _expectation(of: sp.Expr, given: Any, law: Any, over: Any) -> sp.Expr:
     """E[of | given], term by term: linearity, independence, and the moments of N(0, 1)."""
+    for a in given:
+        if not isinstance(a, nt.Vector | nt.Letter):
+            raise Undecided(f"{latex(a)} is a condition that is not a variable")
     if law:
         variable, normal = law
         _, mean, var, _ = normal.args
@@ -227,11 +261,11 @@ def _expectation(of: sp.Expr, given: Any, law: Any) -> sp.Expr:
                 rest.append(factor)
             else:
                 constant *= factor
-        total += constant * _moment(sp.Mul(*rest), given)
+        total += constant * _moment(sp.Mul(*rest), given, over)
     return total
 
 
-def _moment(e: sp.Expr, given: Any) -> sp.Expr:
+def _moment(e: sp.Expr, given: Any, over: Any) -> sp.Expr:
     for noise in sorted(filter(_is_noise, _random(e, given)), key=sp.default_sort_key):
         rest, power = sp.S.One, 0
         for factor in sp.Mul.make_args(e):
@@ -251,8 +285,8 @@ def _moment(e: sp.Expr, given: Any) -> sp.Expr:
         free = not after and all(_independent(noise, a) for a in _random(rest, ()))
         if power and free:
             value = 0 if power % 2 else sp.factorial2(power - 1)
-            return sp.S(value) * _moment(rest, given) if value else sp.S.Zero
-    return Moment(e, sp.Tuple(*given)) if _random(e, given) else e
+            return sp.S(value) * _moment(rest, given, over) if value else sp.S.Zero
+    return Moment(e, sp.Tuple(*given), over) if _random(e, given) else e
 
 
 # -- equality ------------------------------------------------------------------------------------
@@ -536,7 +570,11 @@ def nonnegative(e: sp.Expr, strict: bool = False) -> bool:
                 return False
             if not names and part < 0:
                 return False
-        return not strict or sp.expand(top) != 0
+        # Strictly above 0 where one of its terms is: where all letters of that term are.
+        terms = sp.Add.make_args(sp.expand(top))
+        return not strict or any(
+            term != 0 and all(name.is_positive for name in term.free_symbols) for term in terms
+        )
 
 
 __all__ = [

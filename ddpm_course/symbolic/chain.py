@@ -96,6 +96,8 @@ def _value(e: Any, path: dict[int, int], last: int, ladder: Ladder) -> Any:
         top = ladder.share(name.name, both, last)
         return top / ladder.share(name.name, {at: path[at] for at in behind}, last)
     if isinstance(e, nt.E):  # over q, given x_0
+        if e.args[2].name != "q" or e.args[1] or isinstance(e, nt.Var):
+            raise ValueError(f"{e} is not a mean over q")
         total = sp.S.Zero
         for rest in product(range(ladder.states), repeat=last):
             full = {0: path[0], **dict(enumerate(rest, 1))}

@@ -11,7 +11,7 @@ The LaTeX comes from the objects that are proved: there is no second copy to go 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -33,11 +33,38 @@ class Method(NamedTuple):
     """A way to establish that a step follows from the one before it.
 
     ``prove(before, after)`` returns what is left between the two sides (0 or True when it follows).
-    ``kind`` is what the ledger says.
+    ``kind`` is what the ledger says. ``relation`` is what is proved between the two, and ``free``,
+    of proportional sides, the variables of which they are functions.
     """
 
     kind: str
     prove: Callable[[sp.Expr, sp.Expr], Any]
+    relation: str = "="
+    free: tuple[Any, ...] = ()
+
+
+# What may be written where a relation is proved: what is equal is also at most.
+IMPLIED = {
+    "=": ("=", r"\le", r"\ge", r"\propto"),
+    "<": ("<", r"\le"),
+    ">": (">", r"\ge"),
+}
+
+
+def follows(left: Any) -> bool:
+    """Whether a proof leaves nothing. In Python False == 0: a False is no proof."""
+    return left is True or (left is not False and bool(left == 0))
+
+
+def composed(relations: Sequence[str]) -> str:
+    """What a chain of relations says of its two ends: < after <= is <, and < after > is nothing."""
+    found = set(relations) - {"="}
+    for strict, weak in (("<", r"\le"), (">", r"\ge")):
+        if found and found <= {strict, weak}:
+            return strict if strict in found else weak
+    if len(found) > 1:
+        raise ValueError(f"the relations {', '.join(sorted(found))} do not make one")
+    return found.pop() if found else "="
 
 
 def _calculus(before: sp.Expr, after: sp.Expr) -> sp.Expr:
@@ -100,9 +127,9 @@ SUBSTITUTION = Method("algebra", _literally)  # a claim put in place of a symbol
 LINEARITY = Method("algebra", _for_any_noise)  # of means, and of variances of independent terms
 LOGARITHMS = Method("algebra", algebra.log_difference)
 CALCULUS = Method("calculus", _calculus)
-AT_MOST = Method("algebra", _at_most)
-AT_LEAST = Method("algebra", _at_least)
-BELOW = Method("algebra", _below)
+AT_MOST = Method("algebra", _at_most, r"\le")
+AT_LEAST = Method("algebra", _at_least, r"\ge")
+BELOW = Method("algebra", _below, "<")
 DEFINITION = Method("definition", lambda before, after: True)
 
 
@@ -131,7 +158,7 @@ def proportional(*free: sp.Symbol) -> Method:
             slopes = [sp.diff(gap, name).xreplace(back) for name in dummy.values()]
             return next((r for r in (algebra.difference(a, sp.S.Zero) for a in slopes) if r), 0)
 
-    return Method("algebra", prove)
+    return Method("algebra", prove, r"\propto", free)
 
 
 class Step(NamedTuple):
@@ -139,8 +166,8 @@ class Step(NamedTuple):
 
     ``uses`` names the claims that the step applies: a name, or a name with substitutions, as
     ``("forward.reparameterization", {t: t - 1})``. ``HYPOTHESIS`` is the claim itself, one step
-    earlier; ``ASSUMED`` is what the claim assumes; a pair (symbol, expression) is what the reason
-    says of it.
+    earlier; ``ASSUMED`` is all that the claim assumes; a pair (symbol, expression) is one of the
+    pairs that it assumes. ``relation`` is what is printed: the method must prove it.
     """
 
     expr: Any
@@ -189,6 +216,25 @@ def _shown(left: Any) -> str:
     return sp.sstr(left, order="none") if isinstance(left, sp.Basic) else str(left)
 
 
+def applied(rules: Mapping[Any, Any], e: Any) -> Any:
+    """The expression with what is known put in: but a condition stays the condition that it was.
+
+    E[x_t | x_t] with another expression for x_t is still the mean given x_t, and q(x_t) the density
+    of x_t.
+    """
+    if e in rules:
+        return rules[e]
+    if not rules or not getattr(e, "args", ()) or isinstance(e, (nt.Density, nt.Indexed)):
+        return e
+    if isinstance(e, nt.E):
+        of, *rest = e.args
+        return type(e)(applied(rules, of), *rest)
+    if isinstance(e, (nt.Gradient, nt.Over)):
+        return type(e)(applied(rules, e.args[0]), e.args[1])
+    args = tuple(applied(rules, a) for a in e.args)
+    return e if args == e.args else e.func(*args)
+
+
 def at_time(e: Any, times: Mapping[Any, Any]) -> Any:
     """The expression with other values for t, T, ...: still as it was written."""
     with nt.as_written():
@@ -211,7 +257,8 @@ class Claim:
             may use ``HYPOTHESIS``.
         checks: properties that the right side must have; every definition has some, or a function
             of torch that it is compared with.
-        assuming: pairs of sides that the claim takes as given; steps that use them say ``ASSUMED``.
+        assuming: what the claim takes as given: pairs of sides, which steps that use them name or
+            call ``ASSUMED``, and choices in words. Whoever uses the claim must assume it too.
         show: how many of the last expressions the equation shows; 2 for "a = b < 0".
         over: what an induction runs over.
     """
@@ -221,7 +268,7 @@ class Claim:
     steps: tuple[Step, ...]
     base: Chain | None = None
     checks: tuple[Check, ...] = ()
-    assuming: tuple[tuple[Any, Any], ...] = ()
+    assuming: tuple[Any, ...] = ()
     show: int = 1
     over: sp.Symbol = nt.t
     registry: Mapping[str, Claim] = field(default_factory=dict, repr=False, compare=False)
@@ -238,14 +285,32 @@ class Claim:
 
     @property
     def relation(self) -> str:
-        """The weakest relation along the steps: one < makes the whole chain a <."""
-        found = [step.relation for step in self.steps]
-        if isinstance(self.lhs, nt.Density) and isinstance(self.rhs, nt.Normal):
-            return "="  # both integrate to 1: proportional densities are equal
-        for symbol in (r"\propto", "<", r"\le", r"\to"):
-            if symbol in found:
-                return symbol
-        return "="
+        """What the whole chain says of its two ends."""
+        return self._relation_to(len(self.steps))
+
+    def _relation_to(self, count: int) -> str:
+        """What the first ``count`` steps say of the left side and the last of them."""
+        steps = self.steps[:count]
+        found = composed([step.relation for step in steps])
+        right = steps[-1].expr
+        if (
+            found == r"\propto"
+            and isinstance(self.lhs, nt.Density)
+            and isinstance(right, nt.Normal)
+        ):
+            of = tuple(self.lhs.args[1])
+            free = {step.by.free for step in steps if step.relation == r"\propto"}
+            if free == {of} and of == (right.args[0],):
+                return "="  # both integrate to 1: proportional densities are equal
+        return found
+
+    @property
+    def conditions(self) -> list[str]:
+        """What the claim assumes, for the reader: LaTeX between dollar signs, or words."""
+        return [
+            one if isinstance(one, str) else f"${latex(one[0])} = {latex(one[1])}$"
+            for one in self.assuming
+        ]
 
     @property
     def chapter(self) -> str:
@@ -282,8 +347,10 @@ class Claim:
         """The equation."""
         if self.show == 1:
             return f"{latex(self.lhs)} {self.relation} {latex(self.rhs)}"
-        tail = (f"{step.relation} {latex(step.expr)}" for step in self.steps[-self.show :])
-        return " ".join([latex(self.lhs), *tail])
+        first = len(self.steps) - self.show + 1
+        head = f"{latex(self.lhs)} {self._relation_to(first)} {latex(self.steps[first - 1].expr)}"
+        tail = (f"{step.relation} {latex(step.expr)}" for step in self.steps[first:])
+        return " ".join([head, *tail])
 
     def rows(self) -> Iterator[Row]:
         """The lines of the derivation, each with its reason."""
@@ -322,6 +389,13 @@ class Claim:
         Raises:
             ClaimError: names the first step that does not follow, and shows both of its sides.
         """
+        self._check_uses()
+        try:
+            relation = self.relation
+        except ValueError as error:
+            raise ClaimError(f"{self.name}: {error}.") from None
+        if self.base and relation != "=":
+            raise ClaimError(f"{self.name}: only an equality can be proved by induction here.")
         if self.base:
             self._check_base(self.base)
             for number in range(len(self.base.steps)):
@@ -337,11 +411,47 @@ class Claim:
                 left = check.holds(self)
             except Exception as error:  # a false formula may divide by zero, or not be a density
                 left = error
-            if not (left is True or left == 0):
+            if not follows(left):
                 raise ClaimError(
                     f"{self.name}: it should be that {check.says}, but it is not.\n"
                     f"  the claim:  {self.latex()}\n  what is left:  {_shown(left)}"
                 )
+
+    def _check_uses(self) -> None:
+        """No claim rests on itself, and what a used claim assumes is assumed here too."""
+
+        def below(claim: Claim, above: tuple[str, ...]) -> None:
+            for name in claim.used:
+                if name in above:
+                    around = " -> ".join([*above[above.index(name) :], name])
+                    raise ClaimError(f"{self.name}: a claim cannot rest on itself: {around}.")
+                if name not in self.registry:
+                    raise ClaimError(f"{self.name}: it uses {name}, but no claim has this name.")
+                below(self.registry[name], (*above, name))
+
+        below(self, (self.name,))
+        for step in [*(self.base.steps if self.base else ()), *self.steps]:
+            for use in step.uses:
+                if use in (ASSUMED, HYPOTHESIS):
+                    continue
+                name, times = (use, {}) if isinstance(use, str) else use
+                if isinstance(name, sp.Basic):
+                    self._must_assume((name, times), f"step ({step.reason})")
+                    continue
+                for one in self.registry[name].assuming:
+                    if not isinstance(one, str):
+                        one = tuple(at_time(side, times) for side in one)
+                    self._must_assume(one, name)
+
+    def _must_assume(self, one: Any, where: str) -> None:
+        for own in self.assuming:
+            if isinstance(one, str) or isinstance(own, str):
+                if own == one:
+                    return
+            elif own[0] == one[0] and (own[1] == one[1] or algebra.difference(own[1], one[1]) == 0):
+                return
+        said = one if isinstance(one, str) else f"{latex(one[0])} = {latex(one[1])}"
+        raise ClaimError(f"{self.name}: {where} assumes {said}, and this claim does not say so.")
 
     def _check_base(self, base: Chain) -> None:
         start = {self.over: 1}
@@ -360,12 +470,18 @@ class Claim:
         chain = self.base if base and self.base else Chain(self.lhs, self.steps)
         step = chain.steps[number]
         before = chain.steps[number - 1].expr if number else chain.lhs
+        proved = step.by.relation
         try:
+            if step.by is DEFINITION and (number or base):
+                raise ValueError("only the first step of a claim can be a definition")
+            implied = ("=",) if step.by is DEFINITION else IMPLIED.get(proved, (proved,))
+            if step.relation not in implied:
+                raise ValueError(f"its method proves {proved}, not {step.relation}")
             rules = self._rules(step, base)
-            left = step.by.prove(before.xreplace(rules), step.expr.xreplace(rules))
+            left = step.by.prove(applied(rules, before), applied(rules, step.expr))
         except Exception as error:  # a false step may be anything: even a division by zero
             left = f"{type(error).__name__}: {error}"
-        if not (left is True or left == 0):
+        if not follows(left):
             which = f"{'base, ' if base else ''}step {number + 1} of {len(chain.steps)}"
             raise ClaimError(
                 f"{self.name}: {which} ({step.reason}) does not follow.\n"
@@ -377,9 +493,10 @@ class Claim:
     def _rules(self, step: Step, base: bool) -> dict[Any, Any]:
         """What the step may replace by what, from the claims that it uses."""
         rules: dict[Any, Any] = {}
+        noise_at = set()
         for use in step.uses:
             if use == ASSUMED:
-                rules.update(dict(self.assuming))
+                rules.update(one for one in self.assuming if not isinstance(one, str))
                 continue
             if use == HYPOTHESIS:
                 if base or not self.base:
@@ -392,7 +509,13 @@ class Claim:
                 rules[name] = times
                 continue
             other = self.registry[name]
+            if other.relation != "=":
+                raise ValueError(f"{name} is no equality, so it replaces nothing")
             left, right = at_time(other.lhs, times), at_time(other.rhs, times)
+            if nt.eps in (other.lhs, *sp.preorder_traversal(other.rhs)) and other.lhs.has(nt.x):
+                noise_at |= {left.at} if isinstance(left, nt.x) and left.at != 0 else set()
+                if len(noise_at) > 1:
+                    raise ValueError("the noise of two times is not the same noise")
             rules[left] = right
             if isinstance(left, nt.Density) and isinstance(right, nt.Normal):
                 # A Gaussian's mean and variance can be read off.

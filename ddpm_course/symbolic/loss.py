@@ -69,7 +69,7 @@ from .notation import (
     x0_guess,
     x0_hat,
 )
-from .reverse import spread
+from .reverse import m, spread
 
 y = sp.Symbol("x", real=True)
 m_1, m_2 = sp.Symbol(r"\mu_1", real=True), sp.Symbol(r"\mu_2", real=True)
@@ -420,6 +420,22 @@ with as_written():
     longer = p_theta([States(0, T + 1)]) / q([States(1, T + 1)], x(0))
     cell = Normal(y, mu_theta(x(1), 1), sigma(1) ** 2, False)
 
+    rest = (
+        const,
+        d / 2 * (log(sigma(t) ** 2 / beta_tilde(t)) + beta_tilde(t) / sigma(t) ** 2 - 1),
+    )
+    gaussian_term = (
+        Loss(t - 1),
+        KL(
+            Normal(x(t - 1), mu_tilde(x(t), x(0)), beta_tilde(t)),
+            Normal(x(t - 1), mu_theta(x(t), t), sigma(t) ** 2),
+        ),
+    )
+    no_rest, small_steps = (const, sp.S.Zero), (sigma(t), sqrt(beta_tilde(t)))
+    their_mean = (mu_theta(x(t), t), mu_tilde(x(t), x0_hat(x(t), t)))
+    eps_of_x0 = (eps_hat, (x(t) - sqrt(alpha_bar(t)) * x0_guess) / sqrt(1 - alpha_bar(t)))
+    x0_of_v = (x0_guess, sqrt(alpha_bar(t)) * x(t) - sqrt(1 - alpha_bar(t)) * v_hat)
+
     CLAIMS = [
         Claim(
             "loss.kl",
@@ -493,7 +509,7 @@ with as_written():
                 Step(
                     E(-log(ratio), over=OVER_Q),
                     "Jensen's inequality: $-\\log$ is convex",
-                    Method("exact cases", _jensen),
+                    Method("exact cases", _jensen, r"\le"),
                     (),
                     r"\le",
                 ),
@@ -681,21 +697,7 @@ with as_written():
                     (ASSUMED,),
                 ),
             ),
-            assuming=(
-                (
-                    const,
-                    d
-                    / 2
-                    * (log(sigma(t) ** 2 / beta_tilde(t)) + beta_tilde(t) / sigma(t) ** 2 - 1),
-                ),
-                (
-                    Loss(t - 1),
-                    KL(
-                        Normal(x(t - 1), mu_tilde(x(t), x(0)), beta_tilde(t)),
-                        Normal(x(t - 1), mu_theta(x(t), t), sigma(t) ** 2),
-                    ),
-                ),
-            ),
+            assuming=(rest, gaussian_term),
             checks=(
                 Check(
                     "its two Gaussians are the posterior and the transition",
@@ -721,6 +723,7 @@ with as_written():
                 ),
                 Step(w_t * Norm2(eps - network), "$x_t$ cancels; factors come out squared"),
             ),
+            assuming=(rest, gaussian_term),
         ),
         Claim(
             "loss.weight",
@@ -743,7 +746,7 @@ with as_written():
                     1 / (2 * beta_tilde(t)) * Norm2(mu_tilde(x(t), x(0)) - mu_theta(x(t), t)),
                     "choose $\\sigma_t^2 = \\tilde\\beta_t$; then $C = 0$",
                     ALGEBRA,
-                    (ASSUMED,),
+                    (no_rest, small_steps),
                 ),
                 Step(
                     1
@@ -751,7 +754,7 @@ with as_written():
                     * Norm2(mu_tilde(x(t), x(0)) - mu_tilde(x(t), x0_hat(x(t), t))),
                     "the model's mean is the posterior's at $\\hat x_0$",
                     ALGEBRA,
-                    ((mu_theta(x(t), t), mu_tilde(x(t), x0_hat(x(t), t))),),
+                    (their_mean,),
                 ),
                 Step(
                     1 / (2 * beta_tilde(t)) * weight_0**2 * Norm2(x(0) - x0_hat(x(t), t)),
@@ -780,7 +783,7 @@ with as_written():
                     ("marginal.snr", ("marginal.snr", {t: t - 1})),
                 ),
             ),
-            assuming=((const, sp.S.Zero), (sigma(t), sqrt(beta_tilde(t)))),
+            assuming=(rest, gaussian_term, no_rest, small_steps, their_mean),
             checks=(Check("C is 0 and the means are as said", lambda claim: _choices(claim)),),
         ),
         Claim(
@@ -916,10 +919,7 @@ with as_written():
                     ),
                     "the noise from $x_0$, and the predicted noise from $\\hat x_0$",
                     ALGEBRA,
-                    (
-                        "marginal.eps-from-x0",
-                        (eps_hat, (x(t) - sqrt(alpha_bar(t)) * x0_guess) / sqrt(1 - alpha_bar(t))),
-                    ),
+                    ("marginal.eps-from-x0", eps_of_x0),
                 ),
                 Step(
                     alpha_bar(t) / (1 - alpha_bar(t)) * Norm2(x(0) - x0_guess),
@@ -935,14 +935,11 @@ with as_written():
                     alpha_bar(t) * Norm2(v - v_hat),
                     "$x_0 - \\hat x_0 = -\\sqrt{1-\\bar\\alpha_t}\\, (v - \\hat v)$",
                     ALGEBRA,
-                    (
-                        "marginal.snr",
-                        "loss.x0-from-v",
-                        (x0_guess, sqrt(alpha_bar(t)) * x(t) - sqrt(1 - alpha_bar(t)) * v_hat),
-                    ),
+                    ("marginal.snr", "loss.x0-from-v", x0_of_v),
                 ),
             ),
             show=2,
+            assuming=(eps_of_x0, x0_of_v),
         ),
         Claim(
             "loss.best-predictor",
@@ -1032,6 +1029,7 @@ with as_written():
                     "cancel",
                 ),
             ),
+            assuming=((q(x(0)), Normal(x(0), m, spread**2)),),
             checks=(
                 Check(
                     "simulated noise agrees (99.9993% confidence)",

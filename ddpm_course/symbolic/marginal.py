@@ -38,6 +38,7 @@ from .notation import (
     alpha_bar,
     as_written,
     beta,
+    cosine_share,
     d,
     eps,
     eps_at,
@@ -490,6 +491,7 @@ with as_written():
                     DEFINITION,
                 ),
             ),
+            assuming=("the linear schedule",),
             checks=(Check("it starts at β_1, ends at β_T, and has no bend", _linear_ends),),
         ),
         Claim(
@@ -520,7 +522,7 @@ with as_written():
                     BY_RATIO,
                 ),
             ),
-            assuming=((c, (1 - beta(1)) / delta),),
+            assuming=("the linear schedule", (c, (1 - beta(1)) / delta)),
         ),
         Claim(
             "marginal.continuous-limit",
@@ -563,7 +565,7 @@ with as_written():
         ),
         Claim(
             "marginal.cosine",
-            alpha_bar(t),
+            cosine_share(t),
             (
                 Step(
                     f_t / f_0,
@@ -571,6 +573,7 @@ with as_written():
                     DEFINITION,
                 ),
             ),
+            assuming=("the cosine schedule",),
             checks=(
                 Check(
                     "it is 1 at t = 0, 0 at t = T, and for s = 0 it is 1/2 half way", _cosine_ends
@@ -581,18 +584,26 @@ with as_written():
             "marginal.cosine-beta",
             beta(t),
             (
-                Step(1 - alpha(t), "the definition of $\\alpha_t$", ALGEBRA),
                 Step(
-                    1 - alpha_bar(t) / alpha_bar(t - 1),
-                    "$\\bar\\alpha_t = \\alpha_t\\, \\bar\\alpha_{t-1}$",
-                    ALGEBRA,
-                ),
-                Step(
-                    sp.Min(1 - alpha_bar(t) / alpha_bar(t - 1), beta_max),
-                    "cut off, because $\\bar\\alpha_T = 0$ would ask for $\\beta_T = 1$",
+                    sp.Min((cosine_share(t - 1) - cosine_share(t)) / cosine_share(t - 1), beta_max),
+                    "the share that step $t$ takes away; cut off, because $f_T = 0$ would ask for "
+                    "$\\beta_T = 1$",
                     DEFINITION,
                 ),
+                Step(
+                    sp.Min(
+                        cosine_share(t - 1) / cosine_share(t - 1)
+                        - cosine_share(t) / cosine_share(t - 1),
+                        beta_max,
+                    ),
+                    "divide each term",
+                ),
+                Step(
+                    sp.Min(1 - cosine_share(t) / cosine_share(t - 1), beta_max),
+                    "what is left is the share that the step keeps",
+                ),
             ),
+            assuming=("the cosine schedule",),
         ),
         Claim(
             "marginal.prior-kl",
@@ -635,7 +646,7 @@ with as_written():
                         + d * (alpha_bar(T) / (1 - alpha_bar(T)))
                     ),
                     "$-\\log(1 - a) \\le a / (1 - a)$",
-                    Method("calculus", _rises_from_zero),
+                    Method("calculus", _rises_from_zero, r"\le"),
                     (),
                     r"\le",
                 ),

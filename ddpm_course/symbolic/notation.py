@@ -77,6 +77,12 @@ class alpha_bar(Sequence):
     tex = r"\bar\alpha"
 
 
+class cosine_share(Sequence):
+    """The share of the signal on the uncut curve of the cosine schedule."""
+
+    tex = "f"
+
+
 class beta_tilde(Sequence):
     tex = r"\tilde\beta"
 
@@ -135,7 +141,11 @@ class NoiseLetter(Letter):
 
 
 class FreshNoise(NoiseLetter):
-    """Noise drawn by the sampler: independent of every state."""
+    """Noise drawn by the sampler at t: independent of x_0, x_t and every later state."""
+
+
+class RandomLetter(Letter):
+    """A vector that is made of random ones, so it is random too."""
 
 
 class mu_tilde(Vector):
@@ -372,12 +382,13 @@ tau = sp.Symbol(r"\tau", positive=True)
 
 eps = NoiseLetter(r"\epsilon", real=True)
 z = FreshNoise("z", real=True)
-v = Letter("v", real=True)
-eps_hat = Letter(r"\hat\epsilon", real=True)
-x0_guess = Letter(r"\hat x_0", real=True)
-x0_before = Letter(r"\hat x_0'", real=True)  # the guess at the step that was visited before
-x0_ahead = Letter(r"\hat x_0^{\to}", real=True)  # and the one that looks ahead
-v_hat = Letter(r"\hat v", real=True)
+v = RandomLetter("v", real=True)
+eps_hat = RandomLetter(r"\hat\epsilon", real=True)
+x0_guess = RandomLetter(r"\hat x_0", real=True)
+# The guess at the step that was visited before, and the one that looks ahead.
+x0_before = RandomLetter(r"\hat x_0'", real=True)
+x0_ahead = RandomLetter(r"\hat x_0^{\to}", real=True)
+v_hat = RandomLetter(r"\hat v", real=True)
 
 mu_1, mu_2 = Letter(r"\mu_1", real=True), Letter(r"\mu_2", real=True)
 var_1 = sp.Symbol(r"\sigma_1^2", positive=True)

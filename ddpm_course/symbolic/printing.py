@@ -14,6 +14,7 @@ from sympy.printing.latex import LatexPrinter
 
 from . import notation as nt
 
+REACHING = (sp.log, sp.Sum, sp.Product, sp.Limit, nt.Gradient)  # over all that stands behind them
 TALL = (r"\frac", r"\sum", r"\prod", r"\int", r"\left", r"^{2}}")
 
 
@@ -45,6 +46,11 @@ def inverse(e: sp.Expr) -> sp.Expr | None:
     return None
 
 
+def _bare(e: sp.Expr) -> sp.Expr:
+    """Without the 1 that SymPy puts in front of what it sums or integrates."""
+    return e.args[1] if e.is_Mul and e.args[0] == 1 and len(e.args) == 2 else e
+
+
 class Printer(LatexPrinter):
     """The printer of the book."""
 
@@ -71,8 +77,9 @@ class Printer(LatexPrinter):
     def _term(self, e: sp.Expr) -> str:
         return bracket(self._print(e)) if e.is_Add else self._print(e)
 
-    def _factor(self, e: sp.Expr) -> str:
-        if e.is_Add:
+    def _factor(self, e: sp.Expr, last: bool = True) -> str:
+        """A factor; what reaches over all that follows it gets brackets, unless it is the last."""
+        if e.is_Add or (not last and isinstance(e, REACHING)):
             return bracket(self._print(e))
         if negated(e) is not None:
             return bracket(self._print(e))
@@ -84,12 +91,11 @@ class Printer(LatexPrinter):
         bare = negated(e)
         if bare is not None:
             return "-" + self._term(bare)
-        pieces: list[str] = []
+        pieces: list[str | sp.Expr] = []
         numerator: list[sp.Expr] = []
 
         def flush() -> None:
-            for factor in numerator:
-                pieces.append(self._factor(factor))
+            pieces.extend(numerator)
             numerator.clear()
 
         def walk(node: sp.Expr) -> None:
@@ -111,12 +117,16 @@ class Printer(LatexPrinter):
 
         walk(e)
         flush()
-        return self._joined(pieces)
+        end = len(pieces) - 1
+        return self._joined(
+            [p if isinstance(p, str) else self._factor(p, n == end) for n, p in enumerate(pieces)]
+        )
 
     def _product(self, factors: list[sp.Expr]) -> str:
         if len(factors) == 1:
             return self._print(factors[0])
-        return self._joined([self._factor(f) for f in factors])
+        end = len(factors) - 1
+        return self._joined([self._factor(f, n == end) for n, f in enumerate(factors)])
 
     def _joined(self, pieces: list[str]) -> str:
         out = pieces[0]
@@ -150,6 +160,7 @@ class Printer(LatexPrinter):
             e.base.is_Integer and e.base >= 0
         )
         simple = simple and not isinstance(e.base, (nt.Network, nt.mu_tilde, nt.snr))
+        simple = simple and "^" not in base
         # A subscript with a power: \bar\alpha_t^{2}.
         return f"{base if simple else bracket(base)}^{{{self._print(e.exp)}}}"
 
@@ -177,9 +188,9 @@ class Printer(LatexPrinter):
     _print_beta = _print_alpha = _print_alpha_bar = _print_beta_tilde = _print_sigma = (
         _print_Indexed
     )
-    _print_data_variance = _print_Frequency = _print_Weights = _print_Averaged = _print_Spread = (
-        _print_Indexed
-    )
+    _print_cosine_share = _print_data_variance = _print_Frequency = _print_Weights = (
+        _print_Averaged
+    ) = _print_Spread = _print_Indexed
     _print_QueryNoise = _print_KeyNoise = _print_weight = _print_Loss = _print_Edge = _print_x = (
         _print_eps_at
     ) = _print_Indexed
@@ -260,10 +271,12 @@ class Printer(LatexPrinter):
         return r"\operatorname{softmax}" + bracket(self._print(e.args[0]))
 
     def _print_Transposed(self, e: nt.Transposed) -> str:
-        return self._print(e.args[0]) + r"^\top"
+        whole = e.args[0]
+        inner = self._print(whole)
+        return (inner if isinstance(whole, sp.Symbol) else bracket(inner)) + r"^\top"
 
     def _print_Inner(self, e: nt.Inner) -> str:
-        return rf"{self._print(e.args[0])} \cdot {self._print(e.args[1])}"
+        return rf"{self._factor(e.args[0])} \cdot {self._factor(e.args[1])}"
 
     def _print_Similarity(self, e: nt.Similarity) -> str:
         return f"s_{{{self._print(e.args[0])}{self._print(e.args[1])}}}"
@@ -282,7 +295,7 @@ class Printer(LatexPrinter):
 
     def _print_Gradient(self, e: nt.Gradient) -> str:
         of, by = e.args
-        return rf"\nabla_{{\! {self._print(by)}}} {self._print(of)}"
+        return rf"\nabla_{{\! {self._print(by)}}} {self._factor(of)}"
 
     def _print_Grouped(self, e: nt.Grouped) -> str:
         return rf"\left[ {self._print(e.args[0])} \right]"
@@ -313,12 +326,9 @@ class Printer(LatexPrinter):
 
     def _big(self, head: str, e: sp.Expr) -> str:
         (variable, low, high), body = e.limits[0], e.function
-        if body.is_Mul and body.args[0] == 1 and len(body.args) == 2:
-            body = body.args[1]  # SymPy puts a 1 in front
+        body = _bare(body)
         low, high = self._print(low), self._print(high)
-        inner = self._print(body)
-        if body.is_Add:
-            inner = bracket(inner)
+        inner = self._factor(body)
         return rf"{head}_{{{self._print(variable)}={low}}}^{{{high}}} {inner}"
 
     def _print_Sum(self, e: sp.Sum) -> str:
@@ -330,7 +340,7 @@ class Printer(LatexPrinter):
     def _print_Integral(self, e: sp.Integral) -> str:
         variable, *bounds = e.limits[0]
         ends = "_{{{}}}^{{{}}}".format(*(self._print(b) for b in bounds)) if bounds else ""
-        body = bracket(self._print(e.function)) if e.function.is_Add else self._print(e.function)
+        body = self._factor(_bare(e.function))
         return rf"\int{ends} {body} \, d{self._print(variable)}"
 
     def _print_Limit(self, e: sp.Limit) -> str:

@@ -181,7 +181,7 @@ with as_written():
                     ),
                     "the transition, and a straight line for $\\log q(x_{t-1})$",
                     proportional(x(t - 1)),
-                    ("forward.transition", (q(x(t - 1)), exp(tilt * x(t - 1)))),
+                    ("forward.transition", ASSUMED),
                     r"\propto",
                 ),
                 Step(
@@ -196,6 +196,7 @@ with as_written():
                     r"\propto",
                 ),
             ),
+            assuming=((q(x(t - 1)), exp(tilt * x(t - 1))),),
         ),
         Claim(
             "reverse.bayes",
@@ -483,6 +484,7 @@ with as_written():
                 ),
                 Step(beta(t), "the numerator is $1 - \\bar\\alpha_t$"),
             ),
+            assuming=((q(x(0)), Normal(x(0), 0, 1)),),
         ),
         Claim(
             "reverse.gaussian-marginal",
@@ -533,6 +535,7 @@ with as_written():
                     ("reverse.gaussian-data-density",),
                 ),
             ),
+            assuming=(gaussian_data,),
         ),
         Claim(
             "reverse.gaussian-data-mean",
@@ -558,6 +561,7 @@ with as_written():
                     ("reverse.gaussian-data",),
                 ),
             ),
+            assuming=(gaussian_data,),
             checks=(
                 Check(
                     "it is the regression of x_{t-1} on x_t, from their covariance",
@@ -588,6 +592,7 @@ with as_written():
                     ("reverse.posterior-variance",),
                 ),
             ),
+            assuming=(gaussian_data,),
         ),
         Claim(
             "reverse.gaussian-walk",
@@ -618,6 +623,7 @@ with as_written():
                 ),
             ),
             assuming=(
+                gaussian_data,
                 (data_variance(t), data_var),
                 (data_variance(t - 1), data_var_before),
             ),

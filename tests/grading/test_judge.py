@@ -11,7 +11,7 @@ from submissions import RELEASED, ROOT, answering, cell_of, changed, hand_in, so
 from ddpm_course.cli import main
 from ddpm_course.grading.judge import Submission, grade, public, read_reply
 from ddpm_course.grading.report import COLUMNS, feedback_name
-from ddpm_course.grading.sandbox import Limits, has_bubblewrap
+from ddpm_course.grading.sandbox import Limits
 from ddpm_course.grading.tasks import CHAPTERS, find
 
 pytestmark = pytest.mark.slow
@@ -248,13 +248,6 @@ def test_a_room_has_the_graders_own_package_and_no_other_that_is_installed(
     hand_in(tmp_path / "class", "a", "forward", solved("forward"))
     (found,) = grade(tmp_path / "class", RELEASED)
     assert found.points == 15
-
-
-def test_bubblewrap_works_where_it_is_installed() -> None:
-    import shutil
-
-    if shutil.which("bwrap"):
-        assert has_bubblewrap()
 
 
 def parts(text: str) -> bytes:

@@ -12,6 +12,9 @@ from ddpm_course.symbolic import CLAIMS, Claim, ClaimError, claim
 from ddpm_course.symbolic.algebra import difference, nonnegative
 from ddpm_course.symbolic.claim import (
     ALGEBRA,
+    AT_LEAST,
+    AT_MOST,
+    BELOW,
     DEFINITION,
     HYPOTHESIS,
     LINEARITY,
@@ -20,23 +23,34 @@ from ddpm_course.symbolic.claim import (
     Step,
 )
 from ddpm_course.symbolic.notation import (
+    KL,
     E,
+    Gradient,
+    Inner,
     Norm2,
+    States,
+    T,
+    Transposed,
     Var,
     alpha,
     alpha_bar,
     as_written,
     beta,
+    beta_tilde,
     d,
     eps,
     eps_at,
     eps_theta,
     exp,
     log,
+    p_theta,
     q,
+    s,
     sigma,
     sqrt,
     t,
+    v,
+    var_1,
     x,
     z,
 )
@@ -227,3 +241,105 @@ def test_definition_says_so() -> None:
     assert claim("marginal.variance").kinds == ["induction", "algebra"]
     assert "Monte Carlo at 99.9993%" in claim("loss.best-eps").kinds
     assert claim("forward.transition").steps[0].by is DEFINITION
+
+
+def refused(left: object, *steps: Step, **more: object) -> str:
+    """Why a claim is refused; it fails where the claim is accepted."""
+    made = Claim("wrong.claim", left, steps, **more)  # type: ignore[arg-type]
+    view = {**CLAIMS, made.name: made}
+    with pytest.raises(ClaimError) as error:
+        replace(made, registry=view).verify()
+    return str(error.value)
+
+
+LINEAR = ("marginal.linear",)
+
+with as_written():
+    NOISED = sqrt(alpha_bar(t)) * x(0) + sqrt(1 - alpha_bar(t)) * eps
+    FALSE = {
+        "1 < 0": (sp.S.One, Step(sp.S.Zero, "", BELOW, (), "<")),
+        "it falls": (alpha_bar(t - 1), Step(alpha_bar(t), "", AT_MOST, (), r"\le")),
+        "a defined inequality": (beta_tilde(t), Step(beta(t), "", DEFINITION, (), r"\ge")),
+        "written =, proved <=": (alpha_bar(t), Step(alpha_bar(t - 1), "", AT_MOST)),
+        "it may be 0": (sp.S.Zero, Step(Norm2(x(0)), "", BELOW, (), "<")),
+        "two sorts of data": (
+            beta_tilde(t),
+            Step(Var(x(t - 1), x(t)), "", ALGEBRA, ("reverse.optimal-variance-point",)),
+            Step(beta(t), "", ALGEBRA, ("reverse.optimal-variance-gaussian",)),
+        ),
+        "two schedules": (
+            beta(t),
+            Step(beta(1) + (t - 1) / (T - 1) * (beta(T) - beta(1)), "", ALGEBRA, LINEAR),
+        ),
+        "an unseen assumption": (beta(t), Step(sp.S.One, "", ALGEBRA, ((beta(t), sp.S.One),))),
+        "noise, given its sum": (E(eps, x(t)), Step(sp.S.Zero, "", ALGEBRA, ("marginal.sample",))),
+        "a sum as a condition": (E(eps, NOISED), Step(sp.S.Zero, "")),
+        "one noise at two times": (
+            x(t),
+            Step(NOISED, "", ALGEBRA, ("marginal.sample", ("marginal.sample", {t: t - 1}))),
+        ),
+        "ε and ε_t": (E(eps * eps_at(t)), Step(sp.S.Zero, "")),
+        "z and what it made": (E(z * x(t - 1)), Step(sp.S.Zero, "")),
+        "v is random": (Var(v), Step(sp.S.Zero, "")),
+        "all states are something": (q([States(1, T)], x(0)), Step(sp.S.One, "")),
+        "the subscript": (E(x(t) ** 2, over="p"), Step(E(x(t) ** 2, over="q"), "")),
+        "KL from p, over q": (
+            E(KL(p_theta(x(t - 1), x(t)), q(x(t - 1), x(t), x(0))), over="q"),
+            Step(E(-KL(q(x(t - 1), x(t), x(0)), p_theta(x(t - 1), x(t))), over="q"), ""),
+        ),
+        "a slope that is lost": (
+            Gradient(log(q(x(t))) + x(t) ** 2, x(t)),
+            Step(Gradient(log(q(x(t))), x(t)), ""),
+        ),
+        "a late definition": (alpha(t), Step(1 - beta(t), ""), Step(beta(t), "", DEFINITION)),
+        "< and >": (
+            alpha_bar(t),
+            Step(alpha_bar(t - 1), "", AT_MOST, (), r"\le"),
+            Step(alpha_bar(t), "", AT_LEAST, (), r"\ge"),
+        ),
+    }
+
+
+@pytest.mark.parametrize("what", FALSE)
+def test_false_claim_is_refused(what: str) -> None:
+    refused(*FALSE[what])
+
+
+def test_claim_cannot_rest_on_itself() -> None:
+    step = Step(alpha(t), "", ALGEBRA, ("wrong.claim",))
+    assert "wrong.claim -> wrong.claim" in refused(alpha_bar(t), step)
+
+
+def test_true_inequalities_are_proved_with_their_relation() -> None:
+    with as_written():
+        made = Claim(
+            "right.claim",
+            alpha_bar(t),
+            (
+                Step(alpha(t) * alpha_bar(t - 1), ""),
+                Step(alpha_bar(t - 1), "", BELOW, (), "<"),
+                Step(sp.S.One, "", AT_MOST, (), r"\le"),
+            ),
+        )
+    made.verify()
+    assert made.relation == "<"
+    assert claim("reverse.variance-order").relation == r"\ge"
+    assert replace(claim("reverse.variance-order"), show=1).latex().endswith(r"\ge 0")
+    assert claim("loss.bound").relation == r"\le"
+    assert claim("marginal.prior-bound").relation == r"\le"
+
+
+def test_what_reaches_over_all_that_follows_gets_brackets() -> None:
+    a, b = alpha(t), beta(t)
+    with as_written():
+        assert latex(log(a) * b) == r"(\log \alpha_t) \beta_t"
+        assert latex(b * log(a)) == r"\beta_t\, \log \alpha_t"
+        assert latex(Gradient(log(a), x(t)) * b).startswith(r"(\nabla_{\! x_t} \log \alpha_t)")
+        assert latex(Gradient(a + b, x(t))) == r"\nabla_{\! x_t} (\alpha_t + \beta_t)"
+        assert latex(sp.Sum(beta(s), (s, 1, t)) * b).startswith(r"\left( \sum")
+        assert latex(sp.Limit(a, s, sp.oo) * b).startswith("(")
+        assert latex(Transposed(a * b)) == r"(\alpha_t \beta_t)^\top"
+        assert latex(Inner(a + b, b)) == r"(\alpha_t + \beta_t) \cdot \beta_t"
+        assert latex(var_1**2) == r"(\sigma_1^2)^{2}"
+    score = claim("loss.marginal-score").steps[1].expr
+    assert r"(\nabla_{\! x_t} \log q(x_t \mid x_0))" in latex(score)
