@@ -83,6 +83,7 @@ class Journal:
                     record["handed_in"],
                     grades,
                     record["problem"],
+                    record["note"],
                 )
                 self.done[one.student, one.chapter] = one
 
@@ -93,7 +94,7 @@ class Journal:
             self._file.flush()
             self.done[one.student, one.chapter] = one
 
-    def finish(self, graded: Sequence[Submission], walls: Mapping[str, bool]) -> None:
+    def finish(self, graded: Sequence[Submission], walls: Mapping[str, object]) -> None:
         """Write the report, and take the notes away."""
         write_report(graded, self.path.parent, self.seed, walls)
         self.path.unlink()

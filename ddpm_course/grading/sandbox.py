@@ -13,7 +13,6 @@ import json
 import os
 import pickle
 import selectors
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ddpm_course.grading import bubblewrap
 from ddpm_course.grading.doors import can_close
 from ddpm_course.grading.taught import HIDDEN
 from ddpm_course.grading.worker import HEADER, LONGEST_REPLY, empty
@@ -70,11 +70,10 @@ class NoRoom(ValueError):
 
 def has_bubblewrap() -> bool:
     """Whether rooms can be closed here: bubblewrap may be there and not allowed."""
-    command = ["bwrap", *_walls(None), *_view([]), "--", sys.executable, "-I", "-c", ""]
-    return (
-        shutil.which("bwrap") is not None
-        and subprocess.run(command, capture_output=True).returncode == 0
-    )
+    if (bwrap := bubblewrap.find()) is None:
+        return False
+    command = [bwrap, *_walls(None), *_view([]), "--", sys.executable, "-I", "-c", ""]
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def _walls(user: int | None) -> list[str]:
@@ -164,7 +163,13 @@ class Room:
         command = [sys.executable, "-I", worker, json.dumps(options)]
         environment = _environment(scratch)
         if self.walls:
-            command = ["bwrap", *_walls(self.user), *_view(self.hide), "--", *command]
+            command = [
+                bubblewrap.find() or "bwrap",
+                *_walls(self.user),
+                *_view(self.hide),
+                "--",
+                *command,
+            ]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

