@@ -77,6 +77,7 @@ def test_a_resumed_run_equals_one_that_was_never_cut_off(tmp_path):
     steps.close()  # as if the process had gone: nothing more is written
     resumed = Run.resume(tmp_path / "cut", images(), log_every=5, save_every=10)
     taken += [metrics.loss for metrics in resumed.steps()]
+    assert resumed.stopped_by is None  # a signal to the tests would look like a fault of ours
 
     assert taken == losses
     expected = load_file(tmp_path / "whole" / "checkpoint.safetensors")
