@@ -138,7 +138,8 @@ def show_images(
         axes.imshow(grid.squeeze(-1).numpy(), vmin=0, vmax=1)
         axes.set_axis_off()
         return figure
-    rows = [checks.pictures(row, f"row {r}") for r, row in enumerate(rows)]
+    batches = (row if isinstance(row, Tensor) else torch.stack(tuple(row)) for row in rows)
+    rows = [checks.pictures(row, f"row {r}") for r, row in enumerate(batches)]
     count = max(len(row) for row in rows)
     side = 7.0 / count
     figure, grid_of_axes = plt.subplots(
