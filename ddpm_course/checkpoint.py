@@ -171,7 +171,9 @@ def known(fields: dict[str, Any], kind: type, path: object) -> dict[str, Any]:
     """
     from ddpm_course import __version__
 
-    if unknown := sorted(set(fields) - set(kind.__dataclass_fields__)):  # type: ignore[attr-defined]
+    ours = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+    unknown = sorted(set(fields) - ours)
+    if unknown and not ours.isdisjoint(fields):  # with none of ours, it is no config of this course
         raise ValueError(
             f"{path} has {unknown[0]!r}, which this version ({__version__}) does not know; a later "
             "one has written it: upgrade ddpm-course."
