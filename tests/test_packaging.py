@@ -66,7 +66,7 @@ OPTIONAL = {
 
 def test_what_the_package_imports_is_declared() -> None:
     declared = named(PROJECT["dependencies"])
-    with_ipython = {"ipython", "matplotlib-inline"}  # which ipywidgets brings
+    with_ipython = {"ipython", "matplotlib-inline", "traitlets"}  # which ipywidgets brings
     assert imports("ddpm_course") - declared - OPTIONAL <= with_ipython
     extras = named(list(chain(*EXTRAS.values())))
     assert extras >= OPTIONAL

@@ -337,7 +337,12 @@ with as_written():
                     ),
                     "complete the square: $A = (a^2 + b^2)/(a^2 b^2)$, $B = y/b^2$",
                     LOGARITHMS,
-                    ("forward.square",),
+                    (
+                        (
+                            "forward.square",
+                            {curve: (a**2 + b**2) / (a**2 * b**2), pull: w / b**2},
+                        ),
+                    ),
                 ),
                 Step(
                     1
@@ -359,7 +364,15 @@ with as_written():
                     * (sqrt(2 * sp.pi) * a * b / sqrt(a**2 + b**2)),
                     "the area under the bell, with the same $A$",
                     LOGARITHMS,
-                    ("forward.gaussian-integral",),
+                    (
+                        (
+                            "forward.gaussian-integral",
+                            {
+                                curve: (a**2 + b**2) / (a**2 * b**2),
+                                center: a**2 * w / (a**2 + b**2),
+                            },
+                        ),
+                    ),
                 ),
                 Step(
                     1 / sqrt(2 * sp.pi * (a**2 + b**2)) * exp(-(w**2) / (2 * (a**2 + b**2))),
@@ -449,7 +462,16 @@ with as_written():
                     "$y = x_t - \\sqrt{\\alpha_t\\alpha_{t-1}}\\,x_{t-2}$, "
                     "$a^2 = \\alpha_t(1 - \\alpha_{t-1})$, $b^2 = 1 - \\alpha_t$",
                     LOGARITHMS,
-                    ("forward.gaussian-sum",),
+                    (
+                        (
+                            "forward.gaussian-sum",
+                            {
+                                a: sqrt(alpha(t) * (1 - alpha(t - 1))),
+                                b: sqrt(1 - alpha(t)),
+                                w: x(t) - sqrt(alpha(t) * alpha(t - 1)) * x(t - 2),
+                            },
+                        ),
+                    ),
                 ),
             ),
         ),

@@ -23,6 +23,7 @@ from .claim import (
     marginalize,
     proportional,
 )
+from .forward import curve, pull, u
 from .notation import (
     E,
     Grouped,
@@ -226,7 +227,16 @@ with as_written():
                     ),
                     "complete the square: the mean is $B/A$, the variance $1/A$",
                     proportional(x(t - 1)),
-                    ("forward.square",),
+                    (
+                        (
+                            "forward.square",
+                            {
+                                curve: alpha(t) / beta(t),
+                                pull: sqrt(alpha(t)) / beta(t) * x(t) + tilt,
+                                u: x(t - 1),
+                            },
+                        ),
+                    ),
                     r"\propto",
                 ),
             ),
@@ -287,7 +297,7 @@ with as_written():
                     exp(-half * Grouped(precision) * Grouped(x(t - 1) - slope / precision) ** 2),
                     "complete the square: $A$ is the first bracket, $B$ the second",
                     proportional(x(t - 1)),
-                    ("forward.square",),
+                    (("forward.square", {curve: precision, pull: slope, u: x(t - 1)}),),
                     r"\propto",
                 ),
             ),
