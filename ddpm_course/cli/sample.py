@@ -35,5 +35,4 @@ def run(options: argparse.Namespace) -> None:
     from ddpm_course.checkpoint import load
 
     check_sampling(options)
-    model, schedule = load(options.model)
-    write_images(options.out, lambda: draw(options, model, schedule), options.force)
+    write_images(options.out, lambda: draw(options, *load(options.model)), options.force)
