@@ -60,7 +60,7 @@
       rows
         .map(
           (row, i) =>
-            `<div class="live-row">${full ? `<span>${row}</span>` : ""}<canvas role="img" data-row="${i}"></canvas></div>`,
+            `<div class="live-row">${full ? `<span>${row}</span>` : ""}<canvas role="img" aria-label="The model is starting." data-row="${i}"></canvas></div>`,
         )
         .join("") +
       `<form class="live-settings">

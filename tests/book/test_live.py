@@ -108,7 +108,7 @@ def test_first_page_draws_and_draws_others(visit: Visit) -> None:
     page.wait_for_selector(READY)
     slider.press("End")
     assert canvas.evaluate("canvas => canvas.toDataURL()") != first
-    seed = page.get_by_label("seed")
+    seed = page.get_by_role("spinbutton", name="seed")
     seed.fill("2")
     seed.press("Enter")
     page.wait_for_function("document.querySelector('.live input[type=range]').max === '25'")
@@ -139,8 +139,8 @@ def test_who_wants_no_motion_sees_the_digits_at_once(visit: Visit) -> None:
 def test_a_seed_that_is_none_is_refused_in_a_sentence(seed: str, visit: Visit) -> None:
     page = visit.open("index.html")
     page.wait_for_selector(READY)
-    page.get_by_label("seed").fill(seed)
-    page.get_by_label("seed").press("Enter")
+    page.get_by_role("spinbutton", name="seed").fill(seed)
+    page.get_by_role("spinbutton", name="seed").press("Enter")
     expect(page.locator(".live-said")).to_contain_text("give a whole number from 0 to 999999")
     assert visit.errors == []
 
