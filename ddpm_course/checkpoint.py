@@ -171,7 +171,7 @@ def known(fields: dict[str, Any], kind: type, path: object) -> dict[str, Any]:
     """
     from ddpm_course import __version__
 
-    ours = set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+    ours = set(kind.__dataclass_fields__)  # type: ignore[attr-defined] # a dataclass's
     unknown = sorted(set(fields) - ours)
     if unknown and not ours.isdisjoint(fields):  # with none of ours, it is no config of this course
         raise ValueError(

@@ -167,7 +167,7 @@ class Trainer:
         slow = config.precision == "bfloat16" and self.device.type == "cpu"
         wide = data.ndim == 4 and not slow
         layout = torch.channels_last if wide else torch.contiguous_format
-        model.to(device=self.device, memory_format=layout)  # type: ignore
+        model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload] # not in torch's types
         self.ema = AveragedModel(model, multi_avg_fn=self._average)
         self.ema.module.eval()
         if config.compile:

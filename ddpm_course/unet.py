@@ -368,9 +368,9 @@ class Quick(nn.Module):
 
     def __init__(self, model: nn.Module, precision: str = "float32", compile: bool = False) -> None:
         super().__init__()
-        self.model, self.low = model.eval(), precision == "bfloat16"
+        self.model, self.low = model, precision == "bfloat16"
         self._run = torch.compile(model, mode="reduce-overhead") if compile else model
-        self.eval()  # the samplers put back the mode they find
+        self.eval()  # the network too; and the samplers put back the mode that they find
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """What the model itself would say, in float32."""

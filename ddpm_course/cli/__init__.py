@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _ended_in_order():
             if isinstance(seed := getattr(options, "seed", None), int):
-                checks_seed(seed)
+                _check_seed(seed)
             code = int(options.run(options) or 0)
             sys.stdout.flush()  # a full disk is told here, not by the interpreter as it ends
             return code
@@ -59,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(str(error))
 
 
-def checks_seed(seed: int) -> None:
-    """One rule for the seeds of all commands."""
+def _check_seed(seed: int) -> None:
+    """The rule of ``checks.seed``, for all commands, before any of them loads torch."""
     if not 0 <= seed < 2**63:
         raise ValueError(f"--seed is {seed}; choose a whole number from 0 to 2^63 - 1.")
 

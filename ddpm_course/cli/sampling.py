@@ -87,7 +87,7 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
     image = (model.config.in_channels, *model.config.shape)
     device = pick_device(options.device)
     layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-    model.to(device, memory_format=layout)  # type: ignore
+    model.to(device, memory_format=layout)  # type: ignore[call-overload] # not in torch's types
     network = Quick(model, options.precision, options.compile)
     few, fresh = FEW.get(options.sampler, (schedule.T, 1.0))
     steps = options.steps if options.steps is not None else min(few, schedule.T)
