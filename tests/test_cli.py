@@ -195,7 +195,9 @@ def test_sample_into_a_place_that_cannot_be_written(tmp_path, capsys, model_file
 def test_an_old_file_stays_when_the_model_is_missing(tmp_path, capsys):
     old = tmp_path / "x.npy"
     old.write_text("mine")
-    assert "is neither a run folder" in refused(capsys, "sample", "nothing", "--out", old)
+    command = ("sample", "nothing", "--out", old)
+    assert "exists already" in refused(capsys, *command)  # the place comes before the model
+    assert "is neither a run folder" in refused(capsys, *command, "--force")
     assert old.read_text() == "mine"
 
 
