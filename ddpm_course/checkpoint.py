@@ -13,18 +13,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ddpm_course.schedule import Schedule
-from ddpm_course.unet import UNet, UNetConfig
+from ddpm_course.unet import UNet, UNetConfig, unwrapped
 
 __all__ = [
     "BETA",
     "asset",
     "beside",
     "halve",
+    "known",
     "load",
     "load_weights",
     "pack",
@@ -36,7 +38,7 @@ __all__ = [
 ]
 
 BETA = "schedule.beta"  # the name of β_0..β_T among the tensors
-_MODEL, _CONFIG = "model.", "unet"
+_MODEL, _AVERAGE, _CONFIG = "model.", "ema.", "unet"
 
 
 def asset(name: str) -> Path:
@@ -64,6 +66,12 @@ def beside(path: str | os.PathLike[str]) -> Iterator[Path]:
         ValueError: the file cannot be written there; what stood there before still does.
     """
     path = Path(path)
+    try:
+        in_the_way = path.is_dir()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be written ({error}); choose another place.") from error
+    if in_the_way:
+        raise ValueError(f"{path} is a folder; give the name of a file.")
     new = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,11 +133,14 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str
         ) from error
 
 
-def pack(model: UNet, schedule: Schedule) -> tuple[dict[str, Tensor], dict[str, str]]:
+def pack(model: torch.nn.Module, schedule: Schedule) -> tuple[dict[str, Tensor], dict[str, str]]:
     """What ``write`` needs so that ``load`` gives this model and schedule back."""
-    tensors = {_MODEL + name: value for name, value in model.state_dict().items()}
+    network = unwrapped(model)
+    if not isinstance(network, UNet):
+        raise ValueError(f"a file holds a UNet, and this model is a {type(network).__name__}.")
+    tensors = {_MODEL + name: value for name, value in network.state_dict().items()}
     tensors[BETA] = schedule.beta.to("cpu", torch.float64)
-    return tensors, {_CONFIG: json.dumps(asdict(model.config))}
+    return tensors, {_CONFIG: json.dumps(asdict(network.config))}
 
 
 def unpack(
@@ -141,7 +152,7 @@ def unpack(
         ValueError: they are not there, or do not fit together.
     """
     try:
-        config = UNetConfig(**json.loads(about[_CONFIG]))
+        config = UNetConfig(**known(json.loads(about[_CONFIG]), UNetConfig, path))
         schedule = Schedule(tensors[BETA])
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(
@@ -150,6 +161,24 @@ def unpack(
     model = UNet(config)
     load_weights(model, select(tensors, _MODEL), path)
     return model, schedule
+
+
+def known(fields: dict[str, Any], kind: type, path: object) -> dict[str, Any]:
+    """The fields of a config in a file, when this version knows them all.
+
+    Raises:
+        ValueError: a later version has written one that is not known here.
+    """
+    from ddpm_course import __version__
+
+    ours = set(kind.__dataclass_fields__)  # type: ignore[attr-defined] # a dataclass's
+    unknown = sorted(set(fields) - ours)
+    if unknown and not ours.isdisjoint(fields):  # with none of ours, it is no config of this course
+        raise ValueError(
+            f"{path} has {unknown[0]!r}, which this version ({__version__}) does not know; a later "
+            "one has written it: upgrade ddpm-course."
+        )
+    return fields
 
 
 def halve(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
@@ -174,6 +203,10 @@ def load(source: str | os.PathLike[str]) -> tuple[UNet, Schedule]:
         ValueError: there is no such model, or its file does not hold one.
     """
     path = Path(source)
+    try:
+        path.exists()
+    except OSError as error:  # a name that is too long
+        raise ValueError(f"{source} cannot be looked up ({error}).") from error
     if path.is_dir():
         path = path / "model.safetensors"
     elif str(source) in shipped():
@@ -183,7 +216,11 @@ def load(source: str | os.PathLike[str]) -> tuple[UNet, Schedule]:
             f"{source} is neither a run folder, nor a file, nor a shipped model "
             f"({', '.join(shipped())})."
         )
-    model, schedule = unpack(*read(path), path)
+    tensors, about = read(path)
+    # The checkpoint of a run holds the live weights and their average: the one to sample from.
+    if average := select(tensors, _AVERAGE):
+        tensors |= {_MODEL + name: value for name, value in average.items()}
+    model, schedule = unpack(tensors, about, path)
     return model.eval(), schedule
 
 

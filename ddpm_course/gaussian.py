@@ -7,20 +7,36 @@ The functions of this course return distributions; you decide whether to look at
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Gaussian", "standard_noise"]
+__all__ = ["Chance", "Gaussian", "standard_noise"]
+
+# Where randomness comes from: one generator for a batch, or one for each of its items, so that an
+# item does not depend on what is drawn beside it; or torch's own.
+Chance = torch.Generator | Sequence[torch.Generator] | None
 
 
-def standard_noise(like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+def standard_noise(like: Tensor, generator: Chance = None) -> Tensor:
     """ε ~ N(0, I) of ``like``'s shape, dtype and device.
 
     The numbers are drawn on the generator's own device and then moved, so that a CPU generator
     gives the same noise on every machine.
+
+    Args:
+        like: (B, ...).
+        generator: one, or B of them: each draws the noise of its own item.
+
+    Raises:
+        ValueError: there are not as many generators as items.
     """
+    if isinstance(generator, Sequence):
+        if len(generator) != len(like):
+            raise ValueError(f"{len(generator)} generators for {len(like)} items; give one each.")
+        return torch.stack([standard_noise(x, g) for x, g in zip(like, generator, strict=True)])
     device = like.device if generator is None else generator.device
     return torch.randn(like.shape, generator=generator, dtype=like.dtype, device=device).to(
         like.device
@@ -33,7 +49,7 @@ class Gaussian(NamedTuple):
     mean: Tensor
     var: Tensor
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, generator: Chance = None) -> Tensor:
         """Draw mean + √var · ε, with ε ~ N(0, I) (``forward.reparameterization``)."""
         return self.mean + self.var.sqrt() * standard_noise(self.mean, generator)
 

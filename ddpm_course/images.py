@@ -41,7 +41,7 @@ Pictures = tuple[int, Iterable[tuple[str, "Image"]], str]  # how many, they, and
 
 def load(
     source: str | os.PathLike[str],
-    size: int | None = None,
+    size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Tensor:
@@ -51,8 +51,9 @@ def load(
         source: "digits", "mnist", "fashion_mnist" or "cifar10"; "hub:NAME" for the training split
             of another image set of the Hugging Face Hub; a folder, searched to its depths; or a
             .npy file, (N, C, H, W) uint8, or float32 in [-1, 1]: it stays on disk until it is read.
-        size: height and width. When left out: the size of the named set or the .npy file; for a
-            folder the side of its smallest image, rounded down to a multiple of 4, at most 32.
+        size: height and width (two numbers for a .npy file alone). When left out: the size of the
+            named set or the .npy file; for a folder the
+            side of its smallest image, rounded down to a multiple of 4, at most 32.
         channels: 1 for gray, 3 for color; when left out, color if any image is.
         tell: is given one line that says how many images of what size were read from where, and
             which files were left out.
@@ -64,8 +65,13 @@ def load(
         ValueError: the images cannot be had, one cannot be read, or one is smaller than ``size``.
     """
     source = os.fspath(source)
-    if size is not None and not (isinstance(size, int) and size >= 1):
-        raise ValueError(f"size is {size}; it must be a whole number of at least 1 pixel.")
+    if isinstance(size, int) and size < 1:
+        raise ValueError(f"size is {size}; it must be at least 1 pixel.")
+    from_file = source.endswith(".npy") and not Path(source).is_dir()
+    if isinstance(size, tuple) and not from_file:
+        raise ValueError(
+            f"{source} is cut to squares, and {size[0]}x{size[1]} is none; give a .npy file."
+        )
     if channels not in (None, 1, 3):
         raise ValueError(f"channels is {channels}; choose 1 (gray) or 3 (color).")
     notes = ""
@@ -73,9 +79,10 @@ def load(
         if size not in (None, 8) or channels not in (None, 1):
             raise ValueError("the digits are 8x8 and gray; leave the size and the channels out.")
         images = digits()
-    elif source.endswith(".npy") and not Path(source).is_dir():
+    elif from_file:
         images = _from_file(Path(source), size, channels)
     else:
+        assert not isinstance(size, tuple)
         if source in NAMED:
             name, own_size = NAMED[source]
             pictures, size = _from_hub(name), size or own_size
@@ -98,7 +105,7 @@ def settled(source: str) -> str:
     return source if named else str(Path(source).resolve())
 
 
-def _from_file(file: Path, size: int | None, channels: int | None) -> Tensor:
+def _from_file(file: Path, size: int | tuple[int, int] | None, channels: int | None) -> Tensor:
     import numpy as np
 
     try:

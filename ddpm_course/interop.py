@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin
-from torch import Tensor
+from torch import Tensor, nn
 
 from ddpm_course.checkpoint import load_weights, read
-from ddpm_course.unet import UNet, UNetConfig, frequencies
+from ddpm_course.unet import UNet, UNetConfig, frequencies, unwrapped
 
 if TYPE_CHECKING:
     from diffusers import UNet2DModel
@@ -65,7 +65,8 @@ def from_diffusers(source: UNet2DModel | str | os.PathLike[str]) -> UNet:
     Raises:
         ValueError: the model cannot be had, or has a part that our U-Net lacks.
     """
-    theirs: Any = _load(source) if isinstance(source, (str, os.PathLike)) else source
+    given: Any = _load(source) if isinstance(source, (str, os.PathLike)) else source
+    theirs: Any = unwrapped(given)
     config = dict(theirs.config)
     widths = tuple(config["block_out_channels"])
     for name, value in _FIXED.items():
@@ -86,7 +87,7 @@ def from_diffusers(source: UNet2DModel | str | os.PathLike[str]) -> UNet:
     size = config["sample_size"] or 2 ** (len(widths) - 1)
     ours = UNet(
         UNetConfig(
-            size=size if isinstance(size, int) else size[0],
+            size=size if isinstance(size, int) else tuple(size),
             in_channels=config["in_channels"],
             channels=widths,
             blocks=config["layers_per_block"],
@@ -116,6 +117,7 @@ def to_diffusers(model: UNet) -> UNet2DModel:
     """
     from diffusers import UNet2DModel
 
+    model = _unet(model)
     config = model.config
     names = [("Attn" if wanted else "") + "DownBlock2D" for wanted in config.attention]
     theirs: Any = UNet2DModel(
@@ -155,6 +157,13 @@ def _load(source: str | os.PathLike[str]) -> UNet2DModel:
             f"{source} cannot be read as a diffusers model with safetensors weights ({error}); "
             "give its folder, or its name on the Hugging Face Hub."
         ) from error
+
+
+def _unet(model: nn.Module) -> UNet:
+    network = unwrapped(model)
+    if not isinstance(network, UNet):
+        raise ValueError(f"this model is a {type(network).__name__}; give a UNet.")
+    return network
 
 
 def _attention(types: tuple[str, ...], plain: str, attentive: str) -> tuple[bool, ...]:
@@ -230,6 +239,7 @@ class HubUNet(UNet, PyTorchModelHubMixin, tags=["ddpm"]):
     @classmethod
     def of(cls, model: UNet) -> HubUNet:
         """A copy of ``model`` that can be shared."""
+        model = _unet(model)
         copy = cls(**asdict(model.config))
         copy.load_state_dict(model.state_dict())
         return copy.eval()

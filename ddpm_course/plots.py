@@ -24,6 +24,9 @@ __all__ = ["COLORS", "image_grid", "save_images", "show_clouds", "show_images", 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#333333")
 
 
+MADE_BY = "ddpm_course"  # kept in each picture that is saved
+
+
 def style() -> None:
     """Set matplotlib up for the book: quiet axes, readable sizes, colors that all can tell."""
     import matplotlib as mpl
@@ -91,11 +94,14 @@ def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
 def save_images(images: Tensor, path: str | os.PathLike[str], scale: int = 6) -> None:
     """Write ``image_grid(images)`` to a PNG, each pixel ``scale`` pixels wide."""
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
+    made = PngInfo()
+    made.add_text("Software", MADE_BY)
     grid = (image_grid(images) * 255).round().byte().numpy()
     picture = Image.fromarray(grid.squeeze(-1) if grid.shape[-1] == 1 else grid)
     size = (picture.width * scale, picture.height * scale)
-    picture.resize(size, Image.Resampling.NEAREST).save(Path(path), format="PNG")
+    picture.resize(size, Image.Resampling.NEAREST).save(Path(path), format="PNG", pnginfo=made)
 
 
 def _finer(images: Tensor) -> Tensor:
@@ -132,7 +138,8 @@ def show_images(
         axes.imshow(grid.squeeze(-1).numpy(), vmin=0, vmax=1)
         axes.set_axis_off()
         return figure
-    rows = [checks.pictures(row, f"row {r}") for r, row in enumerate(rows)]
+    batches = (row if isinstance(row, Tensor) else torch.stack(tuple(row)) for row in rows)
+    rows = [checks.pictures(row, f"row {r}") for r, row in enumerate(batches)]
     count = max(len(row) for row in rows)
     side = 7.0 / count
     figure, grid_of_axes = plt.subplots(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ddpm_course import checks
-from ddpm_course.gaussian import Gaussian, standard_noise
+from ddpm_course.gaussian import Chance, Gaussian, standard_noise
 from ddpm_course.marginal import predict_eps, predict_x0
 from ddpm_course.schedule import Schedule
 
@@ -124,7 +124,7 @@ def ancestral(
     schedule: Schedule,
     variance: Variance = "beta_tilde",
     clip_x0: bool = True,
-    generator: torch.Generator | None = None,
+    generator: Chance = None,
     x_T: Tensor | None = None,
 ) -> Iterator[Step]:
     """Walk from noise to data: x_T ~ N(0, I), then x_{t-1} ~ p_θ(x_{t-1} | x_t) down to x_0
@@ -194,7 +194,7 @@ def ddim(
     steps: int = 50,
     eta: float = 0.0,
     clip_x0: bool = True,
-    generator: torch.Generator | None = None,
+    generator: Chance = None,
     x_T: Tensor | None = None,
 ) -> Iterator[Step]:
     """Walk from noise to data in few, long steps (DDIM, Song et al. 2021).
@@ -234,7 +234,7 @@ def sample(
     schedule: Schedule,
     variance: Variance = "beta_tilde",
     clip_x0: bool = True,
-    generator: torch.Generator | None = None,
+    generator: Chance = None,
     progress: bool = False,
 ) -> Tensor:
     """Draw ``shape[0]`` samples: run ``ancestral`` to its end.

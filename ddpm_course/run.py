@@ -21,7 +21,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -46,6 +46,10 @@ CHECKPOINT, MODEL, CONFIG, METRICS = (
     "config.json",
     "metrics.jsonl",
 )
+
+
+# What ends a process from outside: SIGTERM, and SIGHUP where terminals can be closed.
+ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Run:
@@ -99,6 +103,8 @@ class Run:
                 f"a run folder holds a UNet, and this model is a {type(average).__name__}; "
                 "keep its weights yourself: trainer.ema.module.state_dict()."
             )
+        height, width = trainer.data.shape[-2:]
+        average.config = replace(average.config, size=(height, width))  # what it is trained on
         for name, value in (("log_every", log_every), ("save_every", save_every)):
             if value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1 step.")
@@ -140,7 +146,8 @@ class Run:
         tensors, about = checkpoint.read(file)
         model, schedule = checkpoint.unpack(tensors, about, file)
         try:
-            config = TrainConfig(**{**json.loads(about["train"]), **changes})
+            fields = checkpoint.known(json.loads(about["train"]), TrainConfig, file)
+            config = TrainConfig(**{**fields, **changes})
             progress, source, mark = json.loads(about["progress"]), about["source"], about["data"]
         except (KeyError, TypeError) as error:
             raise ValueError(
@@ -161,7 +168,7 @@ class Run:
     def steps(self) -> Iterator[Metrics]:
         """``trainer.steps()`` to the end, with metrics, samples and checkpoints in the folder.
 
-        Ctrl-C and SIGTERM let the step finish, save, and end the loop (see ``stopped_by``).
+        Ctrl-C, SIGTERM and SIGHUP let the step finish, save, and end the loop (see ``stopped_by``).
 
         Raises:
             FloatingPointError: the loss is not finite; the last good checkpoint is kept.
@@ -169,7 +176,7 @@ class Run:
         """
         with self._held(), StopSignal() as stop:
             if self.trainer.step == 0:
-                self.save()  # from here on there is something to go on from
+                self._begin()  # from here on there is something to go on from
             for metrics in self.trainer.steps():
                 self._last = metrics
                 if metrics.step % self.log_every == 0:
@@ -182,6 +189,14 @@ class Run:
                     self.stopped_by = stop.name or "a signal to another process"
                     break
             self.save()
+
+    def _begin(self) -> None:
+        try:
+            self.save()
+        except ValueError:  # half a start is in the way of the next one
+            for name in (CHECKPOINT, MODEL, CONFIG) if self._writes else ():
+                (self.path / name).unlink(missing_ok=True)
+            raise
 
     def save(self) -> Path:
         """Write the checkpoint and the averaged model now; returns the model's file.
@@ -311,7 +326,8 @@ class Run:
 
 
 class StopSignal:
-    """While it is entered, Ctrl-C and SIGTERM only set ``name``; a second one ends the process."""
+    """While it is entered, Ctrl-C, SIGTERM and a closed terminal only set ``name``; a second one
+    ends the process."""
 
     def __init__(self) -> None:
         self.name: str | None = None
@@ -319,7 +335,9 @@ class StopSignal:
 
     def __enter__(self) -> StopSignal:
         if threading.current_thread() is threading.main_thread():  # only it may set handlers
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, *ENDS):
+                if signal.getsignal(number) is signal.SIG_IGN:
+                    continue  # as nohup has it
                 self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -334,11 +352,18 @@ class StopSignal:
 
 def check_new(path: Path) -> None:
     """Raise a ValueError if something is there that a new run could overwrite."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (
+        not path.is_dir() or any(not _left_over(file) for file in path.iterdir())
+    ):
         raise ValueError(
             f"{path} exists already; choose another folder, or move it away. (A run that was cut "
             "off goes on with --resume.)"
         )
+
+
+def _left_over(file: Path) -> bool:
+    """Whether it was left by a run that could not write its first checkpoint: nothing is in it."""
+    return file.name in (".lock", METRICS) and file.is_file() and not file.stat().st_size
 
 
 def _versions() -> dict[str, Any]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ddpm_course import checks
-from ddpm_course.gaussian import standard_noise
+from ddpm_course.gaussian import Chance, standard_noise
 from ddpm_course.marginal import predict_x0
 from ddpm_course.reverse import Model, Step, ddim_step, device_of, evaluate
 from ddpm_course.schedule import Schedule
@@ -98,7 +98,7 @@ def multistep(
     eta: float = 1.0,
     spacing: Spacing = "t",
     clip_x0: bool = True,
-    generator: torch.Generator | None = None,
+    generator: Chance = None,
     x_T: Tensor | None = None,
 ) -> Iterator[Step]:
     """Walk from noise to data in few jumps (DPM-Solver++, multistep form).

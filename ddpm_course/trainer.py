@@ -23,6 +23,7 @@ from ddpm_course import checks
 from ddpm_course.checkpoint import load_weights, select
 from ddpm_course.loss import epsilon_loss, uniform_t
 from ddpm_course.schedule import Schedule
+from ddpm_course.unet import unwrapped
 
 __all__ = ["Metrics", "TrainConfig", "Trainer", "pick_device"]
 
@@ -86,9 +87,9 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} is {value}; it must be a positive number.")
-        for name in ("warmup", "seed"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more.")
+        checks.seed(self.seed)
+        if self.warmup < 0:
+            raise ValueError(f"warmup is {self.warmup}; it must be 0 or more.")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}; it must be in [0, 1).")
         if self.precision not in ("float32", "bfloat16"):
@@ -134,13 +135,22 @@ class Trainer:
         self, model: nn.Module, schedule: Schedule, data: Tensor, config: TrainConfig
     ) -> None:
         from accelerate import Accelerator
+        from accelerate.utils import GradientAccumulationPlugin
 
+        model = unwrapped(model)  # the config decides what is compiled
         device = pick_device(config.device)
         _check(data, config, device)
         # accelerate launch and torchrun start several of us; accelerate then splits the machine.
         launched = int(os.environ.get("WORLD_SIZE", 1)) > 1
         on_cpu = launched and device.type == "cpu"
-        self.accelerator = Accelerator(cpu=on_cpu, device_placement=False)
+        self.accelerator = Accelerator(
+            cpu=on_cpu,
+            device_placement=False,
+            # The run's config decides, not the settings of a launcher or of a machine.
+            mixed_precision="no",
+            dynamo_backend="no",
+            gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
+        )
         self.device = self.accelerator.device if launched else device
         self.rank, self.ranks = self.accelerator.process_index, self.accelerator.num_processes
         if config.batch_size % self.ranks:
@@ -157,7 +167,7 @@ class Trainer:
         slow = config.precision == "bfloat16" and self.device.type == "cpu"
         wide = data.ndim == 4 and not slow
         layout = torch.channels_last if wide else torch.contiguous_format
-        model.to(device=self.device, memory_format=layout)  # type: ignore
+        model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload] # not in torch's types
         self.ema = AveragedModel(model, multi_avg_fn=self._average)
         self.ema.module.eval()
         if config.compile:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Quick", "UNet", "UNetConfig", "time_embedding"]
+__all__ = ["Quick", "UNet", "UNetConfig", "time_embedding", "unwrapped"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class UNetConfig:
     """The size of a U-Net.
 
     Args:
-        size: height and width of the images it is made for; it must halve evenly.
+        size: height and width of the images it is made for, one number where they agree; each must
+            halve evenly.
         in_channels: channels of the images, 1 for grey, 3 for color.
         channels: the width at each resolution, from the full one down; each next one is half
             as high and half as wide.
@@ -36,7 +37,7 @@ class UNetConfig:
         ValueError: the sizes do not fit together; the sentence says which.
     """
 
-    size: int = 8
+    size: int | tuple[int, int] = 8
     in_channels: int = 1
     channels: tuple[int, ...] = (32, 64)
     blocks: int = 2
@@ -47,7 +48,13 @@ class UNetConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "attention", tuple(self.attention))
-        for name in ("size", "in_channels", "blocks"):
+        if not isinstance(self.size, int):
+            height, width = self.size
+            object.__setattr__(self, "size", height if height == width else (height, width))
+        height, width = self.shape
+        if min(height, width) < 1:
+            raise ValueError(f"size is {self.size}; the U-Net needs at least 1 pixel.")
+        for name in ("in_channels", "blocks"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; the U-Net needs at least 1.")
         if not self.channels or min(self.channels) < 1:
@@ -57,9 +64,10 @@ class UNetConfig:
                 f"attention has {len(self.attention)} entries and channels {len(self.channels)}; "
                 "give one for each level."
             )
-        if self.size % 2 ** (len(self.channels) - 1):
+        halving = 2 ** (len(self.channels) - 1)
+        if height % halving or width % halving:
             raise ValueError(
-                f"images of {self.size}x{self.size} cannot be halved {len(self.channels) - 1} "
+                f"images of {height}x{width} cannot be halved {len(self.channels) - 1} "
                 "times; give fewer channels (one for each level) or another size."
             )
         for width in self.channels:
@@ -75,6 +83,11 @@ class UNetConfig:
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; a probability below 1 is needed.")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width)."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
 
     @classmethod
     def digits(cls) -> UNetConfig:
@@ -325,6 +338,25 @@ class UNet(nn.Module):
             )
 
 
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The network itself, without what torch.compile, ``Quick``, an average or several devices put
+    around it: their names for its weights never reach a file."""
+    wrappers = (
+        nn.DataParallel,
+        nn.parallel.DistributedDataParallel,
+        torch.optim.swa_utils.AveragedModel,
+    )
+    while True:
+        if isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):  # torch.compile's
+            model = inner
+        elif isinstance(model, wrappers):
+            model = model.module
+        elif isinstance(model, Quick):
+            model = model.model
+        else:
+            return model
+
+
 class Quick(nn.Module):
     """A network made quick for sampling: what goes in and what comes out is float32.
 
@@ -336,9 +368,9 @@ class Quick(nn.Module):
 
     def __init__(self, model: nn.Module, precision: str = "float32", compile: bool = False) -> None:
         super().__init__()
-        self.model, self.low = model.eval(), precision == "bfloat16"
+        self.model, self.low = model, precision == "bfloat16"
         self._run = torch.compile(model, mode="reduce-overhead") if compile else model
-        self.eval()  # the samplers put back the mode they find
+        self.eval()  # the network too; and the samplers put back the mode that they find
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """What the model itself would say, in float32."""

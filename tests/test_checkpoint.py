@@ -181,3 +181,40 @@ def test_what_is_no_model_is_refused_with_a_sentence(tmp_path, model):
     nonsense = tmp_path / "nonsense.safetensors"
     checkpoint.write(nonsense, tensors, {"unet": '{"width": 3}'})
     refused(nonsense, "holds no model of this course")
+
+
+def wrappers():
+    from torch.optim.swa_utils import AveragedModel
+
+    from ddpm_course.unet import Quick
+
+    return [
+        torch.compile,
+        torch.nn.DataParallel,
+        AveragedModel,
+        Quick,
+        lambda model: torch.compile(torch.nn.DataParallel(model)),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile's own
+@pytest.mark.parametrize("wrap", wrappers())
+def test_wrappers_do_not_reach_a_file(tmp_path, wrap):
+    model, schedule = UNet(UNetConfig(channels=(8, 8), blocks=1)), Schedule.linear(5)
+    checkpoint.write(tmp_path / "a.safetensors", *checkpoint.pack(wrap(model), schedule))
+    loaded, _ = checkpoint.load(tmp_path / "a.safetensors")
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+    with pytest.raises(ValueError, match="holds a UNet, and this model is a Linear"):
+        checkpoint.pack(torch.nn.Linear(1, 1), schedule)
+
+
+def test_a_file_of_a_later_version_says_so(tmp_path):
+    import json
+
+    path = tmp_path / "a.safetensors"
+    tensors, about = checkpoint.pack(UNet(UNetConfig(channels=(8, 8))), Schedule.linear(5))
+    about["unet"] = json.dumps(json.loads(about["unet"]) | {"heads": 4})
+    checkpoint.write(path, tensors, about)
+    with pytest.raises(ValueError, match="has 'heads', which this version .* a later one has"):
+        checkpoint.load(path)

@@ -1,6 +1,9 @@
 """The command line: what it makes, and one sentence with exit code 2 for what it cannot do."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -116,14 +119,30 @@ def test_samples_are_those_of_the_library(tmp_path, model_file, options, walk):
     fixed = ["sample", str(model_file), "--num", "5", "--seed", "2", "--device", "cpu"]
     assert main([*fixed, *options, "--batch-size", "3", "--out", str(out)]) == 0
     model, schedule = checkpoint.load(model_file)
-    generator = torch.Generator().manual_seed(2)
     named = dict(zip(options[::2], options[1::2], strict=True))
     arguments = {"steps": 3, "eta": 0.5} if "--eta" in named else {}
-    batches = []
-    for size in (3, 2):
-        *_, last = walk(reverse)(model, (size, 1, 8, 8), schedule, generator=generator, **arguments)
-        batches.append(last.x_t)
-    np.testing.assert_array_equal(np.load(out), torch.cat(batches).numpy())
+    own = [  # each image has chance of its own
+        torch.Generator().manual_seed(
+            int(np.random.SeedSequence([2, i]).generate_state(1, np.uint64)[0])
+        )
+        for i in range(5)
+    ]
+    *_, last = walk(reverse)(model, (5, 1, 8, 8), schedule, generator=own, **arguments)
+    np.testing.assert_allclose(np.load(out), last.x_t.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("sampler", ["solver", "ancestral", "ddim"])
+def test_an_image_is_the_same_whatever_is_drawn_beside_it(tmp_path, model_file, sampler):
+    def draw(name: str, *options: object) -> np.ndarray:
+        fixed = ["sample", model_file, "--seed", "3", "--sampler", sampler, *options]
+        assert main([*map(str, fixed), "--out", str(tmp_path / f"{name}.npy")]) == 0
+        return np.load(tmp_path / f"{name}.npy")
+
+    few, more = draw("a", "--num", 3), draw("b", "--num", 7)
+    alone = draw("c", "--num", 3, "--batch-size", 1)
+    np.testing.assert_allclose(few, more[:3], atol=1e-4)
+    np.testing.assert_allclose(few, alone, atol=1e-4)
+    assert np.abs(few[0] - few[1]).max() > 0.1
 
 
 def test_a_grid_is_a_picture(tmp_path, model_file):
@@ -176,7 +195,9 @@ def test_sample_into_a_place_that_cannot_be_written(tmp_path, capsys, model_file
 def test_an_old_file_stays_when_the_model_is_missing(tmp_path, capsys):
     old = tmp_path / "x.npy"
     old.write_text("mine")
-    assert "is neither a run folder" in refused(capsys, "sample", "nothing", "--out", old)
+    command = ("sample", "nothing", "--out", old)
+    assert "exists already" in refused(capsys, *command)  # the place comes before the model
+    assert "is neither a run folder" in refused(capsys, *command, "--force")
     assert old.read_text() == "mine"
 
 
@@ -264,8 +285,6 @@ def test_evaluate_refuses(tmp_path, capsys, model_file):
 
 
 def test_fid_without_its_network(capsys, model_file, monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
     error = refused(capsys, "evaluate", model_file, "--num", "4", "--data", "digits", "--fid")
     assert "run `pip install torchmetrics[image]`" in error
@@ -360,3 +379,120 @@ def test_papers_orders_the_reading_of_a_readers_own_library(tmp_path, capsys):
     assert "3 papers, 2 citations" in out
     assert before.index("First") < before.index("Second")
     assert "none.csv cannot be read" in refused(capsys, "papers", tmp_path / "none.csv")
+
+
+# -- manners ----------------------------------------------------------------------------------
+
+
+def test_what_a_person_made_is_overwritten_when_asked_alone(tmp_path, capsys, model_file):
+    for name in ("mine.npy", "mine.png"):
+        out = tmp_path / name
+        out.write_text("mine")
+        assert "overwrite it with --force" in refused(capsys, "sample", model_file, "--out", out)
+        assert out.read_text() == "mine"
+        command = ["sample", str(model_file), "--num", "1", "--out", str(out)]
+        assert main([*command, "--force"]) == 0
+        assert out.read_bytes() != b"mine"
+    assert main(command) == 0  # a picture that the course drew may be drawn again
+
+
+def test_a_folder_in_the_way_is_found_before_the_work(tmp_path, capsys, monkeypatch, model_file):
+    from ddpm_course.cli import sample
+
+    monkeypatch.setattr(sample, "draw", lambda *_: pytest.fail("it drew"))
+    (tmp_path / "x.png").mkdir()
+    assert "is a folder" in refused(capsys, "sample", model_file, "--out", tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**63), str(2**64)])
+@pytest.mark.parametrize("command", ["sample", "draw three", "train --out run", "evaluate"])
+def test_seeds_are_checked_once_for_all(tmp_path, capsys, monkeypatch, command, seed):
+    monkeypatch.chdir(tmp_path)
+    assert f"--seed is {seed}; choose" in refused(capsys, *command.split(), "--seed", seed)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(36, "File name too long", "aaa"), "aaa: File name too long"),
+        (PermissionError(13, "Permission denied", "b"), "b: Permission denied"),
+        (MemoryError(), "the memory does not suffice (out of memory). Give a smaller --batch-size"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried"), "Give a smaller --batch-size"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+            "Give a smaller --batch-size",
+        ),
+        (ModuleNotFoundError("No module", name="nbformat"), "run `pip install nbformat`"),
+    ],
+)
+def test_errors_that_a_user_can_cause_are_sentences(capfd, monkeypatch, error, sentence):
+    from ddpm_course.cli import sample
+
+    def fail(options):
+        raise error
+
+    monkeypatch.setattr(sample, "run", fail)
+    assert main(["sample"]) == 2
+    assert sentence in capfd.readouterr().err
+
+
+def test_a_programming_error_keeps_its_traceback(monkeypatch):
+    from ddpm_course.cli import sample
+
+    def fail(options):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(sample, "run", fail)
+    with pytest.raises(RuntimeError):
+        main(["sample"])
+
+
+def shell(line: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = line.replace("ddpm-course", f'"{sys.executable}" -m ddpm_course.cli')
+    return subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=os.environ | env,
+    )
+
+
+def test_a_reader_that_goes_and_a_full_disk_give_no_traceback():
+    assert shell("ddpm-course papers | true").stderr == ""
+    full = shell("ddpm-course papers > /dev/full")
+    assert (full.returncode, full.stderr.count("\n")) == (2, 1)
+    assert "No space left on device" in full.stderr
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp949", "ascii"])
+def test_any_encoding_of_the_output_will_do(encoding):
+    for command in ("papers", "draw --help"):
+        done = shell(f"ddpm-course {command}", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_sampler_that_is_ended_leaves_nothing(tmp_path, monkeypatch, model_file, number):
+    from ddpm_course.cli import sample
+
+    def end(*_):
+        assert list(tmp_path.iterdir())  # it has begun to write
+        os.kill(os.getpid(), number)
+        signal.pause()
+
+    monkeypatch.setattr(sample, "draw", end)
+    with pytest.raises(SystemExit) as stop:
+        main(["sample", str(model_file), "--out", str(tmp_path / "x.npy")])
+    assert stop.value.code == 128 + number
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_tables_that_are_odd_are_named(tmp_path, capsys):
+    table = tmp_path / "a.csv"
+    table.write_text("id,title,authors,year,year\na,T,Ann Author,2020,2021\n")
+    assert "two columns 'year'" in refused(capsys, "papers", table)
+    table.write_text('id,title,authors,year\na,"' + "x" * 200_000)
+    assert "look for a quote that is not closed" in refused(capsys, "papers", table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,12 @@ import tomllib
 from importlib.metadata import packages_distributions, version
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+
+from ddpm_course.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
@@ -30,11 +35,9 @@ def named(requirements: list[str]) -> set[str]:
 def imports(folder: str) -> set[str]:
     """The distributions that the Python files of a folder import, wherever in a file."""
     distributions, found = packages_distributions(), set()
-    own = {path.stem for path in (ROOT / folder).rglob("*.py")} | {
-        "tests",
-        "ddpm_course",
-        "exercises",
-    }
+    rooms = (folder, "book/_ext")
+    own = {path.stem for room in rooms for path in (ROOT / room).rglob("*.py")}
+    own |= {"tests", "ddpm_course", "exercises"}
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
             names = []
@@ -63,7 +66,7 @@ OPTIONAL = {
 
 def test_what_the_package_imports_is_declared() -> None:
     declared = named(PROJECT["dependencies"])
-    with_ipython = {"ipython", "matplotlib-inline"}  # which ipywidgets brings
+    with_ipython = {"ipython", "matplotlib-inline", "traitlets"}  # which ipywidgets brings
     assert imports("ddpm_course") - declared - OPTIONAL <= with_ipython
     extras = named(list(chain(*EXTRAS.values())))
     assert extras >= OPTIONAL
@@ -212,7 +215,90 @@ def test_the_package_offers_what_it_names_and_nothing_else() -> None:
 def test_the_version_is_written_once() -> None:
     import ddpm_course
 
-    assert PROJECT["dynamic"] == ["version"]
+    assert "version" in PROJECT["dynamic"]
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf8")
     assert f"version: {ddpm_course.__version__}\n" in citation
     assert version("ddpm-course") == ddpm_course.__version__
+
+
+def test_exercises_are_copied_out_and_overwrite_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine"
+    assert main(["exercises", str(mine)]) == 0
+    source = sorted(path for path in (ROOT / "exercises").rglob("*.ipynb") if "/." not in str(path))
+    copies = [mine / path.relative_to(ROOT / "exercises") for path in source]
+    assert source
+    assert [path.read_bytes() for path in copies] == [path.read_bytes() for path in source]
+    copies[0].write_text("my work")
+    assert main(["exercises", str(mine)]) == 2
+    assert "exists already; name a new folder" in capsys.readouterr().err
+    assert copies[0].read_text() == "my work"
+    (tmp_path / "file").touch()
+    assert main(["exercises", str(tmp_path / "file")]) == 2
+    assert main(["exercises", str(tmp_path / "file" / "inside")]) == 2
+
+
+def setup_arguments(monkeypatch: pytest.MonkeyPatch, repository: str) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("REPOSITORY_URL", repository)
+    monkeypatch.setattr("setuptools.setup", seen.update)
+    runpy.run_path("setup.py")
+    return seen
+
+
+def test_an_index_shows_links_that_lead_to_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = (ROOT / "README.md").read_text(encoding="utf8")
+    assert setup_arguments(monkeypatch, "")["long_description"] == here
+    found = setup_arguments(monkeypatch, "https://example.org/a/course/")
+    shown = found["long_description"]
+    targets = re.findall(r"\]\(([^)#\s]+)", shown) + re.findall(r'src="([^"]+)"', shown)
+    assert len(targets) >= 4
+    assert [one for one in targets if not one.startswith("https://")] == []
+    assert "https://example.org/a/course/blob/HEAD/LICENSE" in targets
+    assert "https://example.org/a/course/raw/HEAD/book/_static/generated-digits.png" in targets
+    assert found["project_urls"] == {"Repository": "https://example.org/a/course"}
+
+
+WORKFLOWS = [
+    *sorted((ROOT / ".github" / "workflows").glob("*.yml")),
+    ROOT / "class/github-actions.yml",
+]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_pin_actions_and_keep_no_credentials(path: Path) -> None:
+    text = path.read_text(encoding="utf8")
+    used = re.findall(r"uses: (.+)", text)
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # [\w./]+", action), action
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"]
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] <= 120
+        for step in job["steps"]:
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] is False
+
+
+def test_scripts_that_workflows_name_can_be_run() -> None:
+    named = set()
+    for path in [*WORKFLOWS, ROOT / ".ci" / "run"]:
+        named |= set(re.findall(r"\.ci/[\w/]+(?!\.)\b", path.read_text(encoding="utf8")))
+    assert {".ci/run", ".ci/package"} <= named
+    for name in named:
+        path = ROOT / name if (ROOT / name).exists() else ROOT / f"{name}.py"
+        assert path.is_file(), name
+        assert path.suffix or os.access(path, os.X_OK), name
+
+
+def test_binder_installs_this_course_in_the_versions_that_were_tested() -> None:
+    folder = ROOT / ".binder"
+    lines = (folder / "requirements.txt").read_text(encoding="utf8").splitlines()
+    options = dict(line.split() for line in lines if line.startswith("--"))
+    assert (folder / options["--constraint"]).resolve() == ROOT / "constraints.txt"
+    assert options["--editable"].strip(".[]") in EXTRAS
+    runtime = (folder / "runtime.txt").read_text(encoding="utf8").strip().removeprefix("python-")
+    assert f"Programming Language :: Python :: {runtime}" in PROJECT["classifiers"]

@@ -71,3 +71,9 @@ def test_images_are_smooth_unless_their_pixels_are_the_subject():
     assert plots.show_images(images, pixels=True).axes[0].images[0].get_array().shape == (10, 19)
     with pytest.raises(ValueError, match="give \\(N, C, H, W\\)"):
         plots.show_images(torch.zeros(4, 8, 8))
+
+
+def test_a_row_may_be_a_list_of_pictures() -> None:
+    picture = torch.zeros(1, 8, 8)
+    figure = plots.show_images([[picture, picture], [picture, picture]])
+    assert len(figure.axes) == 4

@@ -37,6 +37,8 @@ TOP_LEVEL = {
     "benchmarks",
     "_toc.yml",
     "pyproject.toml",
+    "setup.py",
+    "MANIFEST.in",
     "constraints.txt",
     "Makefile",
     "LICENSE",

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 import ddpm_course
 from ddpm_course import checkpoint
-from ddpm_course.run import Run, read_config
+from ddpm_course.run import Run, StopSignal, read_config
 from ddpm_course.trainer import Trainer
 
 from .test_trainer import CONFIG, SCHEDULE, Affine, images, tiny_unet, weights
@@ -77,6 +77,7 @@ def test_a_resumed_run_equals_one_that_was_never_cut_off(tmp_path):
     steps.close()  # as if the process had gone: nothing more is written
     resumed = Run.resume(tmp_path / "cut", images(), log_every=5, save_every=10)
     taken += [metrics.loss for metrics in resumed.steps()]
+    assert resumed.stopped_by is None  # a signal to the tests would look like a fault of ours
 
     assert taken == losses
     expected = load_file(tmp_path / "whole" / "checkpoint.safetensors")
@@ -139,7 +140,7 @@ def start(path: Path) -> subprocess.Popen:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_lets_the_step_finish_and_saves(tmp_path, number):
     with start(tmp_path / "run") as child:
         while int(child.stdout.readline()) < 4:
@@ -268,3 +269,44 @@ def test_tensorboard_that_is_not_installed(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="run `pip install tensorboard`, or leave it out"):
         new_run(tmp_path / "run", tensorboard=True)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_loads_the_average(tmp_path):
+    run = new_run(tmp_path / "run")
+    list(run.steps())
+    loaded, _ = checkpoint.load(run.path / "checkpoint.safetensors")
+    assert torch.equal(weights(loaded), weights(run.trainer.ema.module))
+    assert not torch.equal(weights(loaded), weights(run.trainer.model))
+
+
+def test_a_run_that_could_not_begin_can_be_begun_again(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    written = checkpoint.write
+
+    def no_room_for_the_second(place, *content):
+        if place.name == "model.safetensors":
+            raise ValueError("No space left on device")
+        written(place, *content)
+
+    monkeypatch.setattr(checkpoint, "write", no_room_for_the_second)
+    with pytest.raises(ValueError, match="No space left"):
+        list(new_run(path).steps())
+    monkeypatch.undo()
+    assert len(list(new_run(path).steps())) == 20
+
+
+def test_nohup_is_respected():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignal():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_rectangles_keep_their_height_and_width(tmp_path):
+    data = torch.zeros(16, 1, 4, 8)
+    run = Run(Trainer(tiny_unet(), SCHEDULE, data, replace(CONFIG, steps=2)), tmp_path / "run")
+    list(run.steps())
+    assert checkpoint.load(run.path)[0].config.shape == (4, 8)
+    assert Run.resume(run.path, data).average.config.shape == (4, 8)

@@ -289,3 +289,30 @@ def test_devices():
             pick_device("cuda")
     with pytest.raises(ValueError, match="device is 'cuda:99'"):
         pick_device("cuda:99")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ACCELERATE_MIXED_PRECISION", "bf16"),
+        ("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4"),
+        ("ACCELERATE_DYNAMO_BACKEND", "EAGER"),
+    ],
+)
+def test_the_settings_of_a_launcher_do_not_reach_into_a_run(monkeypatch, name, value):
+    from accelerate.state import AcceleratorState, GradientState
+
+    from ddpm_course.unet import UNet, UNetConfig
+
+    def trained() -> tuple[list[float], set[str]]:
+        AcceleratorState._reset_state(True)
+        GradientState._reset_state()
+        torch.manual_seed(0)
+        model = UNet(UNetConfig(channels=(8, 8), blocks=1))
+        config = TrainConfig(steps=2, batch_size=8, warmup=0, device="cpu")
+        trainer = Trainer(model, Schedule.cosine(10), torch.rand(8, 1, 8, 8) * 2 - 1, config)
+        return [m.gradient_norm for m in trainer.steps()], set(trainer.state())
+
+    plain = trained()
+    monkeypatch.setenv(name, value)
+    assert trained() == plain

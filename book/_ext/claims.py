@@ -186,14 +186,19 @@ class LedgerDirective(SphinxDirective):
             "", "", nodes.literal(claim.name, claim.name), ids=[anchor(claim.name)]
         )
         equation = nodes.paragraph("", "", nodes.math("", claim.latex()), use("", label=claim.name))
-        known = nodes.paragraph("", ", ".join(claim.kinds))
-        if claim.conditions:
-            equation = nodes.container("", equation, *assumed(claim))
+        how = f"{claim.mark} {', '.join(claim.kinds)}"
+        if claim.rests_on_cases:
+            how += f"; rests on {', '.join(claim.rests_on_cases)}"
+        known = nodes.paragraph("", how)
+        said = assumed(claim) if claim.conditions else []
         checks = [nodes.paragraph("", check.says) for check in claim.checks]
         functions = [nodes.paragraph("", "", _reference(name)) for name in entry.functions]
         if entry.error is not None:
             functions.append(nodes.paragraph("", f"{entry.error:.1e}"))
-        return [[name, equation], [known, *checks], functions]
+        return [[name, equation, *said], [known, *checks], functions]
+
+
+MARKS = {"✓": "Proved", "◇": "Known on cases, at least in one step", "≔": "A definition"}
 
 
 def assumed(claim: symbolic.Claim) -> list[nodes.Node]:
@@ -246,11 +251,11 @@ class Resolve(SphinxPostTransform):
         document = self.env.docname
         for node in list(self.document.findall(mark)):
             name = node["label"]
-            how = ", ".join(symbolic.claim(name).kinds)
+            how, sign = ", ".join(symbolic.claim(name).kinds), symbolic.claim(name).mark
             if LEDGER in self.env.found_docs:
                 uri = self.app.builder.get_relative_uri(document, LEDGER) + "#" + anchor(name)
-                link = nodes.reference("", "✓", refuri=uri, internal=True, classes=["claim-mark"])
-                link["reftitle"] = f"Verified ({how}). See its row in the ledger"
+                link = nodes.reference("", sign, refuri=uri, internal=True, classes=["claim-mark"])
+                link["reftitle"] = f"{MARKS[sign]} ({how}). See its row in the ledger"
                 node.replace_self(nodes.paragraph("", "", link, classes=["claim-mark-line"]))
             else:
                 node.parent.remove(node)

@@ -81,10 +81,28 @@ def prune(app: Sphinx, exception: Exception | None) -> None:
             path.unlink()
     for path in static.rglob("*.map"):
         path.unlink()
+    shutil.rmtree(static / "locales", ignore_errors=True)  # the theme read them while building
+
+
+def squeeze(app: Sphinx, exception: Exception | None) -> None:
+    """Pack pictures as small as they go without a loss; once each, since it takes a moment."""
+    if exception is not None or app.builder.format != "html":
+        return
+    for source, (_, name) in app.env.images.items():
+        original, path = Path(app.srcdir, source), Path(app.outdir, "_images", name)
+        if path.suffix == ".png" and path.is_file() and original.is_file():
+            if path.stat().st_size < original.stat().st_size:
+                continue  # done by an earlier build
+            with Image.open(original) as picture:
+                dots = picture.info.get("dpi", (DOTS, DOTS))
+                if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
+                    picture = picture.convert("RGB")  # nothing shows through it
+                picture.save(path, optimize=True, dpi=dots)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", give_sizes)
     app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax was added
     app.connect("build-finished", prune, priority=900)  # after MathJax was copied
+    app.connect("build-finished", squeeze, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -31,6 +31,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("drawn.png"), help=".png or .npy (default: drawn.png)"
     )
+    parser.add_argument("--force", action="store_true", help="overwrite a file that is there")
     parser.set_defaults(run=run)
 
 
@@ -51,4 +52,5 @@ def run(options: argparse.Namespace) -> None:
     write_images(
         options.out,
         lambda: text_to_image.draw(prompts, guidance, options.steps, generator, model),
+        options.force,
     )

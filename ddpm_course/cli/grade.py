@@ -79,6 +79,7 @@ def run(options: argparse.Namespace) -> None:
     from ddpm_course.grading.doors import can_close
     from ddpm_course.grading.journal import Journal
     from ddpm_course.grading.judge import grade
+    from ddpm_course.grading.report import remarks
     from ddpm_course.grading.sandbox import Limits, has_bubblewrap
 
     for name, least in (("jobs", 1), ("timeout", 2), ("memory", 64)):
@@ -134,11 +135,14 @@ def run(options: argparse.Namespace) -> None:
                 progress=True,
                 done=dict(journal.done),
                 note=journal.add,
+                tell=lambda sentence: print(f"ddpm-course: {sentence}", file=sys.stderr),
             )
         except BaseException:
             journal.report_what_is_done()
             raise
         which = version() if bubblewrap else None
         journal.finish(graded, {"bubblewrap": bubblewrap, "program": which, "seccomp": filter_})
+    for line in remarks(graded):
+        print(line, file=sys.stderr)
     students, notebooks = {s.student for s in graded}, sum(s.handed_in for s in graded)
     print(f"{notebooks} notebooks of {len(students)} students; the report is in {out}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 from pathlib import Path
 
 
@@ -30,5 +31,11 @@ def run(options: argparse.Namespace) -> None:
     if options.library is None:
         library = papers.landmarks()
     else:
-        library = papers.read(options.library, options.citations)
+        try:
+            library = papers.read(options.library, options.citations)
+        except csv.Error as error:
+            raise ValueError(
+                f"{options.library} cannot be read as CSV ({error}); look for a quote that is not "
+                "closed."
+            ) from error
     print(papers.summary(library, options.before, options.already))

@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def write_images(out: Path, draw: Callable[[], Tensor]) -> None:
+def write_images(out: Path, draw: Callable[[], Tensor], force: bool = False) -> None:
     """Draw, and write a grid or numbers; it is refused before the work if it cannot be written."""
     from ddpm_course.checkpoint import beside
 
     if out.suffix not in (".npy", ".png"):
         raise ValueError(f"--out is {out}; end it with .png (a grid) or .npy (numbers).")
+    if out.is_file() and not force and not _ours(out):
+        raise ValueError(f"{out} exists already; name another file, or overwrite it with --force.")
     with beside(out) as file:
         file.touch()
         images = draw()
@@ -28,3 +30,16 @@ def write_images(out: Path, draw: Callable[[], Tensor]) -> None:
 
             save_images(images, file)
     print(f"{len(images)} images in {out}")
+
+
+def _ours(file: Path) -> bool:
+    """Whether it is a picture that this course drew; the same command may draw it again."""
+    from PIL import Image
+
+    from ddpm_course.plots import MADE_BY
+
+    try:
+        with Image.open(file) as image:
+            return image.info.get("Software") == MADE_BY
+    except (OSError, ValueError, SyntaxError):
+        return False

@@ -27,6 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "(default: samples.png)",
     )
     add_sampling(parser, num=64)
+    parser.add_argument("--force", action="store_true", help="overwrite a file that is there")
     parser.set_defaults(run=run)
 
 
@@ -34,5 +35,4 @@ def run(options: argparse.Namespace) -> None:
     from ddpm_course.checkpoint import load
 
     check_sampling(options)
-    model, schedule = load(options.model)
-    write_images(options.out, lambda: draw(options, model, schedule))
+    write_images(options.out, lambda: draw(options, *load(options.model)), options.force)

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from ddpm_course.schedule import Schedule
@@ -33,7 +34,12 @@ def add_sampling(parser: argparse.ArgumentParser, num: int) -> None:
     add("--steps", type=int, help="calls, for solver (default: 20) and ddim (default: 50)")
     add("--eta", type=float, help="fresh noise, 0 to 1, for solver (default: 1) and ddim (0)")
     add("--batch-size", type=int, default=500, help="images drawn at once (default: 500)")
-    add("--seed", type=int, default=0, help="the same seed, the same images (default: 0)")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="same seed, same images, whatever --num and --batch-size (default: 0)",
+    )
     add("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     add(
         "--precision",
@@ -60,6 +66,15 @@ def check_sampling(options: argparse.Namespace) -> None:
     pick_device(options.device)
 
 
+def _chance(seed: int, i: int) -> torch.Generator:
+    """Image i's own, so that it is the same whatever is drawn beside it."""
+    import numpy as np
+    import torch
+
+    own = np.random.SeedSequence([seed, i]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(own))
+
+
 def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor:
     """(num, C, H, W) samples, as the options ask."""
     import torch
@@ -69,12 +84,11 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
     from ddpm_course.trainer import pick_device
     from ddpm_course.unet import Quick
 
-    channels, size = model.config.in_channels, model.config.size
+    image = (model.config.in_channels, *model.config.shape)
     device = pick_device(options.device)
     layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
-    model.to(device, memory_format=layout)  # type: ignore
+    model.to(device, memory_format=layout)  # type: ignore[call-overload] # not in torch's types
     network = Quick(model, options.precision, options.compile)
-    generator = torch.Generator().manual_seed(options.seed)
     few, fresh = FEW.get(options.sampler, (schedule.T, 1.0))
     steps = options.steps if options.steps is not None else min(few, schedule.T)
     eta = options.eta if options.eta is not None else fresh
@@ -82,7 +96,9 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
     batches = []
     with tqdm(total=len(starts) * steps, desc="sampling", unit="step", disable=None) as bar:
         for start in starts:
-            shape = (min(options.batch_size, options.num - start), channels, size, size)
+            stop = min(start + options.batch_size, options.num)
+            shape = (stop - start, *image)
+            generator = [_chance(options.seed, i) for i in range(start, stop)]
             if options.sampler == "ancestral":
                 variance: reverse.Variance = options.variance or "beta_tilde"
                 walk = reverse.ancestral(network, shape, schedule, variance, generator=generator)

@@ -150,7 +150,7 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     pick_device(config.device)  # what can be refused at once is refused before the data are read
     check_new(options.out)
     data = images.load(source, options.size, options.channels, tell)
-    network = replace(network, size=data.shape[-1], in_channels=data.shape[1])
+    network = replace(network, size=(data.shape[-2], data.shape[-1]), in_channels=data.shape[1])
     if options.dropout is not None:
         network = replace(network, dropout=options.dropout)
     with torch.random.fork_rng([]):
@@ -176,6 +176,7 @@ def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     try:
         network, source = about["unet"], options.data or about["source"]
         size, channels = network["size"], network["in_channels"]
+        size = size if isinstance(size, int) else tuple(size)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{options.resume} holds no run; give the folder of one.") from error
     fixed = {"size": size, "channels": channels, "dropout": network["dropout"]}

@@ -83,6 +83,7 @@ class Journal:
                     record["handed_in"],
                     grades,
                     record["problem"],
+                    record["note"],
                 )
                 self.done[one.student, one.chapter] = one
 

@@ -10,6 +10,7 @@ import builtins
 import contextlib
 import hashlib
 import json
+import math
 import os
 import pickle
 import queue
@@ -39,6 +40,10 @@ __all__ = ["Grade", "Submission", "grade"]
 
 LARGEST_NOTEBOOK = 20 * 2**20  # bytes; ours have less than one million, pictures included
 MOST_CELLS = 1000
+MOST_DEEP, MOST_LOOKED_AT = 4, 200  # folders and files, where a notebook is looked for
+NOT_HANDED_IN = "Not handed in."
+MOST_CHECKS = 3  # of one task, at which its answer is heard again
+MOST_FILES, LARGEST_FILE = 20, 2**20  # beside a notebook; bytes
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class Submission:
     handed_in: bool
     grades: tuple[Grade, ...] = ()
     problem: str = ""
+    note: str = ""  # what the instructor should know, though it was graded
 
     @property
     def points(self) -> float:
@@ -145,6 +151,7 @@ class Paper:
     setup: str
     locked: frozenset[str]
     graded: tuple[Examined, ...]
+    by_hand: tuple[str, ...] = ()  # graded cells that are none of ours
 
 
 def read_paper(path: Path, chapter: str, secret: str) -> Paper:
@@ -154,25 +161,121 @@ def read_paper(path: Path, chapter: str, secret: str) -> Paper:
         ValueError: the notebook is missing, or grades what is no task.
     """
     try:
-        cells = json.loads(path.read_text(encoding="utf8"))["cells"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        cells = json.loads(path.read_text(encoding="utf-8-sig"))["cells"]
+        about = [dict(cell.get("metadata", {}).get("nbgrader", {})) for cell in cells]
+        sources = ["".join(cell["source"]).strip() for cell in cells]
+        kinds = [cell["cell_type"] for cell in cells]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is not a released notebook ({error}); make it with `ddpm-course release`, "
             "or name the folder of the exercises with --released."
         ) from error
-    locked, graded = [], []
-    for cell in cells:
-        about = cell["metadata"].get("nbgrader", {})
-        if cell["cell_type"] == "code" and about.get("locked"):
-            locked.append("".join(cell["source"]).strip())
-        if about.get("grade"):
-            task = find(about["grade_id"].replace("-", ".", 1))
-            seed = int.from_bytes(hashlib.sha256(f"{secret} {task.name}".encode()).digest()[:4])
-            graded.append(Examined(task, about["points"], seed >> 2))
-    return Paper(chapter, locked[0] if locked else "", frozenset(locked), tuple(graded))
+    locked, graded, by_hand = [], [], []
+    for one, source, kind in zip(about, sources, kinds, strict=True):
+        if kind == "code" and one.get("locked"):
+            locked.append(source)
+        if not one.get("grade"):
+            continue
+        name = str(one.get("grade_id", ""))
+        # What is graded by hand, and a teacher's own tests, are the teacher's.
+        if one.get("solution") or name.partition("-")[0] not in CHAPTERS:
+            by_hand.append(name)
+            continue
+        try:
+            task, points = find(name.replace("-", ".", 1)), one.get("points")
+        except ValueError as error:
+            raise ValueError(f"{path}, cell {name}: {error}") from error
+        if not (type(points) in (int, float) and 0 <= float(points or 0) < math.inf):
+            raise ValueError(
+                f"{path}, cell {name}: its points are {points!r}; give a number, 0 or more."
+            )
+        seed = int.from_bytes(hashlib.sha256(f"{secret} {task.name}".encode()).digest()[:4])
+        graded.append(Examined(task, points or 0, seed >> 2))
+    setup = locked[0] if locked else ""
+    return Paper(chapter, setup, frozenset(locked), tuple(graded), tuple(by_hand))
 
 
 # -- reading a submission ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a student's notebook of a chapter lies, or why there is none."""
+
+    path: Path
+    found: bool
+    problem: str = ""
+    note: str = ""
+
+
+def locate(folder: Path, student: str) -> dict[str, Place]:
+    """A student's notebook of each chapter: at its place; else the one notebook that is called
+    after the chapter, whatever a browser or a copy made of its name."""
+    paths = {c: folder / student / c / f"{c}.ipynb" for c in CHAPTERS}
+    found = {c: Place(path, True) for c, path in paths.items() if os.path.lexists(path)}
+    files, closed = _files(folder / student)
+    fits = {
+        c: [one for one in files if one.suffix.casefold() == ".ipynb" and _called(one.stem, c)]
+        for c in CHAPTERS
+    }
+    rest = [one for one in files if not any(one in many for many in fits.values())]
+    nothing = not found and not any(fits.values())
+    for c, path in paths.items():
+        if c in found:
+            continue
+        names = [str(one.relative_to(folder / student)) for one in fits[c]]
+        if len(names) == 1:
+            found[c] = Place(fits[c][0], True, note=f"Found as {_listed(names)}.")
+        elif names:
+            problem = f"Several notebooks may be it: {_listed(names)}. Leave one, {c}/{c}.ipynb."
+            found[c] = Place(path, True, problem)
+        elif closed:
+            found[c] = Place(path, False, f"{_listed(closed)} cannot be read.")
+        elif suspects := [one for one in rest if nothing or _called(one.stem, c) or _whole(one)]:
+            names = [str(one.relative_to(folder / student)) for one in suspects]
+            problem = f"No notebook {c}/{c}.ipynb, but {_listed(names)}: hand in the notebook."
+            found[c] = Place(path, False, problem)
+        else:
+            found[c] = Place(path, False, NOT_HANDED_IN)
+    return found
+
+
+def _called(stem: str, chapter: str) -> bool:
+    return re.search(rf"(?<![a-z]){chapter}(?![a-z])", stem.casefold()) is not None
+
+
+def _whole(path: Path) -> bool:
+    """Whether a file may hold a notebook, whatever it is called."""
+    kinds = (".ipynb", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".html", ".pdf")
+    return path.suffix.casefold() in kinds
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names of files, few and short."""
+    shown = [name if len(name) <= 60 else f"{name[:57]}..." for name in names[:4]]
+    return ", ".join(shown) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _files(folder: Path) -> tuple[list[Path], list[str]]:
+    """The files in a student's folder, and the folders that may not be read; links are not
+    followed."""
+    files: list[Path] = []
+    closed: list[str] = []
+
+    def refuse(error: OSError) -> None:
+        closed.append(os.path.relpath(error.filename or folder, folder.parent))
+
+    if folder.is_symlink():
+        return [], []
+    for place, inner, names in os.walk(folder, onerror=refuse):
+        deep = len(Path(place).relative_to(folder).parts)
+        kept = [n for n in inner if not n.startswith((".", "__")) and deep < MOST_DEEP]
+        inner[:] = sorted(kept)
+        for name in sorted(names):
+            path = Path(place, name)
+            if not name.startswith(".") and not path.is_symlink() and len(files) < MOST_LOOKED_AT:
+                files.append(path)
+    return files, closed
 
 
 def read_cells(path: Path, folder: Path) -> list[str]:
@@ -225,6 +328,22 @@ def read_cells(path: Path, folder: Path) -> list[str]:
         ) from None
 
 
+def read_beside(path: Path) -> dict[str, bytes]:
+    """Small files beside a notebook, which its cells may read: modules, tables, arrays."""
+    found: dict[str, bytes] = {}
+    with contextlib.suppress(OSError):
+        for entry in sorted(os.scandir(path.parent), key=lambda one: one.name):
+            plain = re.fullmatch(r"\w[\w-]{0,60}\.(py|csv|txt|json|npy|md)", entry.name)
+            if not plain or not entry.is_file(follow_symlinks=False) or len(found) == MOST_FILES:
+                continue
+            handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with open(handle, "rb") as file:
+                content = file.read(LARGEST_FILE + 1)
+            if len(content) <= LARGEST_FILE:
+                found[entry.name] = content
+    return found
+
+
 # -- what comes back --------------------------------------------------------------------------
 
 UNREADABLE = "Your answer gave nothing that can be compared: return numbers, arrays or text."
@@ -241,8 +360,35 @@ _DEVICES = {"cpu", "cuda", "mps", "xpu", "meta"}
 MOST_TEXT = 1 << 20  # characters, where every word takes as many as the longest one
 
 
-def read_reply(content: bytes, count: int) -> list[Outcome] | str:
-    """The outcomes in a room's reply; or the name of the taught function that was called.
+@dataclass(frozen=True)
+class Heard:
+    """What a room's reply says, read with care.
+
+    Attributes:
+        outcomes: one for each question.
+        borrowed: the taught function that was called, or "".
+        seen: an error of the student's code.
+        undefined: that error stopped the cell before the answer was defined.
+    """
+
+    outcomes: list[Outcome]
+    borrowed: str = ""
+    seen: Seen | None = None
+    undefined: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The kind of an error, from our own list, and numbers: which cell and line, which sizes."""
+
+    kind: str
+    cell: int
+    line: int
+    sizes: tuple[int, ...]
+
+
+def read_reply(content: bytes, count: int) -> Heard:
+    """What a room's reply says.
 
     Raises:
         ValueError: this is not what a room says.
@@ -251,16 +397,43 @@ def read_reply(content: bytes, count: int) -> list[Outcome] | str:
         raise ValueError("too long")
     try:
         reply = json.loads(content)
+        if reply.get("undefined"):
+            stopped = _seen(reply["undefined"])
+            return Heard([Failure("Not answered yet.", blank=True)] * count, "", stopped, True)
+        seen = _seen(reply["seen"]) if reply.get("seen") else None
         if reply.get("stopped"):
-            return [Failure(f"Your answer stopped with {str(reply['stopped'])[:40]}: ")] * count
-        if reply["borrowed"]:
-            return str(reply["borrowed"][0])
+            kind = str(reply["stopped"])[:40]
+            return Heard([Failure(f"Your answer stopped with {kind}: ")] * count, "", seen)
         outcomes = [_outcome(one) for one in reply["outcomes"]]
+        borrowed = str(reply["borrowed"][0])[:200] if reply["borrowed"] else ""
     except Exception as error:  # whatever it is, it is that one answer's, MemoryError too
         raise ValueError("this is no reply") from error
-    if len(outcomes) != count:
+    if len(outcomes) != count and not borrowed:
         raise ValueError("not one for each question")
-    return outcomes
+    return Heard(outcomes, borrowed, seen)
+
+
+def _seen(one: Any) -> Seen:
+    numbers = [one["cell"], one["line"], *one["sizes"]]
+    if len(numbers) > 5 or not all(type(n) is int and -1 <= n < 10**6 for n in numbers):
+        raise ValueError("odd numbers")
+    return Seen(_kind(one["kind"]), one["cell"], one["line"], tuple(one["sizes"]))
+
+
+# Errors of libraries that have their names on a page; of Python's own, all have.
+_ERRORS = {
+    *("AxisError", "LinAlgError", "SympifyError", "OutOfMemoryError", "JSONDecodeError"),
+    *("BackendCompilerFailed", "UFuncTypeError", "NetworkXError", "NodeNotFound", "UsageError"),
+    *("ValidationError", "PolynomialError", "ShapeError", "NonSquareMatrixError", "Empty"),
+    *("EinopsError", "InvalidOperation", "TimeoutExpired", "CalledProcessError", "UnpicklingError"),
+}
+
+
+def _kind(name: Any) -> str:
+    """The name of a kind of error, or "" where it is none that we know: it could spell anything."""
+    known = getattr(builtins, name, None) if type(name) is str else None
+    python = isinstance(known, type) and issubclass(known, BaseException)
+    return str(name) if python or name in _ERRORS else ""
 
 
 def _outcome(one: Any) -> Outcome:
@@ -310,14 +483,42 @@ def public(sentence: str, task: Task) -> str:
     if sentence.startswith("The expression contains"):
         return "The expression contains other symbols: use the arguments alone."
     match = re.match(r"Your answer stopped with (\w+)", sentence)
-    kind = getattr(builtins, match[1], None) if match else None
-    if isinstance(kind, type) and issubclass(kind, BaseException):
-        article = "an" if match and match[1][0] in "AEIOU" else "a"
-        return (
-            f"Your answer stopped with {article} {kind.__name__}. Restart the notebook and run its "
-            "cells from the top: the check below the answer shows the same."
+    return f"Your answer stopped with {_named(_kind(match[1]))}." if match else UNREADABLE
+
+
+def _named(kind: str) -> str:
+    return f"{'an' if kind[:1] in 'AEIOU' else 'a'} {kind}" if kind else "an error of its own kind"
+
+
+def told(seen: Seen, cells: Sequence[str], name: str, undefined: bool) -> str:
+    """The sentence for an error: where it was, and what it may mean."""
+    what = _named(seen.kind)
+    where = ""
+    if 0 <= seen.cell < len(cells):
+        lines = cells[seen.cell].splitlines()
+        line = lines[seen.line - 1].strip() if 0 < seen.line <= len(lines) else ""
+        where = f" in line {seen.line}" if line else ""
+        if re.fullmatch(r"(import|from) [\w., ]{1,60}", line):  # no text put together on purpose
+            where += f", `{line}`"
+    if undefined:
+        sentence = f"The cell of `{name}` stopped with {what}{where}, so that it is not defined."
+    else:
+        sentence = f"Your answer stopped with {what}{where}."
+    if seen.kind in ("ModuleNotFoundError", "ImportError"):
+        sentence += " What it imports is not there where the work is graded."
+    elif seen.kind == "NameError":
+        sentence += " A name that it uses is defined in no cell that ran before it."
+    elif seen.kind == "EOFError":
+        sentence += " Nobody types anything while the work is graded."
+    elif seen.kind in ("BlockingIOError", "FileNotFoundError"):
+        sentence += " Work is graded in one process, without threads, and only files beside it."
+    elif len(seen.sizes) == 3:
+        a, b, axis = seen.sizes
+        sentence += (
+            f" Size {a} met size {b} along axis {axis}: a number for each image goes over the "
+            "whole image only with axes of length 1 behind it, as in `[:, None, None, None]`."
         )
-    return UNREADABLE
+    return sentence
 
 
 # -- grading ----------------------------------------------------------------------------------
@@ -336,6 +537,7 @@ def grade(
     progress: bool = False,
     done: Mapping[tuple[str, str], Submission] | None = None,
     note: Callable[[Submission], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> list[Submission]:
     """Grade ``folder/<student>/<chapter>/<chapter>.ipynb``, nbgrader's layout.
 
@@ -354,6 +556,7 @@ def grade(
         progress: show a bar.
         done: what was graded before, by student and chapter; it is not graded again.
         note: called with each submission when it is graded.
+        tell: called with what the instructor should know before it starts.
 
     Returns:
         One for each student and chapter, in the order of their names.
@@ -368,14 +571,10 @@ def grade(
     students = sorted(
         path.name
         for path in folder.iterdir()
-        if (path.is_dir() or path.is_symlink()) and not path.name.startswith(".")
+        if (path.is_dir() or path.is_symlink()) and not path.name.startswith((".", "__MACOSX"))
     )
-    paths = {
-        (student, chapter): folder / student / chapter / f"{chapter}.ipynb"
-        for student in students
-        for chapter in CHAPTERS
-    }
-    handed_in = [c for c in CHAPTERS if any(os.path.lexists(paths[s, c]) for s in students)]
+    places = {s: locate(folder, s) for s in students}
+    handed_in = [c for c in CHAPTERS if any(places[s][c].found for s in students)]
     if not (handed_in or chapters):
         raise ValueError(
             f"{folder} holds no submission; one is {folder}/STUDENT/marginal/marginal.ipynb."
@@ -383,6 +582,13 @@ def grade(
     chapters = [c for c in CHAPTERS if c in chapters] or handed_in
     secret = seed or secrets.token_hex(16)
     papers = {c: read_paper(released / c / f"{c}.ipynb", c, secret) for c in chapters}
+    for c, paper in papers.items():
+        if not paper.graded:
+            raise ValueError(f"{released / c / c}.ipynb grades no task.")
+        if paper.by_hand and tell is not None:
+            tell(
+                f"{c}: {_listed(paper.by_hand)} is yours to grade; the other tasks are graded here."
+            )
     walls = has_bubblewrap() if walls is None else walls
     part, parts = shard
     wanted = [(student, chapter) for student in students[part - 1 :: parts] for chapter in chapters]
@@ -391,18 +597,21 @@ def grade(
     with Rooms(jobs, limits or Limits(), hide, walls) as rooms:
 
         def one(student: str, chapter: str) -> Submission:
-            path, paper = paths[student, chapter], papers[chapter]
+            place, paper = places[student][chapter], papers[chapter]
+            path = place.path
+            if place.problem:
+                return _nothing(student, paper, path, place.problem, handed_in=place.found)
             try:
-                cells = read_cells(path, folder) if os.path.lexists(path) else None
+                cells = read_cells(path, folder)
             except ValueError as error:
                 return _nothing(student, paper, path, str(error))
-            if cells is None:
-                return _nothing(student, paper, path, "Not handed in.", handed_in=False)
-            own = [cell for cell in cells if cell.strip() not in paper.locked]
+            files = read_beside(path)
             with rooms.free() as room:
                 room.begin()
-                grades = tuple(_grade_one(room, paper, examined, own) for examined in paper.graded)
-            return Submission(student, chapter, path, True, grades)
+                grades = tuple(
+                    _grade_one(room, paper, examined, cells, files) for examined in paper.graded
+                )
+            return Submission(student, chapter, path, True, grades, note=place.note)
 
         def safely(student: str, chapter: str) -> Submission:
             try:
@@ -411,7 +620,7 @@ def grade(
                 raise
             except Exception as error:  # one student's notebook must not end the class's grading
                 problem = f"The grader could not deal with this notebook ({type(error).__name__})."
-                return _nothing(student, papers[chapter], paths[student, chapter], problem)
+                return _nothing(student, papers[chapter], places[student][chapter].path, problem)
 
         return _in_parallel(safely, wanted, rooms, dict(done or {}), note, progress)
 
@@ -498,14 +707,30 @@ def _nothing(
 _ASKING = threading.Lock()  # the references draw from torch's one global random state
 
 
-def _grade_one(room: Room, paper: Paper, examined: Examined, cells: Sequence[str]) -> Grade:
+def _grade_one(
+    room: Room,
+    paper: Paper,
+    examined: Examined,
+    cells: Sequence[str],
+    files: Mapping[str, bytes] | None = None,
+) -> Grade:
     """The grade of one task: first from the cells that the answer needs, by themselves; if that is
-    not right, from all the cells in order."""
-    verdict = _hear(room, paper, examined, cells, alone=True)
-    if not verdict.right and not verdict.sentence.startswith("Not answered yet:"):
-        second = _hear(room, paper, examined, cells, alone=False)
-        if second.right or (second.mistake is not None and verdict.mistake is None):
-            verdict = second
+    not right, as the notebook's reader met it, from all cells up to a check of the task; and last
+    from all the student's cells in order."""
+    own = [cell for cell in cells if cell.strip() not in paper.locked]
+    check = re.compile(rf"\bcheck\(\s*[\"']{re.escape(examined.task.name)}[\"']")
+    checks = [number for number, cell in enumerate(cells) if check.search(cell)]
+    setups = [number for number, cell in enumerate(cells) if cell.strip() == paper.setup.strip()]
+    verdict = _hear(room, paper, examined, own, True, files)
+    if not verdict.right and not verdict.sentence.startswith("Not answered yet: "):
+        hearings = [cells[: number + 1] for number in checks[-MOST_CHECKS:]]
+        hearings = [[c for n, c in enumerate(one) if n not in setups] for one in hearings]
+        for hearing in (*hearings, own):
+            other = _hear(room, paper, examined, hearing, False, files)
+            if other.right or (other.mistake is not None and verdict.mistake is None):
+                verdict = other
+            if verdict.right:
+                break
     task = examined.task
     if verdict.right:
         return Grade(task.name, task.title, examined.points, examined.points, "", task.lesson)
@@ -513,7 +738,12 @@ def _grade_one(room: Room, paper: Paper, examined: Examined, cells: Sequence[str
 
 
 def _hear(
-    room: Room, paper: Paper, examined: Examined, cells: Sequence[str], alone: bool
+    room: Room,
+    paper: Paper,
+    examined: Examined,
+    cells: Sequence[str],
+    alone: bool,
+    files: Mapping[str, bytes] | None = None,
 ) -> Verdict:
     task = examined.task
     with _ASKING:
@@ -521,6 +751,7 @@ def _hear(
     request = {
         "setup": paper.setup,
         "cells": list(cells),
+        "files": dict(files or {}),
         "alone": alone,
         "task": task.name,
         "answer": task.answer_name,
@@ -542,14 +773,18 @@ def _hear(
         found = read_reply(reply.content, len(questions))
     except ValueError:
         return Verdict(False, UNREADABLE)
-    if isinstance(found, str):
-        return Verdict(False, BORROWED.format(name=f"`{found}`" if is_taught(found) else "a part"))
+    if name := found.borrowed:
+        return Verdict(False, BORROWED.format(name=f"`{name}`" if is_taught(name) else "a part"))
+    if found.undefined and found.seen:
+        return Verdict(False, told(found.seen, cells, task.answer_name, undefined=True))
     with _ASKING:
-        verdict = examined.verdict(found)
-    told = {outcome.sentence for outcome in found if isinstance(outcome, Failure)}
-    if verdict.sentence in told:
-        return Verdict(False, public(verdict.sentence, task))
-    return verdict
+        verdict = examined.verdict(found.outcomes)
+    failed = {outcome.sentence for outcome in found.outcomes if isinstance(outcome, Failure)}
+    if verdict.sentence not in failed:
+        return verdict
+    if found.seen and verdict.sentence.startswith("Your answer stopped with "):
+        return Verdict(False, told(found.seen, cells, task.answer_name, undefined=False))
+    return Verdict(False, public(verdict.sentence, task))
 
 
 def _why(reply: Reply, seconds: int) -> str:

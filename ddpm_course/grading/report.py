@@ -15,9 +15,9 @@ from itertools import groupby
 from pathlib import Path
 
 from ddpm_course.grading.files import write_beside
-from ddpm_course.grading.judge import Grade, Submission
+from ddpm_course.grading.judge import NOT_HANDED_IN, Grade, Submission
 
-__all__ = ["feedback_name", "write_report"]
+__all__ = ["feedback_name", "remarks", "write_report"]
 
 COLUMNS = (  # of `nbgrader export`
     *("assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email"),
@@ -45,6 +45,15 @@ def write_report(
     for student, theirs in groupby(submissions, key=lambda one: one.student):
         page = _page(names.shown[student], list(theirs))
         write_beside(out / "feedback" / names.pages[student], page.encode())
+
+
+def remarks(submissions: Sequence[Submission]) -> list[str]:
+    """A line for each submission that an instructor should look at."""
+    return [
+        f"{_text(one.student)}, {one.chapter}: {_text(one.problem or one.note)}"
+        for one in submissions
+        if one.note or one.problem not in ("", NOT_HANDED_IN)
+    ]
 
 
 class _Names:
@@ -138,6 +147,7 @@ def _json(
                     "chapter": one.chapter,
                     "handed_in": one.handed_in,
                     "problem": _text(one.problem),
+                    "note": _text(one.note),
                     "points": one.points,
                     "max_points": one.max_points,
                     "tasks": [
@@ -211,7 +221,8 @@ def _chapter(one: Submission) -> str:
     headline = f"<h2>{html.escape(one.chapter)}: {one.points:g} of {one.max_points:g} points</h2>"
     if one.problem:
         return f"{headline}\n<p>{html.escape(_text(one.problem))}</p>"
-    return "\n".join([headline, "<ul>", *map(_item, one.grades), "</ul>"])
+    note = [f"<p>{html.escape(_text(one.note))}</p>"] if one.note else []
+    return "\n".join([headline, *note, "<ul>", *map(_item, one.grades), "</ul>"])
 
 
 def _item(grade: Grade) -> str:

@@ -11,7 +11,6 @@ plain JSON, in which the judge trusts nothing.
 
 from __future__ import annotations
 
-import ast
 import base64
 import contextlib
 import ctypes
@@ -23,11 +22,10 @@ import select
 import shutil
 import signal
 import struct
-import symtable
 import sys
 import time
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -48,7 +46,7 @@ _PR_SET_DUMPABLE = 4
 
 _FURNITURE = (
     *("torch", "numpy.testing", "sympy", "networkx", "matplotlib.pyplot", "tqdm.auto"),
-    *("IPython.core.inputtransformer2", "IPython.display"),
+    *("IPython.core.inputtransformer2", "IPython.display", "ddpm_course.grading.cells"),
     *("ddpm_course.checkpoint", "ddpm_course.data", "ddpm_course.plots", "ddpm_course.widgets"),
     "ddpm_course.trends.papers",
     *("ddpm_course.grading.answers", "ddpm_course.grading.draw", "ddpm_course.grading.taught"),
@@ -98,6 +96,7 @@ def _furnish(package: str, hidden: Sequence[str], fonts: str | None) -> None:
     for name in _FURNITURE:
         import_module(name)
     vars(sys.modules["ddpm_course"])["grading"] = grading
+    sys.modules["ddpm_course.grading.cells"].Shell.open()
     sys.modules["torch"].set_num_threads(1)
     sympy = sys.modules["sympy"]
     sympy.sqrt(sympy.Symbol("x")).evalf(subs={"x": 2})  # loads what a first evaluation loads
@@ -323,17 +322,28 @@ def _can_read(package: str) -> bool:
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     """Run cells, then put the questions to the answer that they define."""
+    from ddpm_course.grading import cells as notebook
     from ddpm_course.grading.answers import ask
     from ddpm_course.grading.task import Task
     from ddpm_course.grading.taught import borrowed, forbid
 
-    wanted, function = request["answer"], request["function"]
-    cells = [_plain_python(source) for source in request["cells"]]
+    wanted, function, sources = request["answer"], request["function"], request["cells"]
+    sys.path.insert(0, os.getcwd())
+    for name, content in request["files"].items():
+        Path(name).write_bytes(content)
+    chosen: Sequence[int] = range(len(sources))
     if request["alone"]:
-        cells = _needed(cells, wanted, function, _bound(request["setup"]))
-    answer = _run([request["setup"], *cells], wanted, function)
-    if answer is not None and function:
+        chosen = notebook.needed(sources, wanted, function, request["setup"])
+    cells = [(-1, request["setup"]), *((number, sources[number]) for number in chosen)]
+    answer, stopped, places = notebook.run(notebook.Shell.instance(), cells, wanted, function)
+    notes: list[notebook.Seen] = []
+    if answer is None:
+        place = notebook.defining([notebook.plain(one) for one in sources], wanted, function)
+        if place in stopped:
+            return {"undefined": vars(stopped[place])}
+    if callable(answer) and function:
         forbid(request["task"])
+        answer = notebook.note_errors(answer, places, notes)
     task = Task(
         name=request["task"],
         title="",
@@ -350,7 +360,9 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         outcomes = ask(task, answer, request["seed"])
     except BaseException as error:  # SystemExit, for one
         return {"outcomes": [], "stopped": type(error).__name__}
-    return {"outcomes": [_spelled(outcome) for outcome in outcomes], "borrowed": borrowed[:1]}
+    seen = vars(notes[0]) if notes else None
+    spelled = [_spelled(outcome) for outcome in outcomes]
+    return {"outcomes": spelled, "borrowed": borrowed[:1], "seen": seen}
 
 
 def _spelled(outcome: Any) -> Any:
@@ -377,124 +389,6 @@ def _spelled(outcome: Any) -> Any:
             part["data"] = base64.b64encode(array.tobytes()).decode()
         parts.append(part)
     return {"parts": parts}
-
-
-# -- cells ------------------------------------------------------------------------------------
-
-
-class _Shell:
-    """What `get_ipython()` gives here: magics and commands of the system do nothing."""
-
-    def run_line_magic(self, name: str, line: str, *rest: Any) -> None:
-        pass
-
-    def run_cell_magic(self, name: str, line: str, cell: str) -> None:
-        pass
-
-    def system(self, command: str) -> None:
-        pass
-
-    def getoutput(self, command: str) -> list[str]:
-        return []
-
-
-def _plain_python(source: str) -> str:
-    """A cell without IPython's own syntax. Where a magic only watches its cell, the cell stays."""
-    from IPython.core.inputtransformer2 import TransformerManager
-
-    first, _, rest = source.lstrip().partition("\n")
-    if first.split()[:1] in (["%%time"], ["%%timeit"], ["%%capture"], ["%%prun"]):
-        return _plain_python(rest)
-    try:
-        return TransformerManager().transform_cell(source)
-    except Exception:  # broken code stays what it is
-        return source
-
-
-def _run(cells: Sequence[str], wanted: str, function: bool) -> Any:
-    """Run cells as Jupyter does, going on past errors; the last thing that they name ``wanted``.
-
-    Of a task that asks for a function, other things of that name do not count, such as the
-    variable of a loop.
-    """
-    main = types.ModuleType("__main__")
-    sys.modules["__main__"] = main
-    shell = _Shell()
-    vars(main).update(get_ipython=lambda: shell, display=lambda *objects, **options: None)
-    answer = None
-    for source in cells:
-        try:
-            exec(compile(source, "<cell>", "exec", dont_inherit=True), vars(main))
-        except BaseException:
-            continue
-        finally:
-            found = vars(main).get(wanted)
-            if found is not None and (answer is None or not function or callable(found)):
-                answer = found
-    return answer
-
-
-def _tables(source: str) -> Iterator[symtable.SymbolTable]:
-    """The symbol tables of a cell: its own, and those inside."""
-    with contextlib.suppress(Exception):
-        todo = [symtable.symtable(source, "<cell>", "exec")]
-        while todo:
-            table = todo.pop()
-            yield table
-            todo += table.get_children()
-
-
-def _bound(source: str) -> set[str]:
-    """The names that a cell binds at its top."""
-    return {
-        symbol.get_name()
-        for table in _tables(source)
-        if table.get_type() == "module"
-        for symbol in table.get_symbols()
-        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
-    }
-
-
-def _used(source: str) -> set[str]:
-    """The global names that a cell uses, also inside its functions."""
-    return {
-        symbol.get_name()
-        for table in _tables(source)
-        for symbol in table.get_symbols()
-        if symbol.is_referenced() and (symbol.is_global() or table.get_type() == "module")
-    }
-
-
-def _needed(cells: Sequence[str], wanted: str, function: bool, given: set[str]) -> list[str]:
-    """The cells that an answer needs: the one that defines it, and those whose names they use.
-
-    So what another cell breaks, or patches, is not this answer's business.
-    """
-    bound = [_bound(source) for source in cells]
-
-    def last(name: str) -> int | None:
-        places = [number for number, names in enumerate(bound) if name in names]
-        if name == wanted and function:
-            places = [number for number in places if _defines(cells[number], name)] or places
-        return places[-1] if places else None
-
-    chosen: set[int] = set()
-    todo = [last(wanted)]
-    while todo:
-        number = todo.pop()
-        if number is not None and number not in chosen:
-            chosen.add(number)
-            todo += [last(name) for name in _used(cells[number]) - given]
-    return [cells[number] for number in sorted(chosen)]
-
-
-def _defines(source: str, name: str) -> bool:
-    """Whether a cell has a `def` of that name at its top."""
-    try:
-        body = ast.parse(source).body
-    except Exception:
-        return False
-    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in body)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def _unfold(e: Any) -> Any:
             raise Undecided(f"the subscript {over} is not the law {latex(law[1])}")
         if over.name == "q":
             of = of.replace(_averaged, lambda kl: sp.log(kl.args[0]) - sp.log(kl.args[1]))
-        take = lambda value: _expectation(sp.expand(value), given, law, over)  # noqa: E731
+        take = lambda value: _expectation(sp.expand(value), given, law, over)  # noqa: E731 # short
         if of.has(sp.log):
             of = of.replace(nt.Normal, lambda *a: nt.Normal(*a).density)
         inner = sp.expand(_unfold(of))

@@ -130,6 +130,7 @@ CALCULUS = Method("calculus", _calculus)
 AT_MOST = Method("algebra", _at_most, r"\le")
 AT_LEAST = Method("algebra", _at_least, r"\ge")
 BELOW = Method("algebra", _below, "<")
+PROOFS = ("algebra", "calculus")  # what holds for all, and not for the cases that were tried
 DEFINITION = Method("definition", lambda before, after: True)
 
 
@@ -214,6 +215,14 @@ def _shown(left: Any) -> str:
     if isinstance(left, sp.Float):
         return f"{float(left):.6g}, where every α and ᾱ has a value between 0 and 1"
     return sp.sstr(left, order="none") if isinstance(left, sp.Basic) else str(left)
+
+
+def _reads(cited: Any, rules: Mapping[Any, Any]) -> bool:
+    """Whether what is cited takes part in another citation, or gives the moments of a density."""
+    if isinstance(cited, nt.Density):
+        _, variables, given = cited.args
+        return len(variables) == 1 and nt.E(variables[0], given) in rules
+    return any(isinstance(right, sp.Basic) and right.has(cited) for right in rules.values())
 
 
 def applied(rules: Mapping[Any, Any], e: Any) -> Any:
@@ -331,6 +340,32 @@ class Claim:
         return found
 
     @property
+    def on_cases(self) -> bool:
+        """Whether a step was seen on cases only, where it was not proved for all."""
+        steps = [*(self.base.steps if self.base else ()), *self.steps]
+        return any(step.by.kind not in ("definition", *PROOFS) for step in steps)
+
+    @property
+    def rests_on_cases(self) -> list[str]:
+        """The names of the claims below this one that are known on cases only."""
+        found: dict[str, bool] = {}
+        waiting = list(self.used)
+        while waiting:
+            name = waiting.pop(0)
+            if name not in found:
+                found[name] = self.registry[name].on_cases
+                waiting += self.registry[name].used
+        return [name for name, cases in found.items() if cases]
+
+    @property
+    def mark(self) -> str:
+        """✓ where every step and all below it is proved, ◇ where some is known on cases only, and
+        ≔ for what is chosen: a definition, which is held to its checks."""
+        if self.is_definition:
+            return "≔"
+        return "◇" if self.on_cases or self.rests_on_cases else "✓"
+
+    @property
     def used(self) -> list[str]:
         """The names of the claims that the proof applies."""
         steps = [*(self.base.steps if self.base else ()), *self.steps]
@@ -443,6 +478,14 @@ class Claim:
                         one = tuple(at_time(side, times) for side in one)
                     self._must_assume(one, name)
 
+    def _check_reason(self, step: Step) -> None:
+        """Where a reason says what an assumed letter is, it says what is assumed."""
+        said = [(latex(one[0]), latex(one[1])) for one in self.assuming if not isinstance(one, str)]
+        for formula in step.reason.split("$")[1::2]:
+            known = [f"{a} = {b}" for a, b in said if formula.startswith(f"{a} =")]
+            if known and formula not in known:
+                raise ValueError(f"the reason says {formula}, the claim assumes {known[0]}")
+
     def _must_assume(self, one: Any, where: str) -> None:
         for own in self.assuming:
             if isinstance(one, str) or isinstance(own, str):
@@ -477,7 +520,13 @@ class Claim:
             implied = ("=",) if step.by is DEFINITION else IMPLIED.get(proved, (proved,))
             if step.relation not in implied:
                 raise ValueError(f"its method proves {proved}, not {step.relation}")
+            self._check_reason(step)
             rules = self._rules(step, base)
+            for use in step.uses:
+                if isinstance(use, str) and use not in (ASSUMED, HYPOTHESIS):
+                    cited = self.registry[use].lhs
+                    if not (before.has(cited) or step.expr.has(cited) or _reads(cited, rules)):
+                        raise ValueError(f"it cites {use}, and nothing here is replaced by it")
             left = step.by.prove(applied(rules, before), applied(rules, step.expr))
         except Exception as error:  # a false step may be anything: even a division by zero
             left = f"{type(error).__name__}: {error}"

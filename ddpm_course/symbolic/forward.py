@@ -26,6 +26,7 @@ from .claim import (
 )
 from .notation import (
     E,
+    Grouped,
     Normal,
     Over,
     States,
@@ -36,6 +37,7 @@ from .notation import (
     beta,
     eps_at,
     exp,
+    half,
     q,
     s,
     sqrt,
@@ -49,6 +51,9 @@ w = sp.Symbol("y", real=True)
 mu = sp.Symbol(r"\mu", real=True)
 sd = sp.Symbol(r"\sigma", positive=True)
 a, b = sp.symbols("a b", positive=True)
+curve = sp.Symbol("A", positive=True)  # what multiplies a square in an exponent
+pull = sp.Symbol("B", real=True)
+center = sp.Symbol("c", real=True)
 
 
 def _moment(power: int, value: Any) -> Any:
@@ -261,15 +266,27 @@ with as_written():
             ),
         ),
         Claim(
+            "forward.square",
+            curve * u**2 - 2 * pull * u,
+            (
+                Step(curve * (u**2 - 2 * pull / curve * u), "take out $A$"),
+                Step(
+                    curve * ((u - pull / curve) ** 2 - (pull / curve) ** 2),
+                    "$(u - c)^2 = u^2 - 2cu + c^2$ with $c = B/A$",
+                ),
+                Step(curve * (u - pull / curve) ** 2 - pull**2 / curve, "multiply out"),
+            ),
+        ),
+        Claim(
             "forward.gaussian-integral",
-            sp.Integral(exp(-a / 2 * (u - w) ** 2), (u, -sp.oo, sp.oo)),
+            sp.Integral(exp(-curve / 2 * (u - center) ** 2), (u, -sp.oo, sp.oo)),
             (
                 Step(
-                    sp.Integral(exp(-a / 2 * u**2), (u, -sp.oo, sp.oo)),
+                    sp.Integral(exp(-curve / 2 * u**2), (u, -sp.oo, sp.oo)),
                     "moving the bell does not change its area",
                     CALCULUS,
                 ),
-                Step(sqrt(2 * sp.pi / a), "Gauss's integral", CALCULUS),
+                Step(sqrt(2 * sp.pi / curve), "Gauss's integral", CALCULUS),
             ),
         ),
         Claim(
@@ -290,6 +307,46 @@ with as_written():
                 Step(
                     1
                     / (2 * sp.pi * a * b)
+                    * sp.Integral(
+                        exp(
+                            -half
+                            * Grouped(
+                                (a**2 + b**2) / (a**2 * b**2) * u**2
+                                - 2 * w / b**2 * u
+                                + w**2 / b**2
+                            )
+                        ),
+                        (u, -sp.oo, sp.oo),
+                    ),
+                    "multiply out, and order by powers of $u$",
+                    LOGARITHMS,
+                ),
+                Step(
+                    1
+                    / (2 * sp.pi * a * b)
+                    * sp.Integral(
+                        exp(
+                            -half
+                            * Grouped(
+                                (a**2 + b**2) / (a**2 * b**2) * (u - a**2 * w / (a**2 + b**2)) ** 2
+                                - a**2 * w**2 / (b**2 * (a**2 + b**2))
+                                + w**2 / b**2
+                            )
+                        ),
+                        (u, -sp.oo, sp.oo),
+                    ),
+                    "complete the square: $A = (a^2 + b^2)/(a^2 b^2)$, $B = y/b^2$",
+                    LOGARITHMS,
+                    (
+                        (
+                            "forward.square",
+                            {curve: (a**2 + b**2) / (a**2 * b**2), pull: w / b**2},
+                        ),
+                    ),
+                ),
+                Step(
+                    1
+                    / (2 * sp.pi * a * b)
                     * exp(-(w**2) / (2 * (a**2 + b**2)))
                     * sp.Integral(
                         exp(
@@ -297,7 +354,7 @@ with as_written():
                         ),
                         (u, -sp.oo, sp.oo),
                     ),
-                    "complete the square in $u$",
+                    "the two terms without $u$ are one fraction, $y^2/(a^2 + b^2)$",
                     LOGARITHMS,
                 ),
                 Step(
@@ -305,12 +362,21 @@ with as_written():
                     / (2 * sp.pi * a * b)
                     * exp(-(w**2) / (2 * (a**2 + b**2)))
                     * (sqrt(2 * sp.pi) * a * b / sqrt(a**2 + b**2)),
-                    "the integral of a Gaussian bell",
+                    "the area under the bell, with the same $A$",
                     LOGARITHMS,
+                    (
+                        (
+                            "forward.gaussian-integral",
+                            {
+                                curve: (a**2 + b**2) / (a**2 * b**2),
+                                center: a**2 * w / (a**2 + b**2),
+                            },
+                        ),
+                    ),
                 ),
                 Step(
                     1 / sqrt(2 * sp.pi * (a**2 + b**2)) * exp(-(w**2) / (2 * (a**2 + b**2))),
-                    "cancel",
+                    "cancel $ab$, and one root of $2\\pi$",
                     LOGARITHMS,
                 ),
                 Step(
@@ -391,8 +457,21 @@ with as_written():
                     Normal(
                         x(t), sqrt(alpha(t) * alpha(t - 1)) * x(t - 2), 1 - alpha(t) * alpha(t - 1)
                     ),
-                    "the sum of two independent Gaussians",
+                    "coordinate by coordinate, the sum of two Gaussians: "
+                    "$u = \\sqrt{\\alpha_t}\\,(x_{t-1} - \\sqrt{\\alpha_{t-1}}\\,x_{t-2})$, "
+                    "$y = x_t - \\sqrt{\\alpha_t\\alpha_{t-1}}\\,x_{t-2}$, "
+                    "$a^2 = \\alpha_t(1 - \\alpha_{t-1})$, $b^2 = 1 - \\alpha_t$",
                     LOGARITHMS,
+                    (
+                        (
+                            "forward.gaussian-sum",
+                            {
+                                a: sqrt(alpha(t) * (1 - alpha(t - 1))),
+                                b: sqrt(1 - alpha(t)),
+                                w: x(t) - sqrt(alpha(t) * alpha(t - 1)) * x(t - 2),
+                            },
+                        ),
+                    ),
                 ),
             ),
         ),

@@ -56,6 +56,7 @@ from .notation import (
     two_gaussians,
     x,
 )
+from .printing import latex
 
 delta = sp.Symbol(r"\delta", positive=True)
 c = sp.Symbol("c", positive=True)
@@ -110,6 +111,8 @@ BY_RATIO = Method("algebra", _by_ratio)
 
 def _finite_logs(before: sp.Expr, after: sp.Expr) -> Any:
     """A product is the exponential of the sum of its logarithms: for n = 1, 2, 3, 4."""
+    if not isinstance(after, exp):
+        return after
     with evaluate(True):
         for count in (1, 2, 3, 4):
             product = before.args[0].xreplace({n: sp.Integer(count)}).doit()
@@ -149,6 +152,8 @@ def _first_order(before: sp.Expr, after: sp.Expr) -> Any:
 
     The first is shown by derivatives; the second for every polynomial beta(.) up to degree 2.
     """
+    if not (isinstance(before, exp) and isinstance(after, exp)):
+        return after
     with evaluate(True):
         h = sp.Symbol("h", positive=True)
         upper = sp.diff(-h - sp.log(1 - h), h)  # 0 at h = 0, then rising
@@ -178,6 +183,8 @@ def _first_order(before: sp.Expr, after: sp.Expr) -> Any:
 
 def _riemann(before: sp.Expr, after: sp.Expr) -> Any:
     """The sum is a Riemann sum of the integral: for every polynomial beta(.) up to degree 2."""
+    if not (isinstance(before, exp) and isinstance(after, exp)):
+        return after
     with evaluate(True):
         rate = _polynomial_rate()
         limit = before.args[0]
@@ -231,6 +238,7 @@ def _cosine_ends(claim: Claim) -> Any:
 
 
 with as_written():
+    c_value = (1 - beta(1)) / delta
     mean_t = sqrt(alpha_bar(t)) * x(0)
     prior_kl = half * (alpha_bar(T) * Norm2(x(0)) - d * alpha_bar(T) - d * log(1 - alpha_bar(T)))
     f_t = sp.cos((t / T + offset) / (1 + offset) * (sp.pi / 2)) ** 2
@@ -512,7 +520,7 @@ with as_written():
                 ),
                 Step(
                     delta**t * sp.Product(c + 1 - s, (s, 1, t)),
-                    "$c = (1 - \\beta_1) / \\delta$: take $\\delta$ out of each factor",
+                    f"${latex(c)} = {latex(c_value)}$: take $\\delta$ out of each factor",
                     BY_RATIO,
                     (ASSUMED,),
                 ),
@@ -522,7 +530,7 @@ with as_written():
                     BY_RATIO,
                 ),
             ),
-            assuming=("the linear schedule", (c, (1 - beta(1)) / delta)),
+            assuming=("the linear schedule", (c, c_value)),
         ),
         Claim(
             "marginal.continuous-limit",
@@ -536,12 +544,12 @@ with as_written():
                 Step(
                     exp(sp.Limit(-sp.Sum(h, (i, 1, n)), n, sp.oo)),
                     "$\\log(1 - h)$ is within $h^2$ of $-h$, and the sum of the $h^2$ goes to 0",
-                    Method("calculus", _first_order),
+                    Method("exact cases", _first_order),
                 ),
                 Step(
                     exp(-sp.Integral(Continuous(u), (u, 0, tau))),
                     "a sum over ever finer steps is an integral",
-                    Method("calculus", _riemann),
+                    Method("exact cases", _riemann),
                 ),
             ),
         ),

@@ -170,6 +170,10 @@ class mu_theta(Network):
     tex = r"\mu_\theta"
 
 
+class Sigma_theta(Network):
+    tex = r"\Sigma_\theta"
+
+
 class x0_hat(Network):
     tex = r"\hat x_0"
 
@@ -259,6 +263,10 @@ class E(Notation):
 
 class Var(E):
     is_nonnegative = True
+
+
+class Least(Notation):
+    r"""The least value of an expression over all choices of a function: \min_f of it."""
 
 
 class Held(Notation):

@@ -14,7 +14,14 @@ from sympy.printing.latex import LatexPrinter
 
 from . import notation as nt
 
-REACHING = (sp.log, sp.Sum, sp.Product, sp.Limit, nt.Gradient)  # over all that stands behind them
+REACHING = (
+    sp.log,
+    sp.Sum,
+    sp.Product,
+    sp.Limit,
+    nt.Gradient,
+    nt.Least,
+)  # over all that stands behind them
 TALL = (r"\frac", r"\sum", r"\prod", r"\int", r"\left", r"^{2}}")
 
 
@@ -209,7 +216,7 @@ class Printer(LatexPrinter):
     def _print_Network(self, e: nt.Network) -> str:
         return e.tex + bracket(self._arguments(e.args))
 
-    _print_eps_theta = _print_mu_theta = _print_x0_hat = _print_Network
+    _print_eps_theta = _print_mu_theta = _print_Sigma_theta = _print_x0_hat = _print_Network
 
     def _print_mu_tilde(self, e: nt.mu_tilde) -> str:
         return self._sub(e.tex, e.at) + bracket(self._arguments(e.args))
@@ -260,6 +267,10 @@ class Printer(LatexPrinter):
     def _print_Over(self, e: nt.Over) -> str:
         of, by = e.args
         return rf"\int {self._factor(of)} \, d{self._print(by)}"
+
+    def _print_Least(self, e: nt.Least) -> str:
+        of, by = e.args
+        return rf"\min_{{{self._print(by)}}} {self._factor(of)}"
 
     def _print_Guess(self, e: nt.Guess) -> str:
         return f"f({self._arguments(e.args)})"

@@ -23,12 +23,14 @@ from .claim import (
     marginalize,
     proportional,
 )
+from .forward import curve, pull, u
 from .notation import (
     E,
     Grouped,
     Letter,
     Normal,
     Over,
+    Sigma_theta,
     States,
     T,
     Var,
@@ -54,6 +56,7 @@ from .notation import (
     x0_hat,
     z,
 )
+from .printing import latex
 
 m = Letter("m", real=True)
 tilt = Letter("a", real=True)  # the slope of log q(x_{t-1}), where it looks straight
@@ -111,6 +114,13 @@ def _is_update(claim: Claim) -> Any:
     )
 
 
+def _fixed_is_transition(claim: Claim) -> Any:
+    """The general step back, with its variance fixed, is that of DDPM."""
+    fixed = claim.rhs.xreplace({Sigma_theta(x(t), t): sigma(t) ** 2})
+    pairs = zip(fixed.args[:3], claim.registry["reverse.transition"].rhs.args[:3], strict=True)
+    return next((left - right for left, right in pairs if left != right), 0)
+
+
 with as_written():
     signal = sqrt(alpha_bar(t)) * x(0)
     posterior_mean = sqrt(alpha_bar(t - 1)) * beta(t) / (1 - alpha_bar(t)) * x(0) + sqrt(
@@ -135,6 +145,18 @@ with as_written():
             prior(x(T)),
             (Step(Normal(x(T), 0, 1), "where the forward process ends", DEFINITION),),
             checks=(Check("the forward process leaves it alone", _prior_is_standard),),
+        ),
+        Claim(
+            "reverse.general-transition",
+            p_theta(x(t - 1), x(t)),
+            (
+                Step(
+                    Normal(x(t - 1), mu_theta(x(t), t), Sigma_theta(x(t), t), False),
+                    "a Gaussian with a learned mean and a learned variance",
+                    DEFINITION,
+                ),
+            ),
+            checks=(Check("with Σ_θ = σ_t² I it is the transition of DDPM", _fixed_is_transition),),
         ),
         Claim(
             "reverse.transition",
@@ -185,14 +207,36 @@ with as_written():
                     r"\propto",
                 ),
                 Step(
+                    exp(
+                        -half
+                        * Grouped(
+                            alpha(t) / beta(t) * x(t - 1) ** 2
+                            - 2 * Grouped(sqrt(alpha(t)) / beta(t) * x(t) + tilt) * x(t - 1)
+                        )
+                    ),
+                    "order by powers of $x_{t-1}$; drop what does not contain it",
+                    proportional(x(t - 1)),
+                    (),
+                    r"\propto",
+                ),
+                Step(
                     Normal(
                         x(t - 1),
                         1 / sqrt(alpha(t)) * (x(t) + beta(t) / sqrt(alpha(t)) * tilt),
                         beta(t) / alpha(t),
                     ),
-                    "complete the square",
+                    "complete the square: the mean is $B/A$, the variance $1/A$",
                     proportional(x(t - 1)),
-                    (),
+                    (
+                        (
+                            "forward.square",
+                            {
+                                curve: alpha(t) / beta(t),
+                                pull: sqrt(alpha(t)) / beta(t) * x(t) + tilt,
+                                u: x(t - 1),
+                            },
+                        ),
+                    ),
                     r"\propto",
                 ),
             ),
@@ -251,9 +295,9 @@ with as_written():
                 ),
                 Step(
                     exp(-half * Grouped(precision) * Grouped(x(t - 1) - slope / precision) ** 2),
-                    "complete the square",
+                    "complete the square: $A$ is the first bracket, $B$ the second",
                     proportional(x(t - 1)),
-                    (),
+                    (("forward.square", {curve: precision, pull: slope, u: x(t - 1)}),),
                     r"\propto",
                 ),
             ),
@@ -612,7 +656,7 @@ with as_written():
                         + sigma(t) * z,
                         over="p",
                     ),
-                    "the exact mean, with $v_t = \\bar\\alpha_t s^2 + 1 - \\bar\\alpha_t$",
+                    f"the exact mean, with ${latex(data_variance(t))} = {latex(data_var)}$",
                     SUBSTITUTION,
                     ("reverse.gaussian-data-mean", ASSUMED),
                 ),
@@ -629,7 +673,7 @@ with as_written():
             ),
             checks=(
                 Check(
-                    "the true variance, with the true variance of a step, is kept",
+                    "it is about p; the true variance, with the true variance of a step, is kept",
                     lambda claim: _walk_is_true(claim),
                 ),
             ),
@@ -714,6 +758,9 @@ def _regression(claim: Claim) -> Any:
 
 def _walk_is_true(claim: Claim) -> Any:
     """A sampler that starts from the true x_t and adds the true variance has the true x_{t-1}."""
+    laws = {part.args[2].name for part in (claim.lhs, *claim.rhs.atoms(Var))}
+    if laws != {"p"}:
+        return sp.Symbol(f"the laws {sorted(laws)}")
     true = {
         **dict(claim.assuming),
         Var(x(t), over="p"): data_var,

@@ -170,7 +170,9 @@ with as_written():
                     DEFINITION,
                 ),
             ),
-            checks=(Check("a guess that is a line in $\\lambda$ is met in the middle", _middle),),
+            checks=(
+                Check("a guess that is a line in λ is met in the middle of the jump", _middle),
+            ),
         ),
     ]
 

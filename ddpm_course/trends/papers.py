@@ -433,6 +433,9 @@ def _rows(path: Path, required: tuple[str, ...]) -> Iterator[tuple[str, dict[str
     """Each row of a CSV with its place in words; column names in lower case, values stripped."""
     reader = csv.DictReader(io.StringIO(_text(path), newline=""), skipinitialspace=True)
     columns = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise ValueError(f"{path} has two columns {twice[0]!r}; name each column once.")
     missing = [name for name in required if name not in columns]
     if missing:
         raise ValueError(

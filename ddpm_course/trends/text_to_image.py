@@ -145,7 +145,7 @@ def draw(
     if isinstance(prompts, str) or not prompts:
         raise ValueError(f'prompts is {prompts!r}; give a list of prompts, as in ["number 7"].')
     model = model or load()
-    shape = (len(prompts), 1, model.unet.config.size, model.unet.config.size)
+    shape = (len(prompts), 1, *model.unet.config.shape)
     eps_hat = guided(model, model.encoder.encode(prompts), guidance)
     *_, last = reverse.ddim(eps_hat, shape, SCHEDULE, steps, generator=generator)
     return last.x_t

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ddpm_course.grading.tasks import CHAPTERS, find
 pytestmark = pytest.mark.slow
 
 SHARE = "alpha_bar[t].float().view(-1, 1, 1, 1)"
+SHARED = SHARE.replace("alpha_bar", "table")
 WEAK = (
     "def sample(x_0, t, eps, alpha_bar):\n"
     f"    share = {SHARE}\n"
@@ -82,8 +84,11 @@ def habits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Submission]:
     hidden = "globals()['sample'] = lambda x_0, t, eps, alpha_bar: (\n"
     hidden += f"    {SHARE}.sqrt() * x_0 + (1 - {SHARE}).sqrt() * eps)\n"
 
+    def code(source: str) -> Any:
+        return {"cell_type": "code", "metadata": {}, "source": source}
+
     def insert(nb: Any, place: int, source: str) -> None:
-        nb["cells"].insert(place, {"cell_type": "code", "metadata": {}, "source": source})
+        nb["cells"].insert(place, code(source))
 
     def with_helper(nb: Any) -> None:
         insert(nb, 3, helper)
@@ -98,7 +103,60 @@ def habits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Submission]:
         source += "marginal.sample(x, torch.tensor([1, 2]), Schedule.linear(10))\nother = 1"
         insert(nb, len(nb["cells"]), source)
 
+    def means_else_later(nb: Any) -> None:
+        insert(nb, 3, "root = torch.sqrt")
+        cell_of(nb, "marginal-sample-answer")["source"] = rooted
+        nb["cells"].append(code("root = 'of a plant'\ndef sample(x_0):\n    return x_0"))
+
+    def brings_a_file(nb: Any) -> None:
+        insert(nb, 3, "from helpers import share_of")
+        cell_of(nb, "marginal-sample-answer")["source"] = helped
+
+    def writes_a_file(nb: Any) -> None:
+        insert(nb, 3, "%%writefile mine.py\ndef share_of(table, t):\n    return " + SHARED)
+        insert(nb, 4, "from mine import share_of")
+        cell_of(nb, "marginal-sample-answer")["source"] = helped
+
+    def star_and_loop(nb: Any) -> None:
+        insert(nb, 3, "from torch import *")
+        insert(nb, 4, "while True:\n    pass")
+        cell_of(nb, "marginal-sample-answer")["source"] = rooted.replace("root", "sqrt")
+
+    def future(nb: Any) -> None:
+        insert(nb, 3, "from __future__ import annotations")
+        head = "def sample(x_0: Later, t, eps, alpha_bar) -> Later:\n"
+        cell_of(nb, "marginal-sample-answer")["source"] = head + right.partition("\n")[2]
+
+    def remembers(nb: Any) -> None:
+        insert(nb, 3, "torch.sqrt")
+        insert(nb, 4, "root = Out[max(Out)] if Out else _\nassert len(In) > 1 and get_ipython()")
+        cell_of(nb, "marginal-sample-answer")["source"] = rooted
+
+    rooted = "def sample(x_0, t, eps, alpha_bar):\n    s = " + SHARE
+    rooted += "\n    return root(s) * x_0 + root(1 - s) * eps\n"
+    jit = "@torch.jit.script\ndef same(x: torch.Tensor):\n    return x * 1\n" + right
+    jit = jit.replace("* eps", "* same(eps)")
+    ipython = "from IPython import get_ipython\nget_ipython().system('ls')\n"
+
     notebooks = {
+        "means something else later": changed(means_else_later),
+        "brings a file": changed(brings_a_file),
+        "writes a file": changed(writes_a_file),
+        "star import beside a loop": changed(star_and_loop),
+        "future": changed(future),
+        "remembers outputs": changed(remembers),
+        "compiles": answering("marginal.sample", jit),
+        "asks for ipython": answering("marginal.sample", ipython + right),
+        "awaits": answering("marginal.sample", "import asyncio\nawait asyncio.sleep(0)\n" + right),
+        "times a statement": answering(
+            "marginal.sample",
+            "def _sample(x_0, t, eps, alpha_bar):\n" + right.partition("\n")[2] + "\n"
+            "%time sample = _sample\n%timeit -n1 -r1 1 + 1\n%no_such_magic at all\n",
+        ),
+        "has no colon": answering("marginal.sample", right.replace("Tensor:\n", "Tensor\n", 1)),
+        "has no module": answering("marginal.sample", "import einops_of_mine\n" + right),
+        "has a wrong shape": answering("marginal.sample", right.replace(".view(-1, 1, 1, 1)", "")),
+        "divides by a name": answering("marginal.sample", right.replace("share.sqrt()", "sqare")),
         "noisy": answering("marginal.sample", "%%time\n" + noisy),
         "helper": changed(with_helper),
         "helper below": changed(helper_below),
@@ -128,6 +186,9 @@ def habits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Submission]:
     }
     for name, nb in notebooks.items():
         hand_in(folder, name, "marginal", nb)
+    source = "def share_of(table, t):\n    return " + SHARED
+    (folder / "brings a file" / "marginal" / "helpers.py").write_text(source)
+    (folder / "brings a file" / "marginal" / "helpers.txt").symlink_to(ROOT)
     found = grade(folder, RELEASED, jobs=2, limits=Limits(5), seed="habits")
     return {one.student: one for one in found}
 
@@ -136,11 +197,28 @@ def habits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Submission]:
     "name",
     [
         *("noisy", "helper", "helper below", "through globals", "loop variable", "broken cell"),
-        *("no Python", "compares at the end", "tries again"),
+        *("no Python", "compares at the end", "tries again", "means something else later"),
+        *("brings a file", "writes a file", "star import beside a loop", "future", "awaits"),
+        *("remembers outputs", "compiles", "asks for ipython", "times a statement"),
     ],
 )
 def test_habits_cost_nothing(habits: dict[str, Submission], name: str) -> None:
     assert [one for one in habits[name].grades if not one.right] == []
+
+
+def test_feedback_says_what_was_seen(habits: dict[str, Submission]) -> None:
+    said = {
+        name: next(one.sentence for one in habits[name].grades if not one.right)
+        for name in ("has no colon", "has no module", "has a wrong shape", "divides by a name")
+    }
+    assert "stopped with a SyntaxError in line 1" in said["has no colon"]
+    assert "a ModuleNotFoundError in line 1, `import einops_of_mine`" in said["has no module"]
+    assert "is not there where the work is graded" in said["has no module"]
+    assert re.search(
+        r"a RuntimeError in line \d+.*Size \d+ met size \d+", said["has a wrong shape"]
+    )
+    assert "[:, None" in said["has a wrong shape"]
+    assert re.search(r"a NameError in line \d+\. A name", said["divides by a name"])
 
 
 @pytest.mark.parametrize("name", ["borrows", "is theirs"])
@@ -286,6 +364,8 @@ def test_only_known_sentences_reach_a_page() -> None:
     ):
         assert "123" not in public(sentence, task)
         assert public(sentence, task)
+    for kind in ("AxisError", "LinAlgError", "JSONDecodeError", "OutOfMemoryError"):
+        assert kind in public(f"Your answer stopped with {kind}: 1", task)
     assert "a ValueError" in public("Your answer stopped with ValueError: 1.234", task)
 
 

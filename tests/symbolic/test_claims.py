@@ -44,3 +44,12 @@ def test_latex_is_balanced(name: str) -> None:
         assert text.count("{") == text.count("}")
         assert text.count(r"\left") == text.count(r"\right")
     assert name.startswith(f"{claim.chapter}.")
+
+
+def test_marks_say_what_is_proved_and_what_was_seen_on_cases() -> None:
+    assert CLAIMS["marginal.closed-form"].mark == "✓"
+    assert CLAIMS["marginal.alpha"].mark == "≔"
+    assert CLAIMS["loss.bound"].mark == "◇"
+    assert CLAIMS["marginal.continuous-limit"].mark == "◇"
+    assert CLAIMS["loss.mean-error"].rests_on_cases == ["loss.kl-isotropic"]
+    assert CLAIMS["loss.mean-error"].mark == "◇"

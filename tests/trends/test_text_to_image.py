@@ -192,7 +192,8 @@ def test_the_same_seed_the_same_images(model: TextToImage) -> None:
 
 def test_its_unet_is_a_model_of_the_course(model: TextToImage) -> None:
     unet, schedule = checkpoint.load("text_to_image")
-    assert torch.equal(schedule.beta, text_to_image.SCHEDULE.beta)
+    # Written on another machine: its cosine may round the last bit otherwise.
+    torch.testing.assert_close(schedule.beta, text_to_image.SCHEDULE.beta, rtol=0, atol=1e-15)
     for name, value in model.unet.state_dict().items():
         assert torch.equal(unet.state_dict()[name], value)
     assert "text_to_image" in checkpoint.shipped()

@@ -1,0 +1,30 @@
+import base64
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm_course import checkpoint, live
+
+
+def test_script_holds_the_shipped_network_and_its_schedule():
+    text = live.script("digits")
+    start, end = "window.ddpmModel = ", ";\n"
+    assert text.startswith(start)
+    assert text.endswith(end)
+    given = json.loads(text.removeprefix(start).removesuffix(end))
+    model, schedule = checkpoint.load("digits")
+    assert given["beta"] == schedule.beta.tolist()
+    assert given["config"]["channels"] == [32, 64]
+    weights = model.state_dict()
+    assert given["weights"].keys() == weights.keys()
+    for name, packed in given["weights"].items():
+        values = torch.from_numpy(np.frombuffer(base64.b64decode(packed), "<f2").astype("f4"))
+        # The file itself is in half precision, so nothing is lost.
+        assert torch.equal(values.view(weights[name].shape), weights[name])
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(ValueError, match="neither a run folder"):
+        live.script("no-such-model")

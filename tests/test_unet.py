@@ -1,0 +1,252 @@
+"""The U-Net from its contract: closed forms for its parts, and what a new network must answer."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ddpm_course import UNet, UNetConfig
+from ddpm_course.unet import (
+    Attention,
+    Downsample,
+    Quick,
+    ResidualBlock,
+    Upsample,
+    frequencies,
+    time_embedding,
+    unwrapped,
+)
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def stirred(module: nn.Module) -> nn.Module:
+    """The module with random weights everywhere: nothing starts at 0 any more."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return module
+
+
+def normed(x: torch.Tensor, norm: nn.GroupNorm) -> torch.Tensor:
+    """Group normalization by its definition: each group of channels of each image, alone."""
+    groups = x.view(len(x), norm.num_groups, -1)
+    mean, var = groups.mean(2, keepdim=True), groups.var(2, unbiased=False, keepdim=True)
+    unit = ((groups - mean) / (var + 1e-6).sqrt()).view_as(x)
+    return unit * norm.weight[:, None, None] + norm.bias[:, None, None]
+
+
+def silu(x: torch.Tensor) -> torch.Tensor:
+    return x / (1 + torch.exp(-x))
+
+
+# -- the time --------------------------------------------------------------------------------------
+
+
+def test_frequencies_fall_from_1_to_a_ten_thousandth_by_one_factor():
+    found = frequencies(16).double().numpy()
+    np.testing.assert_allclose(found, 10_000.0 ** (-np.arange(16) / 15), rtol=1e-6)
+    assert frequencies(1).tolist() == [1.0]
+
+
+def test_time_embedding_is_sines_then_cosines_even_at_large_t():
+    """In bfloat16 999 would be 1000, and its sine another one."""
+    t = torch.tensor([1, 2, 500, 999])
+    angle = t.numpy()[:, None] * 10_000.0 ** (-np.arange(8) / 7)
+    expected = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
+    for low in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            found = time_embedding(t, 16)
+        assert found.dtype == torch.float32
+        np.testing.assert_allclose(found.numpy(), expected, atol=2e-4)
+
+
+# -- the parts -------------------------------------------------------------------------------------
+
+
+def test_a_new_block_changes_nothing():
+    x, time = noise(2, 8, 4, 4), noise(2, 12, seed=1)
+    assert torch.equal(ResidualBlock(8, 8, 12, 4, 0.0)(x, time), x)
+    assert torch.equal(Attention(8, 4)(x), x)
+    wider = ResidualBlock(8, 16, 12, 4, 0.0)
+    assert torch.equal(wider(x, time), F.conv2d(x, wider.shortcut.weight, wider.shortcut.bias))
+
+
+def test_a_residual_block_is_its_formula():
+    block = stirred(ResidualBlock(8, 16, 12, 4, 0.0))
+    x, time = noise(3, 8, 4, 4), noise(3, 12, seed=1)
+    h = F.conv2d(silu(normed(x, block.norm1)), block.conv1.weight, block.conv1.bias, padding=1)
+    h = h + (silu(time) @ block.time.weight.T + block.time.bias)[:, :, None, None]
+    h = F.conv2d(silu(normed(h, block.norm2)), block.conv2.weight, block.conv2.bias, padding=1)
+    expected = h + torch.einsum("oc,bchw->bohw", block.shortcut.weight[..., 0, 0], x)
+    expected = expected + block.shortcut.bias[:, None, None]
+    torch.testing.assert_close(block(x, time), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_dropout_comes_before_the_last_convolution_and_only_in_training():
+    block = ResidualBlock(8, 8, 12, 4, dropout=0.5).train()
+    nn.init.ones_(block.conv2.bias)  # its weights are 0: only what comes after it could drop it
+    x, time = noise(2, 8, 4, 4), noise(2, 12, seed=1)
+    torch.testing.assert_close(block(x, time), x + 1)
+    stirred(block)
+    torch.manual_seed(0)
+    assert not torch.equal(block(x, time), block(x, time))
+    block.eval()
+    assert torch.equal(block(x, time), block(x, time))
+
+
+def test_attention_is_a_weighted_mean_over_all_positions():
+    attention = stirred(Attention(8, 4))
+    x = noise(2, 8, 2, 3)
+    seen = normed(x, attention.norm).flatten(2)  # (B, C, positions)
+    weight, bias = attention.qkv.weight[..., 0, 0], attention.qkv.bias[:, None]
+    q, k, v = (weight @ seen + bias).split(8, dim=1)
+    share = torch.einsum("bci,bcj->bij", q, k) / math.sqrt(8)
+    share = share.exp() / share.exp().sum(dim=2, keepdim=True)
+    mixed = torch.einsum("bij,bcj->bci", share, v)
+    out = attention.out.weight[..., 0, 0] @ mixed + attention.out.bias[:, None]
+    torch.testing.assert_close(attention(x), x + out.view_as(x), rtol=1e-4, atol=1e-4)
+
+
+def test_halving_pads_below_and_to_the_right():
+    down = Downsample(1)
+    with torch.no_grad():
+        down.conv.weight.zero_()
+        down.conv.bias.zero_()
+        down.conv.weight[0, 0, 0, 0] = 1  # picks the upper left of each 3x3 window
+    x = noise(1, 1, 4, 6)
+    assert torch.equal(down(x), x[:, :, ::2, ::2])
+
+
+def test_doubling_repeats_each_pixel():
+    up = Upsample(1)
+    with torch.no_grad():
+        up.conv.weight.zero_()
+        up.conv.bias.zero_()
+        up.conv.weight[0, 0, 1, 1] = 1  # the pixel itself
+    x = noise(1, 1, 2, 3)
+    assert torch.equal(up(x), x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3))
+
+
+# -- the whole -------------------------------------------------------------------------------------
+
+
+def test_a_new_network_predicts_no_noise_at_all():
+    """So its first loss is that of "always 0", which is 1."""
+    model = UNet(UNetConfig.digits())
+    assert torch.equal(model(noise(2, 1, 8, 8), torch.tensor([1, 250])), torch.zeros(2, 1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("config", "weights", "dropout"),
+    [(UNetConfig.digits(), 701_345, 0.3), (UNetConfig.cifar10(), 35_746_307, 0.1)],
+    ids=["digits", "cifar10"],
+)
+def test_the_presets_have_the_size_that_they_are_known_for(config, weights, dropout):
+    with torch.device("meta"):
+        model = UNet(config)
+    assert sum(p.numel() for p in model.parameters()) == weights
+    found = {m.p for m in model.modules() if isinstance(m, nn.Dropout)}
+    assert found == {dropout}
+
+
+def test_every_part_has_a_say():
+    """No weight is left out of the way from x and t to the answer."""
+    config = UNetConfig(8, channels=(8, 16, 16), blocks=2, attention=(False, True, False), groups=4)
+    model = stirred(UNet(config))
+    answer = model(noise(2, 1, 8, 8), torch.tensor([3, 70]))
+    answer.square().sum().backward()
+    silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert silent == []
+
+
+def test_each_image_is_answered_alone_and_at_its_own_step():
+    model = stirred(UNet(UNetConfig(8, channels=(8, 16), blocks=1, groups=4))).eval()
+    x, t = noise(3, 1, 8, 8), torch.tensor([1, 40, 250])
+    alone = torch.cat([model(x[i : i + 1], t[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(model(x, t), alone, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(model(x, t), model(x, t.flip(0)), atol=1e-3)
+
+
+def test_a_condition_is_added_to_the_time():
+    model = stirred(UNet(UNetConfig(8, channels=(8, 16), blocks=1, groups=4))).eval()
+    x, t = noise(2, 1, 8, 8), torch.tensor([5, 5])
+    assert torch.equal(model(x, t, torch.zeros(2, 32)), model(x, t))
+    other = torch.tensor([60, 60])
+    between = model.time(time_embedding(other, 8)) - model.time(time_embedding(t, 8))
+    torch.testing.assert_close(model(x, t, between), model(x, other), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("x", "t", "said"),
+    [
+        ((2, 3, 8, 8), (2,), "this U-Net takes (B, 1, H, W)"),
+        ((2, 8, 8), (2,), "this U-Net takes (B, 1, H, W)"),
+        ((2, 1, 8, 9), (2,), "x is 8x9, which cannot be halved 1 times"),
+        ((2, 1, 8, 8), (1,), "t has shape (1,); give one step for each of the 2 images"),
+        ((2, 1, 8, 8), (2, 1), "t has shape (2, 1)"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(x, t, said):
+    model = UNet(UNetConfig(8, channels=(8, 16), blocks=1, groups=4))
+    with pytest.raises(ValueError) as error:
+        model(torch.zeros(x), torch.ones(t, dtype=torch.int64))
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"size": 0}, "size is 0; the U-Net needs at least 1 pixel"),
+        ({"size": 9}, "images of 9x9 cannot be halved 1 times"),
+        ({"size": (8, 6), "channels": (8, 8, 8), "attention": (False,) * 3}, "8x6 cannot be"),
+        ({"in_channels": 0}, "in_channels is 0"),
+        ({"blocks": 0}, "blocks is 0"),
+        ({"channels": (), "attention": ()}, "give a positive width for each level"),
+        ({"channels": (32, 0)}, "give a positive width for each level"),
+        ({"attention": (True,)}, "attention has 1 entries and channels 2"),
+        ({"channels": (32, 60)}, "a width of 60 cannot be divided into 8 groups"),
+        ({"groups": 0}, "cannot be divided into 0 groups"),
+        ({"channels": (9, 18), "groups": 9}, "the first width must be even"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"dropout": -0.1}, "dropout is -0.1"),
+    ],
+)
+def test_sizes_that_do_not_fit_together_are_refused(options, said):
+    with pytest.raises(ValueError) as error:
+        UNetConfig(**options)
+    assert said in str(error.value)
+
+
+# -- around the network ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_quick_answers_in_float32_without_dropout(precision):
+    model = stirred(UNet(UNetConfig(8, channels=(8, 16), blocks=1, groups=4, dropout=0.9)))
+    quick = Quick(model.train(), precision)
+    assert not model.training
+    assert not quick.training
+    x, t = noise(2, 1, 8, 8), torch.tensor([3, 70])
+    with torch.no_grad():
+        answer = quick(x, t)
+        assert answer.dtype == torch.float32
+        assert torch.equal(answer, quick(x, t))
+        exact = model(x, t)
+    error = (answer - exact).abs().max() / exact.abs().max()
+    assert error == 0 if precision == "float32" else 0 < error < 0.1
+
+
+def test_what_is_put_around_a_network_comes_off():
+    model = UNet(UNetConfig(8, channels=(8, 16), blocks=1, groups=4))
+    average = torch.optim.swa_utils.AveragedModel(model)
+    assert unwrapped(model) is model
+    assert unwrapped(Quick(Quick(model))) is model
+    assert unwrapped(nn.DataParallel(model)) is model
+    assert unwrapped(average) is average.module
