@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,10 +17,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "grade",
         help="grade a folder of submissions",
         description="Grade FOLDER/STUDENT/CHAPTER/CHAPTER.ipynb, each in a sandbox, and write "
-        "grades.csv, report.json, junit.xml and a page of feedback for each student.",
+        "grades.csv, report.json, junit.xml and a page of feedback for each student. A download "
+        "of Moodle or Canvas does as well, as a folder or as its zip.",
         epilog="example: ddpm-course grade submitted --out report",
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="holds a folder a student")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="holds a folder a student; or a zip of that"
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -61,6 +65,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="MiB for one answer, beyond what the libraries take (default: 1024)",
     )
     parser.add_argument(
+        "--largest",
+        type=int,
+        default=20,
+        metavar="MIB",
+        help="of a notebook with its outputs; a larger one is named and not read (default: 20)",
+    )
+    parser.add_argument(
         "--walls", action="store_true", help="refuse to grade without bubblewrap and libseccomp"
     )
     parser.add_argument(
@@ -75,28 +86,31 @@ def run(options: argparse.Namespace) -> None:
 
     if sys.platform == "win32":
         raise ValueError("grade needs Linux, for what it may limit; on Windows, run it in WSL.")
+    from ddpm_course.grading.archives import is_zip
     from ddpm_course.grading.bubblewrap import version
     from ddpm_course.grading.doors import can_close
     from ddpm_course.grading.journal import Journal
     from ddpm_course.grading.judge import grade
     from ddpm_course.grading.report import remarks
-    from ddpm_course.grading.sandbox import Limits, has_bubblewrap
+    from ddpm_course.grading.sandbox import Limits, why_no_walls
 
-    for name, least in (("jobs", 1), ("timeout", 2), ("memory", 64)):
+    for name, least in (("jobs", 1), ("timeout", 2), ("memory", 64), ("largest", 1)):
         value = getattr(options, name)
         if value is not None and value < least:
             raise ValueError(f"--{name} is {value}; give at least {least}.")
     shard = re.fullmatch(r"(\d+)/(\d+)", options.shard)
     if shard is None or not 1 <= int(shard[1]) <= int(shard[2]):
         raise ValueError(f"--shard is {options.shard}; give K/N with K from 1 to N, as in 2/8.")
-    bubblewrap, filter_ = has_bubblewrap(), can_close()
-    if options.walls and not (bubblewrap and filter_):
-        missing = "libseccomp is not" if bubblewrap else "bubblewrap does not work"
-        raise ValueError(f"{missing} here; install it, or leave --walls out.")
+    why, filter_ = why_no_walls(), can_close()
+    bubblewrap = not why
+    if options.walls and not bubblewrap:
+        raise ValueError(f"bubblewrap does not work here. {why} Or leave --walls out.")
+    if options.walls and not filter_:
+        raise ValueError("libseccomp is not here; install it, or leave --walls out.")
     if not bubblewrap:
         print(
-            "ddpm-course: bubblewrap does not work here (on Debian and Ubuntu: apt install "
-            "bubblewrap). Time, memory, processes and the size of files are limited all the same; "
+            f"ddpm-course: bubblewrap does not work here. {why} "
+            "Time, memory, processes and the size of files are limited all the same; "
             "but students' code can read what you can read, the solutions and other submissions "
             "too, write where you can write, and stop the grading. Grade only people you trust, "
             "or in a container of their own.",
@@ -112,15 +126,21 @@ def run(options: argparse.Namespace) -> None:
     terms = {
         "folder": str(options.folder.resolve()),
         "released": str(options.released.resolve()),
-        **{name: getattr(options, name) for name in ("timeout", "memory", "shard", "chapters")},
+        **{
+            name: getattr(options, name)
+            for name in ("timeout", "memory", "shard", "chapters", "largest")
+        },
     }
-    if not options.folder.is_dir():
+    if not (options.folder.is_dir() or is_zip(options.folder)):
         raise ValueError(
-            f"{options.folder} is not a folder; give the one that holds the students' folders."
+            f"{options.folder} is not a folder; give the one that holds the students' folders, or "
+            "its zip."
         )
+    unpacked = out / ".unpacked"
     with contextlib.closing(
         Journal(out, seed or secrets.token_hex(16), terms, bool(seed))
     ) as journal:
+        shutil.rmtree(unpacked, ignore_errors=True)  # of a grading that was stopped
         try:
             graded = grade(
                 options.folder,
@@ -136,11 +156,14 @@ def run(options: argparse.Namespace) -> None:
                 done=dict(journal.done),
                 note=journal.add,
                 tell=lambda sentence: print(f"ddpm-course: {sentence}", file=sys.stderr),
+                largest=options.largest,
+                unpacked=unpacked,
             )
         except BaseException:
             journal.report_what_is_done()
             raise
         which = version() if bubblewrap else None
+        shutil.rmtree(unpacked, ignore_errors=True)
         journal.finish(graded, {"bubblewrap": bubblewrap, "program": which, "seccomp": filter_})
     for line in remarks(graded):
         print(line, file=sys.stderr)

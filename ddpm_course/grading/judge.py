@@ -16,7 +16,7 @@ import pickle
 import queue
 import re
 import secrets
-import stat
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -28,6 +28,14 @@ from typing import Any
 import numpy as np
 
 from ddpm_course.grading.answers import SAID, ask, plain
+from ddpm_course.grading.handed_in import (
+    LARGEST_NOTEBOOK,
+    collect,
+    listed,
+    locate,
+    read_beside,
+    read_cells,
+)
 from ddpm_course.grading.sandbox import Limits, NoRoom, Reply, Room, has_bubblewrap
 from ddpm_course.grading.slips import known
 from ddpm_course.grading.task import Task
@@ -38,12 +46,7 @@ from ddpm_course.grading.worker import LONGEST_REPLY
 
 __all__ = ["Grade", "Submission", "grade"]
 
-LARGEST_NOTEBOOK = 20 * 2**20  # bytes; ours have less than one million, pictures included
-MOST_CELLS = 1000
-MOST_DEEP, MOST_LOOKED_AT = 4, 200  # folders and files, where a notebook is looked for
-NOT_HANDED_IN = "Not handed in."
 MOST_CHECKS = 3  # of one task, at which its answer is heard again
-MOST_FILES, LARGEST_FILE = 20, 2**20  # beside a notebook; bytes
 
 
 @dataclass(frozen=True)
@@ -193,155 +196,6 @@ def read_paper(path: Path, chapter: str, secret: str) -> Paper:
         graded.append(Examined(task, points or 0, seed >> 2))
     setup = locked[0] if locked else ""
     return Paper(chapter, setup, frozenset(locked), tuple(graded), tuple(by_hand))
-
-
-# -- reading a submission ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a student's notebook of a chapter lies, or why there is none."""
-
-    path: Path
-    found: bool
-    problem: str = ""
-    note: str = ""
-
-
-def locate(folder: Path, student: str) -> dict[str, Place]:
-    """A student's notebook of each chapter: at its place; else the one notebook that is called
-    after the chapter, whatever a browser or a copy made of its name."""
-    paths = {c: folder / student / c / f"{c}.ipynb" for c in CHAPTERS}
-    found = {c: Place(path, True) for c, path in paths.items() if os.path.lexists(path)}
-    files, closed = _files(folder / student)
-    fits = {
-        c: [one for one in files if one.suffix.casefold() == ".ipynb" and _called(one.stem, c)]
-        for c in CHAPTERS
-    }
-    rest = [one for one in files if not any(one in many for many in fits.values())]
-    nothing = not found and not any(fits.values())
-    for c, path in paths.items():
-        if c in found:
-            continue
-        names = [str(one.relative_to(folder / student)) for one in fits[c]]
-        if len(names) == 1:
-            found[c] = Place(fits[c][0], True, note=f"Found as {_listed(names)}.")
-        elif names:
-            problem = f"Several notebooks may be it: {_listed(names)}. Leave one, {c}/{c}.ipynb."
-            found[c] = Place(path, True, problem)
-        elif closed:
-            found[c] = Place(path, False, f"{_listed(closed)} cannot be read.")
-        elif suspects := [one for one in rest if nothing or _called(one.stem, c) or _whole(one)]:
-            names = [str(one.relative_to(folder / student)) for one in suspects]
-            problem = f"No notebook {c}/{c}.ipynb, but {_listed(names)}: hand in the notebook."
-            found[c] = Place(path, False, problem)
-        else:
-            found[c] = Place(path, False, NOT_HANDED_IN)
-    return found
-
-
-def _called(stem: str, chapter: str) -> bool:
-    return re.search(rf"(?<![a-z]){chapter}(?![a-z])", stem.casefold()) is not None
-
-
-def _whole(path: Path) -> bool:
-    """Whether a file may hold a notebook, whatever it is called."""
-    kinds = (".ipynb", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".html", ".pdf")
-    return path.suffix.casefold() in kinds
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names of files, few and short."""
-    shown = [name if len(name) <= 60 else f"{name[:57]}..." for name in names[:4]]
-    return ", ".join(shown) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def _files(folder: Path) -> tuple[list[Path], list[str]]:
-    """The files in a student's folder, and the folders that may not be read; links are not
-    followed."""
-    files: list[Path] = []
-    closed: list[str] = []
-
-    def refuse(error: OSError) -> None:
-        closed.append(os.path.relpath(error.filename or folder, folder.parent))
-
-    if folder.is_symlink():
-        return [], []
-    for place, inner, names in os.walk(folder, onerror=refuse):
-        deep = len(Path(place).relative_to(folder).parts)
-        kept = [n for n in inner if not n.startswith((".", "__")) and deep < MOST_DEEP]
-        inner[:] = sorted(kept)
-        for name in sorted(names):
-            path = Path(place, name)
-            if not name.startswith(".") and not path.is_symlink() and len(files) < MOST_LOOKED_AT:
-                files.append(path)
-    return files, closed
-
-
-def read_cells(path: Path, folder: Path) -> list[str]:
-    """The code cells of a student's notebook.
-
-    Raises:
-        ValueError: it is not a notebook that can be graded; the sentence says why.
-    """
-    place = folder
-    for part in path.relative_to(folder).parts:
-        place /= part
-        if place.is_symlink():
-            raise ValueError("This is a link, not a file: hand in the notebook itself.")
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise ValueError(f"The notebook cannot be opened: {error.strerror}.") from None
-    about = os.fstat(handle)
-    if not stat.S_ISREG(about.st_mode):
-        os.close(handle)
-        raise ValueError("This is not a file: hand in the notebook itself.")
-    with open(handle, "rb") as file:
-        if about.st_size > LARGEST_NOTEBOOK:
-            raise ValueError(
-                f"The notebook has {about.st_size / 2**20:.0f} MB; at most "
-                f"{LARGEST_NOTEBOOK / 2**20:.0f} are read. Clear its outputs and hand it in again."
-            )
-        content = file.read(LARGEST_NOTEBOOK + 1)
-    try:
-        cells = json.loads(content.decode("utf-8-sig"))["cells"]
-        if len(cells) > MOST_CELLS:
-            raise ValueError(f"The notebook has {len(cells)} cells; {MOST_CELLS} are read.")
-        found = []
-        for cell in cells:
-            if cell["cell_type"] == "code":
-                source = cell["source"]
-                source = source if isinstance(source, str) else "".join(source)
-                source.encode()  # half a surrogate pair is no text
-                found.append(source)
-        return found
-    except UnicodeError:
-        raise ValueError("The notebook is not UTF-8 text: save it in Jupyter again.") from None
-    except (json.JSONDecodeError, RecursionError):
-        raise ValueError(
-            "The file is not a notebook (not JSON): save it in Jupyter again."
-        ) from None
-    except (KeyError, TypeError, AttributeError):
-        raise ValueError(
-            "The file is not a notebook of format 4: save it in Jupyter again."
-        ) from None
-
-
-def read_beside(path: Path) -> dict[str, bytes]:
-    """Small files beside a notebook, which its cells may read: modules, tables, arrays."""
-    found: dict[str, bytes] = {}
-    with contextlib.suppress(OSError):
-        for entry in sorted(os.scandir(path.parent), key=lambda one: one.name):
-            plain = re.fullmatch(r"\w[\w-]{0,60}\.(py|csv|txt|json|npy|md)", entry.name)
-            if not plain or not entry.is_file(follow_symlinks=False) or len(found) == MOST_FILES:
-                continue
-            handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with open(handle, "rb") as file:
-                content = file.read(LARGEST_FILE + 1)
-            if len(content) <= LARGEST_FILE:
-                found[entry.name] = content
-    return found
 
 
 # -- what comes back --------------------------------------------------------------------------
@@ -538,13 +392,16 @@ def grade(
     done: Mapping[tuple[str, str], Submission] | None = None,
     note: Callable[[Submission], None] | None = None,
     tell: Callable[[str], None] | None = None,
+    largest: int = LARGEST_NOTEBOOK,
+    unpacked: Path | None = None,
 ) -> list[Submission]:
-    """Grade ``folder/<student>/<chapter>/<chapter>.ipynb``, nbgrader's layout.
+    """Grade ``folder/<student>/<chapter>/<chapter>.ipynb``, nbgrader's layout, or a download of a
+    learning platform.
 
     A chapter counts for everyone; who has not handed it in gets nothing for it.
 
     Args:
-        folder: the submissions; only read.
+        folder: the submissions, or a zip of them; only read.
         released: the notebooks as they were given out: what is graded, and for how many points.
         jobs: answers worked out at the same time (default: one a processor).
         limits: for each answer.
@@ -557,6 +414,8 @@ def grade(
         done: what was graded before, by student and chapter; it is not graded again.
         note: called with each submission when it is graded.
         tell: called with what the instructor should know before it starts.
+        largest: MiB of a notebook; a larger one is not read.
+        unpacked: a new folder for what is in zips (default: a temporary one).
 
     Returns:
         One for each student and chapter, in the order of their names.
@@ -564,65 +423,64 @@ def grade(
     Raises:
         ValueError: there is nothing to grade, or no way to.
     """
-    if not folder.is_dir():
-        raise ValueError(
-            f"{folder} is not a folder; give the one that holds the students' folders."
-        )
-    students = sorted(
-        path.name
-        for path in folder.iterdir()
-        if (path.is_dir() or path.is_symlink()) and not path.name.startswith((".", "__MACOSX"))
-    )
-    places = {s: locate(folder, s) for s in students}
-    handed_in = [c for c in CHAPTERS if any(places[s][c].found for s in students)]
-    if not (handed_in or chapters):
-        raise ValueError(
-            f"{folder} holds no submission; one is {folder}/STUDENT/marginal/marginal.ipynb."
-        )
-    chapters = [c for c in CHAPTERS if c in chapters] or handed_in
-    secret = seed or secrets.token_hex(16)
-    papers = {c: read_paper(released / c / f"{c}.ipynb", c, secret) for c in chapters}
-    for c, paper in papers.items():
-        if not paper.graded:
-            raise ValueError(f"{released / c / c}.ipynb grades no task.")
-        if paper.by_hand and tell is not None:
-            tell(
-                f"{c}: {_listed(paper.by_hand)} is yours to grade; the other tasks are graded here."
+    with contextlib.ExitStack() as stack:
+        if unpacked is None:
+            unpacked = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ddpm-class-")))
+        theirs = collect(folder, unpacked, tell)
+        students = list(theirs)
+        places = {s: locate(one.roots, one.told) for s, one in theirs.items()}
+        handed_in = [c for c in CHAPTERS if any(places[s][c].found for s in students)]
+        if not (handed_in or chapters):
+            raise ValueError(
+                f"{folder} holds no submission; one is {folder}/STUDENT/marginal/marginal.ipynb."
             )
-    walls = has_bubblewrap() if walls is None else walls
-    part, parts = shard
-    wanted = [(student, chapter) for student in students[part - 1 :: parts] for chapter in chapters]
-    jobs = max(1, min(jobs or _processors(), len(wanted)))
-    hide = [folder, released, *hide]
-    with Rooms(jobs, limits or Limits(), hide, walls) as rooms:
+        chapters = [c for c in CHAPTERS if c in chapters] or handed_in
+        secret = seed or secrets.token_hex(16)
+        papers = {c: read_paper(released / c / f"{c}.ipynb", c, secret) for c in chapters}
+        for c, paper in papers.items():
+            if not paper.graded:
+                raise ValueError(f"{released / c / c}.ipynb grades no task.")
+            if paper.by_hand and tell is not None:
+                names = listed(paper.by_hand)
+                tell(f"{c}: {names} is yours to grade; the other tasks are graded here.")
+        walls = has_bubblewrap() if walls is None else walls
+        part, parts = shard
+        wanted = [
+            (student, chapter) for student in students[part - 1 :: parts] for chapter in chapters
+        ]
+        jobs = max(1, min(jobs or _processors(), len(wanted)))
+        hide = [folder, released, unpacked, *hide]
+        with Rooms(jobs, limits or Limits(), hide, walls) as rooms:
 
-        def one(student: str, chapter: str) -> Submission:
-            place, paper = places[student][chapter], papers[chapter]
-            path = place.path
-            if place.problem:
-                return _nothing(student, paper, path, place.problem, handed_in=place.found)
-            try:
-                cells = read_cells(path, folder)
-            except ValueError as error:
-                return _nothing(student, paper, path, str(error))
-            files = read_beside(path)
-            with rooms.free() as room:
-                room.begin()
-                grades = tuple(
-                    _grade_one(room, paper, examined, cells, files) for examined in paper.graded
-                )
-            return Submission(student, chapter, path, True, grades, note=place.note)
+            def one(student: str, chapter: str) -> Submission:
+                place, paper = places[student][chapter], papers[chapter]
+                path = place.path
+                if place.problem:
+                    return _nothing(student, paper, path, place.problem, handed_in=place.found)
+                try:
+                    cells = read_cells(path, place.root, largest)
+                except ValueError as error:
+                    return _nothing(student, paper, path, str(error))
+                files = read_beside(path)
+                with rooms.free() as room:
+                    room.begin()
+                    grades = tuple(
+                        _grade_one(room, paper, examined, cells, files) for examined in paper.graded
+                    )
+                return Submission(student, chapter, path, True, grades, note=place.note)
 
-        def safely(student: str, chapter: str) -> Submission:
-            try:
-                return one(student, chapter)
-            except NoRoom:
-                raise
-            except Exception as error:  # one student's notebook must not end the class's grading
-                problem = f"The grader could not deal with this notebook ({type(error).__name__})."
-                return _nothing(student, papers[chapter], places[student][chapter].path, problem)
+            def safely(student: str, chapter: str) -> Submission:
+                try:
+                    return one(student, chapter)
+                except NoRoom:
+                    raise
+                except Exception as error:  # one notebook must not end the class's grading
+                    kind = type(error).__name__
+                    problem = f"The grader could not deal with this notebook ({kind})."
+                    place = places[student][chapter].path
+                    return _nothing(student, papers[chapter], place, problem)
 
-        return _in_parallel(safely, wanted, rooms, dict(done or {}), note, progress)
+            return _in_parallel(safely, wanted, rooms, dict(done or {}), note, progress)
 
 
 def _processors() -> int:

@@ -15,7 +15,8 @@ from itertools import groupby
 from pathlib import Path
 
 from ddpm_course.grading.files import write_beside
-from ddpm_course.grading.judge import NOT_HANDED_IN, Grade, Submission
+from ddpm_course.grading.handed_in import NOT_HANDED_IN
+from ddpm_course.grading.judge import Grade, Submission
 
 __all__ = ["feedback_name", "remarks", "write_report"]
 

@@ -27,7 +27,7 @@ from ddpm_course.grading.doors import can_close
 from ddpm_course.grading.taught import HIDDEN
 from ddpm_course.grading.worker import HEADER, LONGEST_REPLY, empty
 
-__all__ = ["Limits", "NoRoom", "Reply", "Room", "has_bubblewrap"]
+__all__ = ["Limits", "NoRoom", "Reply", "Room", "has_bubblewrap", "why_no_walls"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PATIENCE = 3600.0  # seconds on the clock: a busy machine may need many for a second of work
@@ -70,10 +70,19 @@ class NoRoom(ValueError):
 
 def has_bubblewrap() -> bool:
     """Whether rooms can be closed here: bubblewrap may be there and not allowed."""
+    return not why_no_walls()
+
+
+def why_no_walls() -> str:
+    """Why bubblewrap builds no walls here, and what may help; "" where it builds them."""
     if (bwrap := bubblewrap.find()) is None:
-        return False
+        return bubblewrap.remedy("")
     command = [bwrap, *_walls(None), *_view([]), "--", sys.executable, "-I", "-c", ""]
-    return subprocess.run(command, capture_output=True).returncode == 0
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode == 0:
+        return ""
+    said = "".join(c if c.isprintable() else " " for c in done.stderr.strip()[-300:])
+    return bubblewrap.remedy(said or f"exit code {done.returncode}")
 
 
 def _walls(user: int | None) -> list[str]:

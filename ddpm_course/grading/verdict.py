@@ -254,6 +254,8 @@ def _how(question: Question, want: Value, have: Value, name: str, when: str) -> 
         if a.ndim == 1 and a.size > 1 and sorted(a) == sorted(b):
             return f"{name} holds the right items, in another order."
         return f"{name} is not right{_among(a != b)}."
+    if a.dtype.kind == "c" and b.dtype.kind != "c" and a.imag.any():
+        return f"{name} is complex{_among(a.imag != 0)}; real numbers were asked for."
     bad = ~np.isfinite(a)
     if bad.any():
         kind = "NaN" if np.isnan(a).any() else "infinite"

@@ -7,7 +7,7 @@ from typing import Any
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from .algebra import difference, nonnegative, reduced
+from .algebra import difference, reduced
 from .claim import (
     ALGEBRA,
     ASSUMED,
@@ -26,10 +26,8 @@ from .claim import (
 )
 from .notation import (
     ANY,
-    KL,
     Continuous,
     E,
-    Norm2,
     Normal,
     Over,
     T,
@@ -39,7 +37,6 @@ from .notation import (
     as_written,
     beta,
     cosine_share,
-    d,
     eps,
     eps_at,
     exp,
@@ -53,7 +50,6 @@ from .notation import (
     sqrt,
     t,
     tau,
-    two_gaussians,
     x,
 )
 from .printing import latex
@@ -64,7 +60,6 @@ offset = sp.Symbol("s", nonnegative=True)  # the s of the cosine schedule
 beta_max = sp.Symbol(r"\beta_{\max}", positive=True)
 u = sp.Symbol("s", nonnegative=True)  # a time between 0 and tau
 b_0, b_1 = sp.symbols("b_0 b_1", positive=True)
-a_symbol = sp.Symbol("a", positive=True)
 
 
 # -- proofs of their own ---------------------------------------------------------------------------
@@ -193,17 +188,6 @@ def _riemann(before: sp.Expr, after: sp.Expr) -> Any:
         return sp.expand(left - right)
 
 
-def _rises_from_zero(before: sp.Expr, after: sp.Expr) -> Any:
-    """after - before is 0 at ᾱ_T = 0 and rises with it, so it is never negative below 1."""
-    with evaluate(True):
-        gap = (after - before).doit().subs(alpha_bar(T), a_symbol)
-        gap = sp.expand_log(gap, force=True)
-        if sp.simplify(gap.subs(a_symbol, 0)) != 0:
-            return gap.subs(a_symbol, 0)
-        slope = sp.diff(gap, a_symbol).subs(a_symbol, alpha_bar(T))
-        return nonnegative(sp.together(slope))
-
-
 # -- checks of definitions -------------------------------------------------------------------------
 
 
@@ -240,7 +224,6 @@ def _cosine_ends(claim: Claim) -> Any:
 with as_written():
     c_value = (1 - beta(1)) / delta
     mean_t = sqrt(alpha_bar(t)) * x(0)
-    prior_kl = half * (alpha_bar(T) * Norm2(x(0)) - d * alpha_bar(T) - d * log(1 - alpha_bar(T)))
     f_t = sp.cos((t / T + offset) / (1 + offset) * (sp.pi / 2)) ** 2
     f_0 = sp.cos(offset / (1 + offset) * (sp.pi / 2)) ** 2
     h = tau / n * Continuous(i * tau / n)
@@ -612,57 +595,6 @@ with as_written():
                 ),
             ),
             assuming=("the cosine schedule",),
-        ),
-        Claim(
-            "marginal.prior-kl",
-            KL(q(x(T), x(0)), Normal(None, 0, 1)),
-            (
-                Step(
-                    KL(
-                        Normal(None, sqrt(alpha_bar(T)) * x(0), 1 - alpha_bar(T)),
-                        Normal(None, 0, 1),
-                    ),
-                    "the closed form at $T$",
-                    ALGEBRA,
-                    (("marginal.closed-form", {t: T}),),
-                ),
-                Step(
-                    half
-                    * (
-                        Norm2(sqrt(alpha_bar(T)) * x(0))
-                        + d * (1 - alpha_bar(T))
-                        - d
-                        - d * log(1 - alpha_bar(T))
-                    ),
-                    "the divergence of two Gaussians",
-                    ALGEBRA,
-                    (two_gaussians(sqrt(alpha_bar(T)) * x(0), 1 - alpha_bar(T), 0, 1),),
-                ),
-                Step(prior_kl, "$d$ cancels"),
-            ),
-        ),
-        Claim(
-            "marginal.prior-bound",
-            KL(q(x(T), x(0)), Normal(None, 0, 1)),
-            (
-                Step(prior_kl, "the divergence", ALGEBRA, ("marginal.prior-kl",)),
-                Step(
-                    half
-                    * (
-                        alpha_bar(T) * Norm2(x(0))
-                        - d * alpha_bar(T)
-                        + d * (alpha_bar(T) / (1 - alpha_bar(T)))
-                    ),
-                    "$-\\log(1 - a) \\le a / (1 - a)$",
-                    Method("calculus", _rises_from_zero, r"\le"),
-                    (),
-                    r"\le",
-                ),
-                Step(
-                    alpha_bar(T) / 2 * (Norm2(x(0)) + d * (alpha_bar(T) / (1 - alpha_bar(T)))),
-                    "one factor outside",
-                ),
-            ),
         ),
     ]
 
