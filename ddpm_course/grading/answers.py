@@ -35,7 +35,9 @@ _SPOILED = {
 }
 _EQUATION = "Return the right-hand side alone, not an equation."
 _TEXT = "Return an expression made of the arguments, without quotation marks around it."
-_UNUSED = "Nothing was drawn from the generator that is given: draw all random numbers with it."
+_UNUSED = (
+    "The generator that is given makes no difference: draw random numbers, and draw them with it."
+)
 _UNFIT = {
     "a gradient": "The loss carries no gradient, so nothing can be trained with it: return it as a "
     "tensor, without `.item()`, `.detach()` or `no_grad`.",
@@ -91,30 +93,16 @@ def _ask(task: Task, answer: Any, case: Case) -> Outcome:
         if not callable(task.reference):
             return plain(answer if task.observe is None else task.observe(answer))
         before = copy.deepcopy([_kept(value) for value in case.args])
-        generators = [value for value in case.args if isinstance(value, torch.Generator)]
-        states = [generator.get_state() for generator in generators]
         result = answer(*case.args)
         if result is None or result is ...:
             return Failure("The function returns nothing: is a `return` missing?")
         if (unfit := _unfit(case.gives, result)) is not None:
             return unfit
-        if task.observe is not None:
-            result = task.observe(result)
-        outcome = plain(result)
+        outcome = plain(result if task.observe is None else task.observe(result))
         for place, (old, value) in enumerate(zip(before, case.args, strict=True)):
             if not _equal(old, _kept(value)):
                 return Failure(_SPOILED[min(place, len(_SPOILED) - 1)])
-        for generator, state in zip(generators, states, strict=True):
-            if torch.equal(generator.get_state(), state):
-                return Failure(_UNUSED)
-            generator.set_state(state)
-        if generators:
-            torch.manual_seed(torch.initial_seed() + 1)
-            again = answer(*case.args)
-            again = plain(again if task.observe is None else task.observe(again))
-            if not _equal([v.array for v in outcome], [v.array for v in again]):
-                return Failure(_OTHERWISE)
-        return outcome
+        return _random(task, answer, case) or outcome
     except NotImplementedError:
         return Failure("Not answered yet: replace `raise NotImplementedError()`.", blank=True)
     except Refused as error:
@@ -123,6 +111,29 @@ def _ask(task: Task, answer: Any, case: Case) -> Outcome:
         reason = str(error).strip().split("\n")[0]
         where, hint = _line(answer, error), _hint(case, reason)
         return Failure(f"Your answer stopped with {type(error).__name__}{where}: {reason}{hint}")
+
+
+def _random(task: Task, answer: Any, case: Case) -> Failure | None:
+    """Whether the random numbers come from the generator that is given, and from it alone.
+
+    The same seed must give the same, whatever the global random state; another seed another.
+    """
+    place = next((i for i, v in enumerate(case.args) if isinstance(v, torch.Generator)), None)
+    if place is None:
+        return None
+    seed = case.args[place].initial_seed()
+    drawn = []
+    for own, everybodys in ((seed, 1), (seed, 2), (seed + 1, 1)):
+        args = list(case.args)
+        args[place] = torch.Generator().manual_seed(own)
+        torch.manual_seed(everybodys)
+        np.random.seed(everybodys)
+        result = answer(*args)
+        parts = plain(result if task.observe is None else task.observe(result))
+        drawn.append([part.array for part in parts])
+    if not _equal(drawn[0], drawn[1]):
+        return Failure(_OTHERWISE)
+    return Failure(_UNUSED) if _equal(drawn[0], drawn[2]) else None
 
 
 def _kept(value: Any) -> Any:
