@@ -91,7 +91,7 @@ class Examined:
     def mistakes(self) -> Iterator[tuple[str, list[Outcome]]]:
         for number, mistake in enumerate(known(self.task, self.seed)):
             if number not in self._mistakes:
-                self._mistakes[number] = ask(self.task, mistake.answer, self.seed)
+                self._mistakes[number] = ask(self.task, mistake.answer, self.seed, strict=False)
             yield mistake.sentence, self._mistakes[number]
 
     def verdict(self, found: Sequence[Outcome]) -> Verdict:

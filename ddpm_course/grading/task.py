@@ -105,6 +105,7 @@ class Chapter:
         title: the notebook's headline.
         intro: Markdown: what the notebook is about.
         setup: code of its first cell: the imports that answers need.
+        steps: whether its tasks count steps t, so that the notebook tells how they are counted.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Chapter:
     intro: str
     setup: str
     tasks: tuple[Task, ...]
+    steps: bool = True
 
     @property
     def points(self) -> int:

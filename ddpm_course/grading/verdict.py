@@ -49,6 +49,7 @@ class Verdict:
     right: bool
     sentence: str
     mistake: int | None = None
+    blank: bool = False
 
 
 def judge(
@@ -67,7 +68,7 @@ def judge(
     """
     for outcome in found:
         if isinstance(outcome, Failure) and outcome.blank:
-            return Verdict(False, outcome.sentence)
+            return Verdict(False, outcome.sentence, blank=True)
     if _same(questions, expected, found):
         return Verdict(True, "")
     for number, (sentence, outcomes) in enumerate(mistakes):

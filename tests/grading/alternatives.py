@@ -290,9 +290,7 @@ values(
         + torch.einsum("b,bchw->bchw", (1 - a[t]).sqrt(), e.double())
     ),
     lambda x, t, e, a: (
-        x.clone()
-        .mul_(a[t].sqrt().view(-1, 1, 1, 1))
-        .add_((1 - a[t]).sqrt().view(-1, 1, 1, 1) * e)
+        x.clone().mul_(a[t].sqrt().view(-1, 1, 1, 1)).add_((1 - a[t]).sqrt().view(-1, 1, 1, 1) * e)
     ),
     lambda x, t, e, a: np.stack(
         [
@@ -499,9 +497,7 @@ values(
             (
                 (
                     e[i]
-                    - model(
-                        a[t[i]] ** 0.5 * x[i : i + 1] + (1 - a[t[i]]) ** 0.5 * e[i], t[i][None]
-                    )
+                    - model(a[t[i]] ** 0.5 * x[i : i + 1] + (1 - a[t[i]]) ** 0.5 * e[i], t[i][None])
                 )
                 ** 2
             ).mean()

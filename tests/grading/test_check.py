@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 
 from ddpm_course.grading import Wrong, check
 from ddpm_course.grading.answers import examine
-from ddpm_course.grading.tasks import find
+from ddpm_course.grading.tasks import chapter, find
 from ddpm_course.grading.tasks import forward as forward_bank
 from ddpm_course.grading.tasks import loss as loss_bank
 from ddpm_course.grading.tasks import marginal as bank
@@ -43,7 +44,9 @@ def test_a_broken_answer_tells_its_own_error() -> None:
         x_t = alpha_bar[t] * x_0  # (B,) against (B, 1, H, W)
         return x_t
 
-    told = r"stopped with RuntimeError in line 2 of your function: The size of tensor.*`\[:, None\]`"
+    told = (
+        r"stopped with RuntimeError in line 2 of your function: The size of tensor.*`\[:, None\]`"
+    )
     with pytest.raises(Wrong, match=told):
         check("marginal.sample", sample)
 
@@ -53,8 +56,8 @@ def test_blank_answers_are_told_apart() -> None:
         raise NotImplementedError
 
     for answer, told in [
-        (blank, "replace `raise NotImplementedError"),
-        (None, "Not answered yet"),
+        (blank, r"^marginal\.sample: not answered yet: the picture comes when the check is green"),
+        (None, "not answered yet"),
         (lambda *args: None, "a `return` missing"),
         (3.0, "is a float; define a function"),
         (lambda *args: object(), "type object came back"),
@@ -124,6 +127,8 @@ def test_random_numbers_come_from_the_generator() -> None:
         check("loss.draw_t", drawn(lambda given: None))
     with pytest.raises(Wrong, match="generator that is given makes no difference"):
         check("loss.draw_t", drawn(lambda given: torch.Generator().manual_seed(0)))
+    with pytest.raises(Wrong, match="generator that is given makes no difference"):
+        check("loss.draw_t", lambda batch, T, given: 1 + torch.arange(batch) % T)
     # Numbers of another library, made from the generator's seed, are as random.
     check(
         "loss.draw_t",
@@ -201,3 +206,29 @@ shell.run_cell('check("marginal.crossing", 260)')
     wrong, right = done.stdout.strip().split("\n")
     assert "✗ marginal.crossing: That is half of the steps" in wrong
     assert right == f"✓ Right: {find('marginal.crossing').lesson}"
+
+
+def test_a_blank_notebook_is_calm() -> None:
+    """Run from top to bottom, each blank task shows one quiet line, and nothing else."""
+    code = """
+import json, pathlib, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance(colors="nocolor")
+for cell in json.loads(pathlib.Path(sys.argv[1]).read_text())["cells"]:
+    if cell["cell_type"] == "code":
+        shell.run_cell("".join(cell["source"]))
+shell.run_cell("raise NotImplementedError('for Half')")
+"""
+    for name in ("forward", "loss"):
+        path = Path(__file__).parents[2] / "exercises" / name / f"{name}.ipynb"
+        done = subprocess.run(
+            [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
+        )
+        *shown, last = [line for line in done.stdout.split("\n") if line]
+        assert done.stderr == ""
+        assert last == "NotImplementedError: for Half"
+        quiet = [line for line in shown if "not answered yet" in line]
+        assert len(quiet) == len(chapter(name).tasks)
+        assert all(line.startswith("\x1b[90m· ") for line in quiet)
+        before = shown[: shown.index(quiet[-1]) + 1]
+        assert [line for line in before if line not in quiet] == []

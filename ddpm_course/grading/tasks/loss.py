@@ -106,9 +106,8 @@ often each $t$ comes.)""",
         ),
         Mistake(
             "The steps are taken in turn, not drawn: each comes as often as it should, but the "
-            "next "
-            "one can be foretold.",
-            lambda n, T, g: 1 + torch.arange(n) % T,
+            "next one can be foretold.",
+            lambda n, T, g: 1 + (torch.randint(T, (1,), generator=g) + torch.arange(n)) % T,
         ),
     ),
     picture="""
