@@ -149,7 +149,7 @@ def test_a_python_that_is_not_there_is_told_in_one_sentence(tmp_path: Path) -> N
 @needs_make
 def test_python_without_venv_is_told_in_one_sentence(tmp_path: Path) -> None:
     without = 'case $1 in -m) echo "No module named venv"; exit 1;; esac'
-    bare = program(tmp_path / "bin" / "python", f'{without}\nexec {sys.executable} "$@"')
+    bare = program(tmp_path / "bin" / "python", f'{without}\nexec "{sys.executable}" "$@"')
     told = install(course(tmp_path), f"PYTHON={bare}")
     assert "apt install python3-venv" in told
 
