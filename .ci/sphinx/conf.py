@@ -19,9 +19,9 @@ sys.path.insert(0, str(ROOT / "book" / "_ext"))
 # What Jupyter Book gives of its own accord.
 html_title = CONFIG["title"]
 author = CONFIG["author"]
-copyright = CONFIG["copyright"]  # noqa: A001
+copyright = CONFIG["copyright"]
 html_theme = "sphinx_book_theme"
-html_static_path = ["_static"]
+html_static_path = [str(ROOT / "book" / "_static")]
 html_sourcelink_suffix = ""
 numfig = True
 use_multitoc_numbering = True
@@ -38,7 +38,7 @@ nb_execution_show_tb = execute["show_tb"]
 nb_execution_timeout = execute["timeout"]
 nb_output_stderr = execute["stderr_output"]
 myst_enable_extensions = CONFIG["parse"]["myst_enable_extensions"]
-bibtex_bibfiles = CONFIG["bibtex_bibfiles"]
+bibtex_bibfiles = [str(ROOT / "book" / name) for name in CONFIG["bibtex_bibfiles"]]
 
 # All other settings are Sphinx's own, as they stand there.
 globals().update(SPHINX)
