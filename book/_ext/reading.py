@@ -47,6 +47,7 @@ LIMITS = {
     "marginal": 45,
     "reverse": 45,
     "loss": 45,
+    "unet": 45,
     "training": 45,
     "evaluation": 45,
     "beyond": 45,

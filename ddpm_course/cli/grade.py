@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import shutil
 import sys
 from pathlib import Path
@@ -72,6 +73,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="of a notebook with its outputs; a larger one is named and not read (default: 20)",
     )
     parser.add_argument(
+        "--held-back",
+        type=Path,
+        metavar="FILE.npy",
+        help="real data that projects are compared with (default: the digits)",
+    )
+    parser.add_argument(
+        "--training",
+        type=Path,
+        metavar="FILE.npy",
+        help="what projects learned from, if you gave it out (default: a part of --held-back)",
+    )
+    parser.add_argument(
         "--walls", action="store_true", help="refuse to grade without bubblewrap and libseccomp"
     )
     parser.add_argument(
@@ -90,7 +103,7 @@ def run(options: argparse.Namespace) -> None:
     from ddpm_course.grading.bubblewrap import version
     from ddpm_course.grading.doors import can_close
     from ddpm_course.grading.journal import Journal
-    from ddpm_course.grading.judge import grade
+    from ddpm_course.grading.judge import PROJECT, grade
     from ddpm_course.grading.report import remarks
     from ddpm_course.grading.sandbox import Limits, why_no_walls
 
@@ -122,7 +135,10 @@ def run(options: argparse.Namespace) -> None:
             "Students' code can take memory past its limit and disturb the answers after it.",
             file=sys.stderr,
         )
-    out, seed, chapters = options.out, options.seed, known_chapters(options.chapters)
+    out, seed = options.out, options.seed
+    named = [c for c in options.chapters if c != PROJECT]
+    chapters = [*(known_chapters(named) if named else ()), *set(options.chapters) - set(named)]
+    sets = real_data(options.held_back, options.training)
     terms = {
         "folder": str(options.folder.resolve()),
         "released": str(options.released.resolve()),
@@ -130,6 +146,7 @@ def run(options: argparse.Namespace) -> None:
             name: getattr(options, name)
             for name in ("timeout", "memory", "shard", "chapters", "largest")
         },
+        "sets": {name: hashlib.sha256(content).hexdigest() for name, content in sets.items()},
     }
     if not (options.folder.is_dir() or is_zip(options.folder)):
         raise ValueError(
@@ -158,6 +175,7 @@ def run(options: argparse.Namespace) -> None:
                 tell=lambda sentence: print(f"ddpm-course: {sentence}", file=sys.stderr),
                 largest=options.largest,
                 unpacked=unpacked,
+                sets=sets,
             )
         except BaseException:
             journal.report_what_is_done()
@@ -169,3 +187,41 @@ def run(options: argparse.Namespace) -> None:
         print(line, file=sys.stderr)
     students, notebooks = {s.student for s in graded}, sum(s.handed_in for s in graded)
     print(f"{notebooks} notebooks of {len(students)} students; the report is in {out}")
+
+
+def real_data(held_back: Path | None, training: Path | None) -> dict[str, bytes]:
+    """The files that projects are compared with.
+
+    Raises:
+        ValueError: one is no set of images, or they do not fit together.
+    """
+    import io
+
+    import numpy as np
+
+    from ddpm_course.grading.project import FEWEST_DATA
+
+    given = {"--held-back": held_back, "--training": training}
+    if training is not None and held_back is None:
+        raise ValueError("--training stands beside --held-back; give both.")
+    sets: dict[str, bytes] = {}
+    shapes = set()
+    for option, path in given.items():
+        if path is None:
+            continue
+        content = path.read_bytes()
+        try:
+            array = np.load(io.BytesIO(content), allow_pickle=False)
+            fits = array.dtype == np.uint8 or bool(abs(array).max() <= 1.001)
+        except (ValueError, TypeError, EOFError):
+            fits = False
+        if not fits or array.ndim < 2 or len(array) < FEWEST_DATA:
+            raise ValueError(
+                f"{option} {path} is no .npy file of {FEWEST_DATA} or more images, in [-1, 1] or "
+                "uint8."
+            )
+        shapes.add(array.shape[1:])
+        sets[option[2:].replace("-", " ")] = content
+    if len(shapes) > 1:
+        raise ValueError("--held-back and --training have images of different shapes.")
+    return sets

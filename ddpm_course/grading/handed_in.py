@@ -18,9 +18,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ddpm_course.grading.archives import OF_A_CLASS, is_zip, unpack
+from ddpm_course.grading.project import FILES, LARGEST, OWN_DATA
 from ddpm_course.grading.tasks import CHAPTERS
 
-__all__ = ["NOT_HANDED_IN", "HandedIn", "Place", "collect", "locate", "read_beside", "read_cells"]
+__all__ = [
+    "NOT_HANDED_IN",
+    "HandedIn",
+    "Place",
+    "collect",
+    "locate",
+    "locate_project",
+    "read_beside",
+    "read_cells",
+    "read_project",
+]
 
 LARGEST_NOTEBOOK = 20  # MiB; ours have less than one, pictures included
 MOST_CELLS = 1000
@@ -330,3 +341,43 @@ def read_beside(path: Path) -> Mapping[str, bytes]:
             if len(content) <= LARGEST_FILE:
                 found[entry.name] = content
     return found
+
+
+# -- a project --------------------------------------------------------------------------------
+
+
+def locate_project(roots: Sequence[Path]) -> Place:
+    """The folder that holds a student's project: ``project/``; else the one with its files."""
+    found: dict[Path, Path] = {}
+    for root in roots:
+        for path in _files(root)[0]:
+            if path.name in FILES[:2]:
+                found[path.parent] = root
+        if os.path.lexists(root / "project"):
+            return Place(root / "project", root, True)
+    path = roots[0] / "project"
+    if len(found) == 1:
+        ((here, root),) = found.items()
+        name = here.relative_to(root)
+        return Place(here, root, True, note=f"Found in {listed([f'{name}/'])}.")
+    if found:
+        names = listed(sorted(f"{one.relative_to(root)}/" for one, root in found.items()))
+        return Place(path, roots[0], False, f"Several folders may be the project: {names}.")
+    return Place(path, roots[0], False, NOT_HANDED_IN)
+
+
+def read_project(place: Place) -> tuple[dict[str, bytes], dict[str, str]]:
+    """A project's files, and for each that is missing or cannot be read, why."""
+    files: dict[str, bytes] = {}
+    missing: dict[str, str] = {}
+    for name in (*FILES, OWN_DATA):
+        path = place.path / name
+        if not os.path.lexists(path):
+            if name in FILES:
+                missing[name] = f"There is no {name} in the project's folder."
+            continue
+        try:
+            files[name] = read_bytes(path, place.root, LARGEST[name], "file", "Make it smaller.")
+        except ValueError as error:
+            missing[name] = f"{name}: {error}"
+    return files, missing

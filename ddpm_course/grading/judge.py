@@ -28,14 +28,19 @@ from typing import Any
 import numpy as np
 
 from ddpm_course.grading.answers import ask, plain
+from ddpm_course.grading.grades import Grade, Submission
 from ddpm_course.grading.handed_in import (
     LARGEST_NOTEBOOK,
+    Place,
     collect,
     listed,
     locate,
+    locate_project,
     read_beside,
     read_cells,
+    read_project,
 )
+from ddpm_course.grading.project import OWN_DATA, marks, nothing, read_scores, remark
 from ddpm_course.grading.sandbox import Limits, NoRoom, Reply, Room, has_bubblewrap
 from ddpm_course.grading.task import Task
 from ddpm_course.grading.tasks import CHAPTERS, find
@@ -45,44 +50,9 @@ from ddpm_course.grading.worker import LONGEST_REPLY
 
 __all__ = ["Grade", "Submission", "grade"]
 
+PROJECT = "project"  # beside the chapters
+MEASURING = Limits(120, 2048)  # for one project
 MOST_CHECKS = 3  # of one task, at which its answer is heard again
-
-
-@dataclass(frozen=True)
-class Grade:
-    """What one task of one submission got, and the sentence that says why."""
-
-    task: str
-    title: str
-    points: float
-    max_points: float
-    sentence: str
-    lesson: str = ""
-
-    @property
-    def right(self) -> bool:
-        return self.points == self.max_points
-
-
-@dataclass(frozen=True)
-class Submission:
-    """One notebook of one student. ``problem`` says why it could not be read at all."""
-
-    student: str
-    chapter: str
-    path: Path
-    handed_in: bool
-    grades: tuple[Grade, ...] = ()
-    problem: str = ""
-    note: str = ""  # what the instructor should know, though it was graded
-
-    @property
-    def points(self) -> float:
-        return sum(grade.points for grade in self.grades)
-
-    @property
-    def max_points(self) -> float:
-        return sum(grade.max_points for grade in self.grades)
 
 
 # -- what the released notebooks ask ----------------------------------------------------------
@@ -220,6 +190,7 @@ class Heard:
     Attributes:
         outcomes: one for each question.
         borrowed: the taught function that was called, or "".
+        before: one that was called in a cell, which went on without it.
         seen: an error of the student's code.
         undefined: that error stopped the cell before the answer was defined.
     """
@@ -228,6 +199,7 @@ class Heard:
     borrowed: str = ""
     seen: Seen | None = None
     undefined: bool = False
+    before: str = ""
 
 
 @dataclass(frozen=True)
@@ -252,18 +224,24 @@ def read_reply(content: bytes, count: int) -> Heard:
         reply = json.loads(content)
         if reply.get("undefined"):
             stopped = _seen(reply["undefined"])
-            return Heard([Failure("Not answered yet.", blank=True)] * count, "", stopped, True)
+            blank: Outcome = Failure("Not answered yet.", blank=True)
+            return Heard([blank] * count, "", stopped, True, _called(reply["before"]))
         seen = _seen(reply["seen"]) if reply.get("seen") else None
         if reply.get("stopped"):
             kind = str(reply["stopped"])[:40]
             return Heard([Failure(f"Your answer stopped with {kind}: ")] * count, "", seen)
         outcomes = [_outcome(one) for one in reply["outcomes"]]
-        borrowed = str(reply["borrowed"][0])[:200] if reply["borrowed"] else ""
+        borrowed, before = _called(reply["borrowed"]), _called(reply["before"])
     except Exception as error:  # whatever it is, it is that one answer's, MemoryError too
         raise ValueError("this is no reply") from error
     if len(outcomes) != count and not borrowed:
         raise ValueError("not one for each question")
-    return Heard(outcomes, borrowed, seen)
+    return Heard(outcomes, borrowed, seen, before=before)
+
+
+def _called(names: Any) -> str:
+    """The first of some names; the other ones are not needed."""
+    return str(names[0])[:200] if names else ""
 
 
 def _seen(one: Any) -> Seen:
@@ -393,6 +371,7 @@ def grade(
     tell: Callable[[str], None] | None = None,
     largest: int = LARGEST_NOTEBOOK,
     unpacked: Path | None = None,
+    sets: Mapping[str, bytes] | None = None,
 ) -> list[Submission]:
     """Grade ``folder/<student>/<chapter>/<chapter>.ipynb``, nbgrader's layout, or a download of a
     learning platform.
@@ -414,6 +393,7 @@ def grade(
         note: called with each submission when it is graded.
         tell: called with what the instructor should know before it starts.
         largest: MiB of a notebook; a larger one is not read.
+        sets: .npy files that projects are compared with: "held back", and "training".
         unpacked: a new folder for what is in zips (default: a temporary one).
 
     Returns:
@@ -428,14 +408,19 @@ def grade(
         theirs = collect(folder, unpacked, tell)
         students = list(theirs)
         places = {s: locate(one.roots, one.told) for s, one in theirs.items()}
-        handed_in = [c for c in CHAPTERS if any(places[s][c].found for s in students)]
+        for student in students:
+            places[student][PROJECT] = locate_project(theirs[student].roots)
+        counted = (*CHAPTERS, PROJECT)
+        handed_in = [c for c in counted if any(places[s][c].found for s in students)]
         if not (handed_in or chapters):
             raise ValueError(
                 f"{folder} holds no submission; one is {folder}/STUDENT/marginal/marginal.ipynb."
             )
-        chapters = [c for c in CHAPTERS if c in chapters] or handed_in
+        chapters = [c for c in counted if c in chapters] or handed_in
         secret = seed or secrets.token_hex(16)
-        papers = {c: read_paper(released / c / f"{c}.ipynb", c, secret) for c in chapters}
+        papers = {
+            c: read_paper(released / c / f"{c}.ipynb", c, secret) for c in chapters if c != PROJECT
+        }
         for c, paper in papers.items():
             if not paper.graded:
                 raise ValueError(f"{released / c / c}.ipynb grades no task.")
@@ -449,11 +434,18 @@ def grade(
         ]
         jobs = max(1, min(jobs or _processors(), len(wanted)))
         hide = [folder, released, unpacked, *hide]
-        with Rooms(jobs, limits or Limits(), hide, walls) as rooms:
+        limits = limits or Limits()
+        with (
+            Rooms([Room(limits, n, hide, walls) for n in range(jobs)]) as rooms,
+            Rooms([Room(MEASURING, n, hide, walls, measures=True) for n in range(jobs)]) as benches,
+        ):
 
             def one(student: str, chapter: str) -> Submission:
-                place, paper = places[student][chapter], papers[chapter]
-                path = place.path
+                place = places[student][chapter]
+                if chapter == PROJECT:
+                    with benches.free() as room:
+                        return _grade_project(room, student, place, sets or {})
+                paper, path = papers[chapter], place.path
                 if place.problem:
                     return _nothing(student, paper, path, place.problem, handed_in=place.found)
                 try:
@@ -474,12 +466,14 @@ def grade(
                 except NoRoom:
                     raise
                 except Exception as error:  # one notebook must not end the class's grading
-                    kind = type(error).__name__
+                    kind, place = type(error).__name__, places[student][chapter]
                     problem = f"The grader could not deal with this notebook ({kind})."
-                    place = places[student][chapter].path
-                    return _nothing(student, papers[chapter], place, problem)
+                    if chapter == PROJECT:
+                        return _no_project(student, place, problem)
+                    return _nothing(student, papers[chapter], place.path, problem)
 
-            return _in_parallel(safely, wanted, rooms, dict(done or {}), note, progress)
+            many = [rooms, benches]
+            return _in_parallel(safely, wanted, many, dict(done or {}), note, progress)
 
 
 def _processors() -> int:
@@ -493,14 +487,14 @@ def _processors() -> int:
 def _in_parallel(
     one: Callable[[str, str], Submission],
     wanted: Sequence[tuple[str, str]],
-    rooms: Rooms,
+    rooms: Sequence[Rooms],
     done: dict[tuple[str, str], Submission],
     note: Callable[[Submission], None] | None,
     progress: bool,
 ) -> list[Submission]:
     from tqdm.auto import tqdm
 
-    with ThreadPoolExecutor(len(rooms)) as pool:
+    with ThreadPoolExecutor(len(rooms[0])) as pool:
         todo = {pool.submit(one, *names): names for names in wanted if names not in done}
         try:
             with tqdm(
@@ -517,16 +511,17 @@ def _in_parallel(
                     bar.update()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            rooms.stop()
+            for some in rooms:
+                some.stop()
             raise
     return [done[names] for names in wanted]
 
 
 class Rooms:
-    """As many rooms as jobs, each used by one submission at a time."""
+    """As many rooms as jobs, each used by one submission at a time; none opens before that."""
 
-    def __init__(self, jobs: int, limits: Limits, hide: Sequence[Path], walls: bool) -> None:
-        self._all = [Room(limits, number, hide, walls) for number in range(jobs)]
+    def __init__(self, rooms: Sequence[Room]) -> None:
+        self._all = rooms
         self._free: queue.SimpleQueue[Room] = queue.SimpleQueue()
 
     def __len__(self) -> int:
@@ -559,6 +554,31 @@ def _nothing(
 ) -> Submission:
     grades = tuple(Grade(e.task.name, e.task.title, 0, e.points, problem) for e in paper.graded)
     return Submission(student, paper.chapter, path, handed_in, grades, problem)
+
+
+def _grade_project(room: Room, student: str, place: Place, sets: Mapping[str, bytes]) -> Submission:
+    """The grades of a project: measured in a room, so that a file can harm no other student."""
+    if not place.found:
+        return _no_project(student, place, place.problem)
+    files, missing = read_project(place)
+    if sets:
+        files.pop(OWN_DATA, None)
+    room.begin()
+    reply = room.ask({"project": files, "sets": dict(sets)})
+    if reply.ended != "well":
+        return _no_project(student, place, "The project took too much time or memory to measure.")
+    try:
+        scores = read_scores(reply.content)
+        grades = marks(scores, missing)
+    except ValueError:
+        return _no_project(student, place, "The project's files could not be measured.")
+    told = [place.note, remark(scores, missing, OWN_DATA in files)]
+    note = " ".join(filter(None, told))
+    return Submission(student, PROJECT, place.path, True, grades, note=note, scores=scores.numbers)
+
+
+def _no_project(student: str, place: Place, problem: str) -> Submission:
+    return Submission(student, PROJECT, place.path, place.found, nothing(problem), problem)
 
 
 _ASKING = threading.Lock()  # the references draw from torch's one global random state
@@ -630,7 +650,10 @@ def _hear(
         found = read_reply(reply.content, len(questions))
     except ValueError:
         return Verdict(False, UNREADABLE)
-    if name := found.borrowed:
+    name = found.borrowed
+    if found.seen and found.seen.kind == "NameError":  # of what a cell went on without, or at once
+        name = name or found.before
+    if name:
         return Verdict(False, BORROWED.format(name=f"`{name}`" if is_taught(name) else "a part"))
     if found.undefined and found.seen:
         return Verdict(False, told(found.seen, cells, task.answer_name, undefined=True))
