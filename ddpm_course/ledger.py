@@ -685,7 +685,7 @@ BINDINGS: dict[str, Binding] = {
     ),
     "marginal.cosine": Binding(("Schedule.cosine",), _cosine),
     "marginal.cosine-beta": Binding(("Schedule.cosine",), _cosine_beta),
-    "marginal.prior-kl": Binding(("Gaussian.kl", "loss.bits_per_dim"), _prior),
+    "loss.prior-kl": Binding(("Gaussian.kl", "loss.bits_per_dim"), _prior),
     "reverse.transition": Binding(("reverse.transition", "reverse._step_back"), _transition),
     "reverse.posterior-variance": Binding(("Schedule.beta_tilde", "reverse.posterior"), _posterior),
     "reverse.posterior-mean": Binding(("reverse.posterior",), _posterior),

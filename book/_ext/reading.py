@@ -42,7 +42,17 @@ SECONDS = {
     "explorer": 60,  # a slider to play with
     "question": 30,  # to think before the fold is opened
 }
-LIMITS = {"forward": 45, "training": 45, "evaluation": 45, "beyond": 45, "solvers": 45}
+LIMITS = {
+    "forward": 45,
+    "marginal": 45,
+    "reverse": 45,
+    "loss": 45,
+    "unet": 45,
+    "training": 45,
+    "evaluation": 45,
+    "beyond": 45,
+    "solvers": 45,
+}
 
 FENCE = re.compile(r"^(`{3,}|:{3,})\{([\w-]+)\}[ \t]*(.*)$")
 SIDE = "Side paths"

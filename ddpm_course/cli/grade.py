@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,10 +18,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "grade",
         help="grade a folder of submissions",
         description="Grade FOLDER/STUDENT/CHAPTER/CHAPTER.ipynb, each in a sandbox, and write "
-        "grades.csv, report.json, junit.xml and a page of feedback for each student.",
+        "grades.csv, report.json, junit.xml and a page of feedback for each student. A download "
+        "of Moodle or Canvas does as well, as a folder or as its zip.",
         epilog="example: ddpm-course grade submitted --out report",
     )
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="holds a folder a student")
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="holds a folder a student; or a zip of that"
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -61,6 +66,25 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="MiB for one answer, beyond what the libraries take (default: 1024)",
     )
     parser.add_argument(
+        "--largest",
+        type=int,
+        default=20,
+        metavar="MIB",
+        help="of a notebook with its outputs; a larger one is named and not read (default: 20)",
+    )
+    parser.add_argument(
+        "--held-back",
+        type=Path,
+        metavar="FILE.npy",
+        help="real data that projects are compared with (default: the digits)",
+    )
+    parser.add_argument(
+        "--training",
+        type=Path,
+        metavar="FILE.npy",
+        help="what projects learned from, if you gave it out (default: a part of --held-back)",
+    )
+    parser.add_argument(
         "--walls", action="store_true", help="refuse to grade without bubblewrap and libseccomp"
     )
     parser.add_argument(
@@ -75,28 +99,31 @@ def run(options: argparse.Namespace) -> None:
 
     if sys.platform == "win32":
         raise ValueError("grade needs Linux, for what it may limit; on Windows, run it in WSL.")
+    from ddpm_course.grading.archives import is_zip
     from ddpm_course.grading.bubblewrap import version
     from ddpm_course.grading.doors import can_close
     from ddpm_course.grading.journal import Journal
-    from ddpm_course.grading.judge import grade
+    from ddpm_course.grading.judge import PROJECT, grade
     from ddpm_course.grading.report import remarks
-    from ddpm_course.grading.sandbox import Limits, has_bubblewrap
+    from ddpm_course.grading.sandbox import Limits, why_no_walls
 
-    for name, least in (("jobs", 1), ("timeout", 2), ("memory", 64)):
+    for name, least in (("jobs", 1), ("timeout", 2), ("memory", 64), ("largest", 1)):
         value = getattr(options, name)
         if value is not None and value < least:
             raise ValueError(f"--{name} is {value}; give at least {least}.")
     shard = re.fullmatch(r"(\d+)/(\d+)", options.shard)
     if shard is None or not 1 <= int(shard[1]) <= int(shard[2]):
         raise ValueError(f"--shard is {options.shard}; give K/N with K from 1 to N, as in 2/8.")
-    bubblewrap, filter_ = has_bubblewrap(), can_close()
-    if options.walls and not (bubblewrap and filter_):
-        missing = "libseccomp is not" if bubblewrap else "bubblewrap does not work"
-        raise ValueError(f"{missing} here; install it, or leave --walls out.")
+    why, filter_ = why_no_walls(), can_close()
+    bubblewrap = not why
+    if options.walls and not bubblewrap:
+        raise ValueError(f"bubblewrap does not work here. {why} Or leave --walls out.")
+    if options.walls and not filter_:
+        raise ValueError("libseccomp is not here; install it, or leave --walls out.")
     if not bubblewrap:
         print(
-            "ddpm-course: bubblewrap does not work here (on Debian and Ubuntu: apt install "
-            "bubblewrap). Time, memory, processes and the size of files are limited all the same; "
+            f"ddpm-course: bubblewrap does not work here. {why} "
+            "Time, memory, processes and the size of files are limited all the same; "
             "but students' code can read what you can read, the solutions and other submissions "
             "too, write where you can write, and stop the grading. Grade only people you trust, "
             "or in a container of their own.",
@@ -108,19 +135,29 @@ def run(options: argparse.Namespace) -> None:
             "Students' code can take memory past its limit and disturb the answers after it.",
             file=sys.stderr,
         )
-    out, seed, chapters = options.out, options.seed, known_chapters(options.chapters)
+    out, seed = options.out, options.seed
+    named = [c for c in options.chapters if c != PROJECT]
+    chapters = [*(known_chapters(named) if named else ()), *set(options.chapters) - set(named)]
+    sets = real_data(options.held_back, options.training)
     terms = {
         "folder": str(options.folder.resolve()),
         "released": str(options.released.resolve()),
-        **{name: getattr(options, name) for name in ("timeout", "memory", "shard", "chapters")},
+        **{
+            name: getattr(options, name)
+            for name in ("timeout", "memory", "shard", "chapters", "largest")
+        },
+        "sets": {name: hashlib.sha256(content).hexdigest() for name, content in sets.items()},
     }
-    if not options.folder.is_dir():
+    if not (options.folder.is_dir() or is_zip(options.folder)):
         raise ValueError(
-            f"{options.folder} is not a folder; give the one that holds the students' folders."
+            f"{options.folder} is not a folder; give the one that holds the students' folders, or "
+            "its zip."
         )
+    unpacked = out / ".unpacked"
     with contextlib.closing(
         Journal(out, seed or secrets.token_hex(16), terms, bool(seed))
     ) as journal:
+        shutil.rmtree(unpacked, ignore_errors=True)  # of a grading that was stopped
         try:
             graded = grade(
                 options.folder,
@@ -136,13 +173,55 @@ def run(options: argparse.Namespace) -> None:
                 done=dict(journal.done),
                 note=journal.add,
                 tell=lambda sentence: print(f"ddpm-course: {sentence}", file=sys.stderr),
+                largest=options.largest,
+                unpacked=unpacked,
+                sets=sets,
             )
         except BaseException:
             journal.report_what_is_done()
             raise
         which = version() if bubblewrap else None
+        shutil.rmtree(unpacked, ignore_errors=True)
         journal.finish(graded, {"bubblewrap": bubblewrap, "program": which, "seccomp": filter_})
     for line in remarks(graded):
         print(line, file=sys.stderr)
     students, notebooks = {s.student for s in graded}, sum(s.handed_in for s in graded)
     print(f"{notebooks} notebooks of {len(students)} students; the report is in {out}")
+
+
+def real_data(held_back: Path | None, training: Path | None) -> dict[str, bytes]:
+    """The files that projects are compared with.
+
+    Raises:
+        ValueError: one is no set of images, or they do not fit together.
+    """
+    import io
+
+    import numpy as np
+
+    from ddpm_course.grading.project import FEWEST_DATA
+
+    given = {"--held-back": held_back, "--training": training}
+    if training is not None and held_back is None:
+        raise ValueError("--training stands beside --held-back; give both.")
+    sets: dict[str, bytes] = {}
+    shapes = set()
+    for option, path in given.items():
+        if path is None:
+            continue
+        content = path.read_bytes()
+        try:
+            array = np.load(io.BytesIO(content), allow_pickle=False)
+            fits = array.dtype == np.uint8 or bool(abs(array).max() <= 1.001)
+        except (ValueError, TypeError, EOFError):
+            fits = False
+        if not fits or array.ndim < 2 or len(array) < FEWEST_DATA:
+            raise ValueError(
+                f"{option} {path} is no .npy file of {FEWEST_DATA} or more images, in [-1, 1] or "
+                "uint8."
+            )
+        shapes.add(array.shape[1:])
+        sets[option[2:].replace("-", " ")] = content
+    if len(shapes) > 1:
+        raise ValueError("--held-back and --training have images of different shapes.")
+    return sets

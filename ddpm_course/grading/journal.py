@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ddpm_course.grading.judge import Grade, Submission
+from ddpm_course.grading.grades import Grade, Submission
 from ddpm_course.grading.report import write_report
 
 __all__ = ["Journal"]
@@ -84,6 +84,7 @@ class Journal:
                     grades,
                     record["problem"],
                     record["note"],
+                    record["scores"],
                 )
                 self.done[one.student, one.chapter] = one
 

@@ -16,7 +16,7 @@ import pickle
 import queue
 import re
 import secrets
-import stat
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -28,6 +28,19 @@ from typing import Any
 import numpy as np
 
 from ddpm_course.grading.answers import ask, plain
+from ddpm_course.grading.grades import Grade, Submission
+from ddpm_course.grading.handed_in import (
+    LARGEST_NOTEBOOK,
+    Place,
+    collect,
+    listed,
+    locate,
+    locate_project,
+    read_beside,
+    read_cells,
+    read_project,
+)
+from ddpm_course.grading.project import OWN_DATA, marks, nothing, read_scores, remark
 from ddpm_course.grading.sandbox import Limits, NoRoom, Reply, Room, has_bubblewrap
 from ddpm_course.grading.task import Task
 from ddpm_course.grading.tasks import CHAPTERS, find
@@ -37,49 +50,9 @@ from ddpm_course.grading.worker import LONGEST_REPLY
 
 __all__ = ["Grade", "Submission", "grade"]
 
-LARGEST_NOTEBOOK = 20 * 2**20  # bytes; ours have less than one million, pictures included
-MOST_CELLS = 1000
-MOST_DEEP, MOST_LOOKED_AT = 4, 200  # folders and files, where a notebook is looked for
-NOT_HANDED_IN = "Not handed in."
+PROJECT = "project"  # beside the chapters
+MEASURING = Limits(120, 2048)  # for one project
 MOST_CHECKS = 3  # of one task, at which its answer is heard again
-MOST_FILES, LARGEST_FILE = 20, 2**20  # beside a notebook; bytes
-
-
-@dataclass(frozen=True)
-class Grade:
-    """What one task of one submission got, and the sentence that says why."""
-
-    task: str
-    title: str
-    points: float
-    max_points: float
-    sentence: str
-    lesson: str = ""
-
-    @property
-    def right(self) -> bool:
-        return self.points == self.max_points
-
-
-@dataclass(frozen=True)
-class Submission:
-    """One notebook of one student. ``problem`` says why it could not be read at all."""
-
-    student: str
-    chapter: str
-    path: Path
-    handed_in: bool
-    grades: tuple[Grade, ...] = ()
-    problem: str = ""
-    note: str = ""  # what the instructor should know, though it was graded
-
-    @property
-    def points(self) -> float:
-        return sum(grade.points for grade in self.grades)
-
-    @property
-    def max_points(self) -> float:
-        return sum(grade.max_points for grade in self.grades)
 
 
 # -- what the released notebooks ask ----------------------------------------------------------
@@ -194,155 +167,6 @@ def read_paper(path: Path, chapter: str, secret: str) -> Paper:
     return Paper(chapter, setup, frozenset(locked), tuple(graded), tuple(by_hand))
 
 
-# -- reading a submission ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a student's notebook of a chapter lies, or why there is none."""
-
-    path: Path
-    found: bool
-    problem: str = ""
-    note: str = ""
-
-
-def locate(folder: Path, student: str) -> dict[str, Place]:
-    """A student's notebook of each chapter: at its place; else the one notebook that is called
-    after the chapter, whatever a browser or a copy made of its name."""
-    paths = {c: folder / student / c / f"{c}.ipynb" for c in CHAPTERS}
-    found = {c: Place(path, True) for c, path in paths.items() if os.path.lexists(path)}
-    files, closed = _files(folder / student)
-    fits = {
-        c: [one for one in files if one.suffix.casefold() == ".ipynb" and _called(one.stem, c)]
-        for c in CHAPTERS
-    }
-    rest = [one for one in files if not any(one in many for many in fits.values())]
-    nothing = not found and not any(fits.values())
-    for c, path in paths.items():
-        if c in found:
-            continue
-        names = [str(one.relative_to(folder / student)) for one in fits[c]]
-        if len(names) == 1:
-            found[c] = Place(fits[c][0], True, note=f"Found as {_listed(names)}.")
-        elif names:
-            problem = f"Several notebooks may be it: {_listed(names)}. Leave one, {c}/{c}.ipynb."
-            found[c] = Place(path, True, problem)
-        elif closed:
-            found[c] = Place(path, False, f"{_listed(closed)} cannot be read.")
-        elif suspects := [one for one in rest if nothing or _called(one.stem, c) or _whole(one)]:
-            names = [str(one.relative_to(folder / student)) for one in suspects]
-            problem = f"No notebook {c}/{c}.ipynb, but {_listed(names)}: hand in the notebook."
-            found[c] = Place(path, False, problem)
-        else:
-            found[c] = Place(path, False, NOT_HANDED_IN)
-    return found
-
-
-def _called(stem: str, chapter: str) -> bool:
-    return re.search(rf"(?<![a-z]){chapter}(?![a-z])", stem.casefold()) is not None
-
-
-def _whole(path: Path) -> bool:
-    """Whether a file may hold a notebook, whatever it is called."""
-    kinds = (".ipynb", ".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".html", ".pdf")
-    return path.suffix.casefold() in kinds
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names of files, few and short."""
-    shown = [name if len(name) <= 60 else f"{name[:57]}..." for name in names[:4]]
-    return ", ".join(shown) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def _files(folder: Path) -> tuple[list[Path], list[str]]:
-    """The files in a student's folder, and the folders that may not be read; links are not
-    followed."""
-    files: list[Path] = []
-    closed: list[str] = []
-
-    def refuse(error: OSError) -> None:
-        closed.append(os.path.relpath(error.filename or folder, folder.parent))
-
-    if folder.is_symlink():
-        return [], []
-    for place, inner, names in os.walk(folder, onerror=refuse):
-        deep = len(Path(place).relative_to(folder).parts)
-        kept = [n for n in inner if not n.startswith((".", "__")) and deep < MOST_DEEP]
-        inner[:] = sorted(kept)
-        for name in sorted(names):
-            path = Path(place, name)
-            if not name.startswith(".") and not path.is_symlink() and len(files) < MOST_LOOKED_AT:
-                files.append(path)
-    return files, closed
-
-
-def read_cells(path: Path, folder: Path) -> list[str]:
-    """The code cells of a student's notebook.
-
-    Raises:
-        ValueError: it is not a notebook that can be graded; the sentence says why.
-    """
-    place = folder
-    for part in path.relative_to(folder).parts:
-        place /= part
-        if place.is_symlink():
-            raise ValueError("This is a link, not a file: hand in the notebook itself.")
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise ValueError(f"The notebook cannot be opened: {error.strerror}.") from None
-    about = os.fstat(handle)
-    if not stat.S_ISREG(about.st_mode):
-        os.close(handle)
-        raise ValueError("This is not a file: hand in the notebook itself.")
-    with open(handle, "rb") as file:
-        if about.st_size > LARGEST_NOTEBOOK:
-            raise ValueError(
-                f"The notebook has {about.st_size / 2**20:.0f} MB; at most "
-                f"{LARGEST_NOTEBOOK / 2**20:.0f} are read. Clear its outputs and hand it in again."
-            )
-        content = file.read(LARGEST_NOTEBOOK + 1)
-    try:
-        cells = json.loads(content.decode("utf-8-sig"))["cells"]
-        if len(cells) > MOST_CELLS:
-            raise ValueError(f"The notebook has {len(cells)} cells; {MOST_CELLS} are read.")
-        found = []
-        for cell in cells:
-            if cell["cell_type"] == "code":
-                source = cell["source"]
-                source = source if isinstance(source, str) else "".join(source)
-                source.encode()  # half a surrogate pair is no text
-                found.append(source)
-        return found
-    except UnicodeError:
-        raise ValueError("The notebook is not UTF-8 text: save it in Jupyter again.") from None
-    except (json.JSONDecodeError, RecursionError):
-        raise ValueError(
-            "The file is not a notebook (not JSON): save it in Jupyter again."
-        ) from None
-    except (KeyError, TypeError, AttributeError):
-        raise ValueError(
-            "The file is not a notebook of format 4: save it in Jupyter again."
-        ) from None
-
-
-def read_beside(path: Path) -> dict[str, bytes]:
-    """Small files beside a notebook, which its cells may read: modules, tables, arrays."""
-    found: dict[str, bytes] = {}
-    with contextlib.suppress(OSError):
-        for entry in sorted(os.scandir(path.parent), key=lambda one: one.name):
-            plain = re.fullmatch(r"\w[\w-]{0,60}\.(py|csv|txt|json|npy|md)", entry.name)
-            if not plain or not entry.is_file(follow_symlinks=False) or len(found) == MOST_FILES:
-                continue
-            handle = os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with open(handle, "rb") as file:
-                content = file.read(LARGEST_FILE + 1)
-            if len(content) <= LARGEST_FILE:
-                found[entry.name] = content
-    return found
-
-
 # -- what comes back --------------------------------------------------------------------------
 
 UNREADABLE = "Your answer gave nothing that can be compared: return numbers, arrays or text."
@@ -366,6 +190,7 @@ class Heard:
     Attributes:
         outcomes: one for each question.
         borrowed: the taught function that was called, or "".
+        before: one that was called in a cell, which went on without it.
         seen: an error of the student's code.
         undefined: that error stopped the cell before the answer was defined.
     """
@@ -374,6 +199,7 @@ class Heard:
     borrowed: str = ""
     seen: Seen | None = None
     undefined: bool = False
+    before: str = ""
 
 
 @dataclass(frozen=True)
@@ -398,18 +224,24 @@ def read_reply(content: bytes, count: int) -> Heard:
         reply = json.loads(content)
         if reply.get("undefined"):
             stopped = _seen(reply["undefined"])
-            return Heard([Failure("Not answered yet.", blank=True)] * count, "", stopped, True)
+            blank: Outcome = Failure("Not answered yet.", blank=True)
+            return Heard([blank] * count, "", stopped, True, _called(reply["before"]))
         seen = _seen(reply["seen"]) if reply.get("seen") else None
         if reply.get("stopped"):
             kind = str(reply["stopped"])[:40]
             return Heard([Failure(f"Your answer stopped with {kind}: ")] * count, "", seen)
         outcomes = [_outcome(one) for one in reply["outcomes"]]
-        borrowed = str(reply["borrowed"][0])[:200] if reply["borrowed"] else ""
+        borrowed, before = _called(reply["borrowed"]), _called(reply["before"])
     except Exception as error:  # whatever it is, it is that one answer's, MemoryError too
         raise ValueError("this is no reply") from error
     if len(outcomes) != count and not borrowed:
         raise ValueError("not one for each question")
-    return Heard(outcomes, borrowed, seen)
+    return Heard(outcomes, borrowed, seen, before=before)
+
+
+def _called(names: Any) -> str:
+    """The first of some names; the other ones are not needed."""
+    return str(names[0])[:200] if names else ""
 
 
 def _seen(one: Any) -> Seen:
@@ -537,13 +369,17 @@ def grade(
     done: Mapping[tuple[str, str], Submission] | None = None,
     note: Callable[[Submission], None] | None = None,
     tell: Callable[[str], None] | None = None,
+    largest: int = LARGEST_NOTEBOOK,
+    unpacked: Path | None = None,
+    sets: Mapping[str, bytes] | None = None,
 ) -> list[Submission]:
-    """Grade ``folder/<student>/<chapter>/<chapter>.ipynb``, nbgrader's layout.
+    """Grade ``folder/<student>/<chapter>/<chapter>.ipynb``, nbgrader's layout, or a download of a
+    learning platform.
 
     A chapter counts for everyone; who has not handed it in gets nothing for it.
 
     Args:
-        folder: the submissions; only read.
+        folder: the submissions, or a zip of them; only read.
         released: the notebooks as they were given out: what is graded, and for how many points.
         jobs: answers worked out at the same time (default: one a processor).
         limits: for each answer.
@@ -556,6 +392,9 @@ def grade(
         done: what was graded before, by student and chapter; it is not graded again.
         note: called with each submission when it is graded.
         tell: called with what the instructor should know before it starts.
+        largest: MiB of a notebook; a larger one is not read.
+        sets: .npy files that projects are compared with: "held back", and "training".
+        unpacked: a new folder for what is in zips (default: a temporary one).
 
     Returns:
         One for each student and chapter, in the order of their names.
@@ -563,65 +402,78 @@ def grade(
     Raises:
         ValueError: there is nothing to grade, or no way to.
     """
-    if not folder.is_dir():
-        raise ValueError(
-            f"{folder} is not a folder; give the one that holds the students' folders."
-        )
-    students = sorted(
-        path.name
-        for path in folder.iterdir()
-        if (path.is_dir() or path.is_symlink()) and not path.name.startswith((".", "__MACOSX"))
-    )
-    places = {s: locate(folder, s) for s in students}
-    handed_in = [c for c in CHAPTERS if any(places[s][c].found for s in students)]
-    if not (handed_in or chapters):
-        raise ValueError(
-            f"{folder} holds no submission; one is {folder}/STUDENT/marginal/marginal.ipynb."
-        )
-    chapters = [c for c in CHAPTERS if c in chapters] or handed_in
-    secret = seed or secrets.token_hex(16)
-    papers = {c: read_paper(released / c / f"{c}.ipynb", c, secret) for c in chapters}
-    for c, paper in papers.items():
-        if not paper.graded:
-            raise ValueError(f"{released / c / c}.ipynb grades no task.")
-        if paper.by_hand and tell is not None:
-            tell(
-                f"{c}: {_listed(paper.by_hand)} is yours to grade; the other tasks are graded here."
+    with contextlib.ExitStack() as stack:
+        if unpacked is None:
+            unpacked = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ddpm-class-")))
+        theirs = collect(folder, unpacked, tell)
+        students = list(theirs)
+        places = {s: locate(one.roots, one.told) for s, one in theirs.items()}
+        for student in students:
+            places[student][PROJECT] = locate_project(theirs[student].roots)
+        counted = (*CHAPTERS, PROJECT)
+        handed_in = [c for c in counted if any(places[s][c].found for s in students)]
+        if not (handed_in or chapters):
+            raise ValueError(
+                f"{folder} holds no submission; one is {folder}/STUDENT/marginal/marginal.ipynb."
             )
-    walls = has_bubblewrap() if walls is None else walls
-    part, parts = shard
-    wanted = [(student, chapter) for student in students[part - 1 :: parts] for chapter in chapters]
-    jobs = max(1, min(jobs or _processors(), len(wanted)))
-    hide = [folder, released, *hide]
-    with Rooms(jobs, limits or Limits(), hide, walls) as rooms:
+        chapters = [c for c in counted if c in chapters] or handed_in
+        secret = seed or secrets.token_hex(16)
+        papers = {
+            c: read_paper(released / c / f"{c}.ipynb", c, secret) for c in chapters if c != PROJECT
+        }
+        for c, paper in papers.items():
+            if not paper.graded:
+                raise ValueError(f"{released / c / c}.ipynb grades no task.")
+            if paper.by_hand and tell is not None:
+                names = listed(paper.by_hand)
+                tell(f"{c}: {names} is yours to grade; the other tasks are graded here.")
+        walls = has_bubblewrap() if walls is None else walls
+        part, parts = shard
+        wanted = [
+            (student, chapter) for student in students[part - 1 :: parts] for chapter in chapters
+        ]
+        jobs = max(1, min(jobs or _processors(), len(wanted)))
+        hide = [folder, released, unpacked, *hide]
+        limits = limits or Limits()
+        with (
+            Rooms([Room(limits, n, hide, walls) for n in range(jobs)]) as rooms,
+            Rooms([Room(MEASURING, n, hide, walls, measures=True) for n in range(jobs)]) as benches,
+        ):
 
-        def one(student: str, chapter: str) -> Submission:
-            place, paper = places[student][chapter], papers[chapter]
-            path = place.path
-            if place.problem:
-                return _nothing(student, paper, path, place.problem, handed_in=place.found)
-            try:
-                cells = read_cells(path, folder)
-            except ValueError as error:
-                return _nothing(student, paper, path, str(error))
-            files = read_beside(path)
-            with rooms.free() as room:
-                room.begin()
-                grades = tuple(
-                    _grade_one(room, paper, examined, cells, files) for examined in paper.graded
-                )
-            return Submission(student, chapter, path, True, grades, note=place.note)
+            def one(student: str, chapter: str) -> Submission:
+                place = places[student][chapter]
+                if chapter == PROJECT:
+                    with benches.free() as room:
+                        return _grade_project(room, student, place, sets or {})
+                paper, path = papers[chapter], place.path
+                if place.problem:
+                    return _nothing(student, paper, path, place.problem, handed_in=place.found)
+                try:
+                    cells = read_cells(path, place.root, largest)
+                except ValueError as error:
+                    return _nothing(student, paper, path, str(error))
+                files = read_beside(path)
+                with rooms.free() as room:
+                    room.begin()
+                    grades = tuple(
+                        _grade_one(room, paper, examined, cells, files) for examined in paper.graded
+                    )
+                return Submission(student, chapter, path, True, grades, note=place.note)
 
-        def safely(student: str, chapter: str) -> Submission:
-            try:
-                return one(student, chapter)
-            except NoRoom:
-                raise
-            except Exception as error:  # one student's notebook must not end the class's grading
-                problem = f"The grader could not deal with this notebook ({type(error).__name__})."
-                return _nothing(student, papers[chapter], places[student][chapter].path, problem)
+            def safely(student: str, chapter: str) -> Submission:
+                try:
+                    return one(student, chapter)
+                except NoRoom:
+                    raise
+                except Exception as error:  # one notebook must not end the class's grading
+                    kind, place = type(error).__name__, places[student][chapter]
+                    problem = f"The grader could not deal with this notebook ({kind})."
+                    if chapter == PROJECT:
+                        return _no_project(student, place, problem)
+                    return _nothing(student, papers[chapter], place.path, problem)
 
-        return _in_parallel(safely, wanted, rooms, dict(done or {}), note, progress)
+            many = [rooms, benches]
+            return _in_parallel(safely, wanted, many, dict(done or {}), note, progress)
 
 
 def _processors() -> int:
@@ -635,14 +487,14 @@ def _processors() -> int:
 def _in_parallel(
     one: Callable[[str, str], Submission],
     wanted: Sequence[tuple[str, str]],
-    rooms: Rooms,
+    rooms: Sequence[Rooms],
     done: dict[tuple[str, str], Submission],
     note: Callable[[Submission], None] | None,
     progress: bool,
 ) -> list[Submission]:
     from tqdm.auto import tqdm
 
-    with ThreadPoolExecutor(len(rooms)) as pool:
+    with ThreadPoolExecutor(len(rooms[0])) as pool:
         todo = {pool.submit(one, *names): names for names in wanted if names not in done}
         try:
             with tqdm(
@@ -659,16 +511,17 @@ def _in_parallel(
                     bar.update()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            rooms.stop()
+            for some in rooms:
+                some.stop()
             raise
     return [done[names] for names in wanted]
 
 
 class Rooms:
-    """As many rooms as jobs, each used by one submission at a time."""
+    """As many rooms as jobs, each used by one submission at a time; none opens before that."""
 
-    def __init__(self, jobs: int, limits: Limits, hide: Sequence[Path], walls: bool) -> None:
-        self._all = [Room(limits, number, hide, walls) for number in range(jobs)]
+    def __init__(self, rooms: Sequence[Room]) -> None:
+        self._all = rooms
         self._free: queue.SimpleQueue[Room] = queue.SimpleQueue()
 
     def __len__(self) -> int:
@@ -701,6 +554,31 @@ def _nothing(
 ) -> Submission:
     grades = tuple(Grade(e.task.name, e.task.title, 0, e.points, problem) for e in paper.graded)
     return Submission(student, paper.chapter, path, handed_in, grades, problem)
+
+
+def _grade_project(room: Room, student: str, place: Place, sets: Mapping[str, bytes]) -> Submission:
+    """The grades of a project: measured in a room, so that a file can harm no other student."""
+    if not place.found:
+        return _no_project(student, place, place.problem)
+    files, missing = read_project(place)
+    if sets:
+        files.pop(OWN_DATA, None)
+    room.begin()
+    reply = room.ask({"project": files, "sets": dict(sets)})
+    if reply.ended != "well":
+        return _no_project(student, place, "The project took too much time or memory to measure.")
+    try:
+        scores = read_scores(reply.content)
+        grades = marks(scores, missing)
+    except ValueError:
+        return _no_project(student, place, "The project's files could not be measured.")
+    told = [place.note, remark(scores, missing, OWN_DATA in files)]
+    note = " ".join(filter(None, told))
+    return Submission(student, PROJECT, place.path, True, grades, note=note, scores=scores.numbers)
+
+
+def _no_project(student: str, place: Place, problem: str) -> Submission:
+    return Submission(student, PROJECT, place.path, place.found, nothing(problem), problem)
 
 
 _ASKING = threading.Lock()  # the references draw from torch's one global random state
@@ -772,7 +650,10 @@ def _hear(
         found = read_reply(reply.content, len(questions))
     except ValueError:
         return Verdict(False, UNREADABLE)
-    if name := found.borrowed:
+    name = found.borrowed
+    if found.seen and found.seen.kind == "NameError":  # of what a cell went on without, or at once
+        name = name or found.before
+    if name:
         return Verdict(False, BORROWED.format(name=f"`{name}`" if is_taught(name) else "a part"))
     if found.undefined and found.seen:
         return Verdict(False, told(found.seen, cells, task.answer_name, undefined=True))

@@ -15,7 +15,8 @@ from itertools import groupby
 from pathlib import Path
 
 from ddpm_course.grading.files import write_beside
-from ddpm_course.grading.judge import NOT_HANDED_IN, Grade, Submission
+from ddpm_course.grading.grades import Grade, Submission
+from ddpm_course.grading.handed_in import NOT_HANDED_IN
 
 __all__ = ["feedback_name", "remarks", "write_report"]
 
@@ -42,6 +43,8 @@ def write_report(
     write_beside(out / "grades.csv", _csv(submissions, names).encode())
     write_beside(out / "report.json", _json(submissions, names, seed, walls).encode())
     write_beside(out / "junit.xml", _junit(submissions, names))
+    if any(one.scores for one in submissions):
+        write_beside(out / "leaderboard.csv", _leaderboard(submissions, names).encode())
     for student, theirs in groupby(submissions, key=lambda one: one.student):
         page = _page(names.shown[student], list(theirs))
         write_beside(out / "feedback" / names.pages[student], page.encode())
@@ -133,6 +136,23 @@ def _csv(submissions: Sequence[Submission], names: _Names) -> str:
     return table.getvalue()
 
 
+BOARD = ("quality", "likeness", "variety", "own", "samples", "weights", "last loss")
+
+
+def _leaderboard(submissions: Sequence[Submission], names: _Names) -> str:
+    """The projects of a class, the best first: by points, then by the samples' distance."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["rank", "student", "points", "max_points", *BOARD])
+    projects = [one for one in submissions if one.scores]
+    projects.sort(key=lambda one: (-one.points, one.scores.get("quality", 1e9), one.student))
+    for rank, one in enumerate(projects, start=1):
+        scores = [f"{one.scores[name]:.4g}" if name in one.scores else "" for name in BOARD]
+        student = _cell(names.shown[one.student])
+        writer.writerow([rank, student, f"{one.points:g}", f"{one.max_points:g}", *scores])
+    return table.getvalue()
+
+
 def _json(
     submissions: Sequence[Submission], names: _Names, seed: str, walls: Mapping[str, object] | None
 ) -> str:
@@ -148,6 +168,7 @@ def _json(
                     "handed_in": one.handed_in,
                     "problem": _text(one.problem),
                     "note": _text(one.note),
+                    **({"scores": dict(one.scores)} if one.scores else {}),
                     "points": one.points,
                     "max_points": one.max_points,
                     "tasks": [
@@ -227,6 +248,8 @@ def _chapter(one: Submission) -> str:
 
 def _item(grade: Grade) -> str:
     kind, mark, word = ("right", "✓", "right") if grade.right else ("wrong", "✗", "not right yet")
+    if 0 < grade.points < grade.max_points:
+        word = "in part"
     title = html.escape(re.sub(r"\$([^$]*)\$", r"\1", grade.title))
     return (
         f'<li class="{kind}"><span class="points">{grade.points:g} of {grade.max_points:g}</span>'

@@ -7,12 +7,14 @@ throw-away folder. Elsewhere there are the limits on time, memory, processes and
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import json
 import os
 import pickle
 import selectors
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,10 +26,10 @@ from typing import Any
 
 from ddpm_course.grading import bubblewrap
 from ddpm_course.grading.doors import can_close
-from ddpm_course.grading.taught import HIDDEN
-from ddpm_course.grading.worker import HEADER, LONGEST_REPLY, empty
+from ddpm_course.grading.taught import HIDDEN, write_package
+from ddpm_course.grading.worker import HEADER, LENGTH, LONGEST_REPLY, empty
 
-__all__ = ["Limits", "NoRoom", "Reply", "Room", "has_bubblewrap"]
+__all__ = ["Limits", "NoRoom", "Reply", "Room", "has_bubblewrap", "why_no_walls"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PATIENCE = 3600.0  # seconds on the clock: a busy machine may need many for a second of work
@@ -70,10 +72,19 @@ class NoRoom(ValueError):
 
 def has_bubblewrap() -> bool:
     """Whether rooms can be closed here: bubblewrap may be there and not allowed."""
+    return not why_no_walls()
+
+
+def why_no_walls() -> str:
+    """Why bubblewrap builds no walls here, and what may help; "" where it builds them."""
     if (bwrap := bubblewrap.find()) is None:
-        return False
-    command = [bwrap, *_walls(None), *_view([]), "--", sys.executable, "-I", "-c", ""]
-    return subprocess.run(command, capture_output=True).returncode == 0
+        return bubblewrap.remedy("")
+    command = [bwrap, *_walls(None), *_view([], PACKAGE), "--", sys.executable, "-I", "-c", ""]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode == 0:
+        return ""
+    said = "".join(c if c.isprintable() else " " for c in done.stderr.strip()[-300:])
+    return bubblewrap.remedy(said or f"exit code {done.returncode}")
 
 
 def _walls(user: int | None) -> list[str]:
@@ -94,9 +105,19 @@ class Room:
         number: tells rooms that are open at the same time apart.
         hide: folders that must not be seen from inside.
         walls: whether to use bubblewrap.
+        measures: whether it measures projects; then no student's code runs in it, and the package
+            in it is whole.
     """
 
-    def __init__(self, limits: Limits, number: int, hide: Sequence[Path], walls: bool) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        number: int,
+        hide: Sequence[Path],
+        walls: bool,
+        measures: bool = False,
+    ) -> None:
+        self.measures = measures
         self.limits, self.hide, self.walls = limits, [path.resolve() for path in hide], walls
         self.user = FIRST_USER + number if os.geteuid() == 0 else None
         self.seconds = 0.0  # of work and waiting, so far
@@ -149,9 +170,11 @@ class Room:
         self._scratch = tempfile.mkdtemp(prefix="ddpm-course-grade-")
         os.chmod(self._scratch, 0o777 if self.user is not None else 0o700)
         scratch = SCRATCH if self.walls else self._scratch
+        shown = PACKAGE if self.measures else _package()
+        package = PACKAGE if self.walls else shown
         options = {
-            "path": _libraries(),
-            "package": str(PACKAGE),
+            "path": [str(package.parent), *_libraries()[1:]],
+            "package": str(package),
             "hidden": HIDDEN,
             "fonts": _fonts(),
             "scratch": scratch,
@@ -159,14 +182,14 @@ class Room:
             "memory": self.limits.memory,
             "doors": can_close(),
         }
-        worker = str(PACKAGE / "grading" / "worker.py")
+        worker = str(package / "grading" / "worker.py")
         command = [sys.executable, "-I", worker, json.dumps(options)]
         environment = _environment(scratch)
         if self.walls:
             command = [
                 bubblewrap.find() or "bwrap",
                 *_walls(self.user),
-                *_view(self.hide),
+                *_view(self.hide, shown),
                 "--",
                 *command,
             ]
@@ -188,7 +211,8 @@ class Room:
                 import fcntl
 
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, LONGEST_PIPE)
-        words, _ = self._talk(b"", PATIENCE)
+        schedule = (PACKAGE / "schedule.py").read_bytes()
+        words, _ = self._talk(LENGTH.pack(len(schedule)) + schedule, PATIENCE)
         self.seconds += words.get("cpu", 0.0)
         if words.get("ready") != "well":
             self._log.seek(0)
@@ -263,6 +287,16 @@ def _libraries() -> list[str]:
     return [str(PACKAGE.parent), *(path for path in found if _is_library(Path(path)))]
 
 
+@functools.cache
+def _package() -> Path:
+    """The package as rooms see it, made once for this process."""
+    folder = tempfile.mkdtemp(prefix="ddpm-course-room-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.chmod(folder, 0o755)
+    write_package(PACKAGE, Path(folder, PACKAGE.name))
+    return Path(folder, PACKAGE.name)
+
+
 def _is_library(path: Path) -> bool:
     inside = any(path.is_relative_to(prefix) for prefix in (sys.prefix, sys.base_prefix))
     return inside or bool({"site-packages", "dist-packages"} & set(path.parts))
@@ -285,9 +319,9 @@ def _environment(scratch: str) -> dict[str, str]:
     return places | threads | {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "USER": "student"}
 
 
-def _view(hide: Sequence[Path]) -> list[str]:
-    """What is seen from inside: Python, its libraries, the package, a scratch folder that is /tmp
-    too where none of these is there; nothing of ``hide``."""
+def _view(hide: Sequence[Path], package: Path) -> list[str]:
+    """What is seen from inside: Python, its libraries, at the package's place ``package``, a
+    scratch folder that is /tmp too where none of these is there; nothing of ``hide``."""
     arguments = ["--proc", "/proc", "--dev", "/dev", "--size", "65536", "--tmpfs", "/dev/shm"]
     arguments += ["--remount-ro", "/dev/shm", "--remount-ro", "/dev"]
     for root in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
@@ -301,13 +335,17 @@ def _view(hide: Sequence[Path]) -> list[str]:
     places += [Path(path) for path in (*prefixes, *_libraries()[1:])]
     places += [Path(fonts)] if (fonts := _fonts()) else []
     shown: list[Path] = []
-    for place in [*places, PACKAGE]:
+    for place in places:
         if place.exists() and not any(place.is_relative_to(one) for one in shown):
             shown.append(place)
             for parent in reversed(place.parents[:-1]):  # open to all, as bubblewrap's own are not
                 if not any(parent.is_relative_to(one) for one in shown):
                     arguments += ["--perms", "0755", "--dir", str(parent)]
             arguments += ["--ro-bind", str(place), str(place)]
+    for parent in reversed(PACKAGE.parents[:-1]):
+        if not any(parent.is_relative_to(one) for one in shown):
+            arguments += ["--perms", "0755", "--dir", str(parent)]
+    arguments += ["--ro-bind", str(package), str(PACKAGE)]
     for path in _unseen([*hide, Path.cwd()], shown):
         arguments += ["--tmpfs", str(path), "--remount-ro", str(path)]
     arguments += ["--size", str(LARGEST_SCRATCH), "--perms", "1777", "--tmpfs", SCRATCH]
@@ -318,10 +356,9 @@ def _view(hide: Sequence[Path]) -> list[str]:
 
 def _unseen(hide: Sequence[Path], shown: Sequence[Path]) -> list[Path]:
     """Folders that hold right answers or others' work, where they lie inside what is shown."""
-    rooms = [Path(*name.split(".")) for name in HIDDEN]
-    found = [PACKAGE.parent / room for room in rooms]
+    found: list[Path] = []
     for copy in _copies(shown):
-        found += [copy.parent / room for room in rooms]
+        found += [copy] if copy != PACKAGE else []
         # Beside a copy that is not a library's lies the course: solutions, exercises, submissions.
         if not {"site-packages", "dist-packages"} & set(copy.parts):
             found += [path for path in _folders(copy.parent) if path != copy]

@@ -166,6 +166,8 @@ def _how(question: Question, want: Value, have: Value, name: str) -> str:
         return f"{name} holds {kinds[_numeric(a)]}; expected {kinds[_numeric(b)]}."
     if not _numeric(b):
         return f"{name} is not right{_among(a != b)}."
+    if a.dtype.kind == "c" and b.dtype.kind != "c" and a.imag.any():
+        return f"{name} is complex{_among(a.imag != 0)}; real numbers were asked for."
     bad = ~np.isfinite(a)
     if bad.any():
         kind = "NaN" if np.isnan(a).any() else "infinite"

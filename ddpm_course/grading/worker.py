@@ -36,6 +36,7 @@ with contextlib.suppress(ImportError):
 
 HEADER = struct.Struct("<dIQ")  # the patience with a fork, its processor time, in seconds; and its
 # request's length
+LENGTH = struct.Struct("<Q")  # of what the judge says first
 LONGEST_REPLY = 1 << 22  # bytes: ten times what any task's answer has
 MOST_FILES = 4096  # in the throw-away folder
 GRACE = 2  # seconds of processor time between the signal that an answer is late, and its end
@@ -51,6 +52,7 @@ _FURNITURE = (
     "ddpm_course.trends.papers",
     *("ddpm_course.grading.answers", "ddpm_course.grading.draw", "ddpm_course.grading.taught"),
     "ddpm_course.grading.doors",
+    "ddpm_course.grading.project",
 )
 
 
@@ -61,6 +63,7 @@ def main() -> None:
     out = os.dup(1)
     os.dup2(2, 1)  # what a library prints is no reply
     sys.path[:] = options["path"]
+    _open_schedule(options["package"])
     _furnish(options["package"], options["hidden"], options["fonts"])
     os.chdir(options["scratch"])
     empty(options["scratch"])
@@ -76,6 +79,20 @@ def main() -> None:
         words, reply = _one(options, *HEADER.unpack(header))
         words["clean"] = words["clean"] and _condition() == condition
         _say(out, words, reply)
+
+
+def _open_schedule(package: str) -> None:
+    """Make the module ``schedule`` from what the judge says first: some of it is right answers, so
+    that no file of the room has it."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    name = "ddpm_course.schedule"
+    (length,) = LENGTH.unpack(os.read(0, LENGTH.size))
+    source = _read(length)
+    spec = spec_from_file_location(name, Path(package, "schedule.py"))
+    assert spec is not None
+    module = sys.modules[name] = module_from_spec(spec)
+    exec(compile(source, "<schedule>", "exec"), vars(module))
 
 
 def _furnish(package: str, hidden: Sequence[str], fonts: str | None) -> None:
@@ -324,9 +341,12 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     """Run cells, then put the questions to the answer that they define."""
     from ddpm_course.grading import cells as notebook
     from ddpm_course.grading.answers import ask
+    from ddpm_course.grading.project import measure
     from ddpm_course.grading.task import Task
     from ddpm_course.grading.taught import borrowed, forbid
 
+    if "project" in request:  # no student's code, but files of theirs
+        return measure(request["project"], request["sets"])
     wanted, function, sources = request["answer"], request["function"], request["cells"]
     sys.path.insert(0, os.getcwd())
     for name, content in request["files"].items():
@@ -335,14 +355,17 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     if request["alone"]:
         chosen = notebook.needed(sources, wanted, function, request["setup"])
     cells = [(-1, request["setup"]), *((number, sources[number]) for number in chosen)]
+    forbid(request["task"])
     answer, stopped, places = notebook.run(notebook.Shell.instance(), cells, wanted, function)
+    # What cells call to compare or to plot is no answer; but one that needs it is without it.
+    before = borrowed[:1] if request["alone"] else []
+    borrowed.clear()
     notes: list[notebook.Seen] = []
     if answer is None:
         place = notebook.defining([notebook.plain(one) for one in sources], wanted, function)
         if place in stopped:
-            return {"undefined": vars(stopped[place])}
+            return {"undefined": vars(stopped[place]), "before": before}
     if callable(answer) and function:
-        forbid(request["task"])
         answer = notebook.note_errors(answer, places, notes)
     task = Task(
         name=request["task"],
@@ -362,7 +385,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"outcomes": [], "stopped": type(error).__name__}
     seen = vars(notes[0]) if notes else None
     spelled = [_spelled(outcome) for outcome in outcomes]
-    return {"outcomes": spelled, "borrowed": borrowed[:1], "seen": seen}
+    return {"outcomes": spelled, "borrowed": borrowed[:1], "before": before, "seen": seen}
 
 
 def _spelled(outcome: Any) -> Any:

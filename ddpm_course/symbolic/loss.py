@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from .algebra import bell, difference
+from .algebra import bell, difference, nonnegative
 from .chain import LADDER, on_ladder, same_on_ladder
 from .claim import (
     ALGEBRA,
@@ -77,6 +77,7 @@ from .reverse import m, spread
 y = sp.Symbol("x", real=True)
 m_1, m_2 = sp.Symbol(r"\mu_1", real=True), sp.Symbol(r"\mu_2", real=True)
 const = sp.Symbol("C", real=True)
+a_symbol = sp.Symbol("a", positive=True)
 simple = sp.Symbol(r"L_{\mathrm{simple}}")
 OVER_Q = "q"
 
@@ -166,6 +167,17 @@ def _components(before: sp.Expr, after: sp.Expr) -> Any:
             if left != 0:
                 return left
     return 0
+
+
+def _rises_from_zero(before: sp.Expr, after: sp.Expr) -> Any:
+    """after - before is 0 at ᾱ_T = 0 and rises with it, so it is never negative below 1."""
+    with evaluate(True):
+        gap = (after - before).doit().subs(alpha_bar(T), a_symbol)
+        gap = sp.expand_log(gap, force=True)
+        if sp.simplify(gap.subs(a_symbol, 0)) != 0:
+            return gap.subs(a_symbol, 0)
+        slope = sp.diff(gap, a_symbol).subs(a_symbol, alpha_bar(T))
+        return nonnegative(sp.together(slope))
 
 
 # -- checks ----------------------------------------------------------------------------------------
@@ -613,7 +625,7 @@ with as_written():
                         - log(p_theta(x(0), x(1))),
                         over=OVER_Q,
                     ),
-                    "a mean of log-ratios is a divergence",
+                    "each mean of a log-ratio is a divergence",
                     LENGTHS,
                 ),
                 Step(
@@ -694,6 +706,75 @@ with as_written():
             ),
         ),
         Claim(
+            "loss.prior-kl",
+            KL(q(x(T), x(0)), Normal(None, 0, 1)),
+            (
+                Step(
+                    KL(
+                        Normal(None, sqrt(alpha_bar(T)) * x(0), 1 - alpha_bar(T)),
+                        Normal(None, 0, 1),
+                    ),
+                    "the closed form at $T$",
+                    ALGEBRA,
+                    (("marginal.closed-form", {t: T}),),
+                ),
+                Step(
+                    half
+                    * (
+                        Norm2(sqrt(alpha_bar(T)) * x(0))
+                        + d * (1 - alpha_bar(T))
+                        - d
+                        - d * log(1 - alpha_bar(T))
+                    ),
+                    "the divergence of two Gaussians",
+                    ALGEBRA,
+                    (two_gaussians(sqrt(alpha_bar(T)) * x(0), 1 - alpha_bar(T), 0, 1),),
+                ),
+                Step(
+                    prior_kl,
+                    "the root comes out squared; $d - d$ cancels",
+                ),
+            ),
+        ),
+        Claim(
+            "loss.prior-bound",
+            KL(q(x(T), x(0)), Normal(None, 0, 1)),
+            (
+                Step(prior_kl, "the divergence", ALGEBRA, ("loss.prior-kl",)),
+                Step(
+                    half
+                    * (
+                        alpha_bar(T) * Norm2(x(0))
+                        - d * alpha_bar(T)
+                        + d * (alpha_bar(T) / (1 - alpha_bar(T)))
+                    ),
+                    "$-\\log(1 - a) = \\log(1 + \\frac{a}{1 - a}) \\le \\frac{a}{1 - a}$, "
+                    "since $\\log(1 + u) \\le u$",
+                    Method("calculus", _rises_from_zero, r"\le"),
+                    (),
+                    r"\le",
+                ),
+                Step(
+                    half
+                    * (
+                        alpha_bar(T) * Norm2(x(0))
+                        + d
+                        * ((alpha_bar(T) - alpha_bar(T) * (1 - alpha_bar(T))) / (1 - alpha_bar(T)))
+                    ),
+                    "one denominator for the two terms with $d$",
+                ),
+                Step(
+                    half
+                    * (alpha_bar(T) * Norm2(x(0)) + d * (alpha_bar(T) ** 2 / (1 - alpha_bar(T)))),
+                    "$a - a(1 - a) = a^2$",
+                ),
+                Step(
+                    alpha_bar(T) / 2 * (Norm2(x(0)) + d * (alpha_bar(T) / (1 - alpha_bar(T)))),
+                    "take out $\\bar\\alpha_T$",
+                ),
+            ),
+        ),
+        Claim(
             "loss.prior",
             Loss(T),
             (
@@ -703,7 +784,7 @@ with as_written():
                 Step(
                     KL(q(x(T), x(0)), Normal(None, 0, 1)), "the prior", ALGEBRA, ("reverse.prior",)
                 ),
-                Step(prior_kl, "their divergence", ALGEBRA, ("marginal.prior-kl",)),
+                Step(prior_kl, "their divergence", ALGEBRA, ("loss.prior-kl",)),
             ),
         ),
         Claim(
@@ -770,7 +851,16 @@ with as_written():
                     ALGEBRA,
                     ("reverse.mean-eps", "reverse.mean-model"),
                 ),
-                Step(w_t * Norm2(eps - network), "$x_t$ cancels; factors come out squared"),
+                Step(
+                    1
+                    / (2 * sigma(t) ** 2)
+                    * Norm2(beta(t) / (sqrt(alpha(t)) * sqrt(1 - alpha_bar(t))) * (network - eps)),
+                    "$x_t$ cancels",
+                ),
+                Step(
+                    w_t * Norm2(eps - network),
+                    "the factor comes out squared; in a square the order does not matter",
+                ),
             ),
             assuming=(rest, gaussian_term),
         ),
@@ -817,13 +907,51 @@ with as_written():
                 Step(
                     half
                     * (
+                        (1 - alpha_bar(t))
+                        / ((1 - alpha_bar(t - 1)) * beta(t))
+                        * (alpha_bar(t - 1) * beta(t) ** 2 / (1 - alpha_bar(t)) ** 2)
+                    )
+                    * Norm2(x(0) - x0_hat(x(t), t)),
+                    "one over the posterior variance, and the square",
+                    ALGEBRA,
+                    ("reverse.posterior-variance",),
+                ),
+                Step(
+                    half
+                    * (alpha_bar(t - 1) * beta(t) / ((1 - alpha_bar(t - 1)) * (1 - alpha_bar(t))))
+                    * Norm2(x(0) - x0_hat(x(t), t)),
+                    "cancel $\\beta_t$ and $1 - \\bar\\alpha_t$",
+                ),
+                Step(
+                    half
+                    * (
+                        (alpha_bar(t - 1) - alpha_bar(t))
+                        / ((1 - alpha_bar(t - 1)) * (1 - alpha_bar(t)))
+                    )
+                    * Norm2(x(0) - x0_hat(x(t), t)),
+                    "$\\bar\\alpha_{t-1} \\beta_t = \\bar\\alpha_{t-1} (1 - \\alpha_t) "
+                    "= \\bar\\alpha_{t-1} - \\bar\\alpha_t$",
+                ),
+                Step(
+                    half
+                    * (
+                        (
+                            alpha_bar(t - 1) * (1 - alpha_bar(t))
+                            - alpha_bar(t) * (1 - alpha_bar(t - 1))
+                        )
+                        / ((1 - alpha_bar(t - 1)) * (1 - alpha_bar(t)))
+                    )
+                    * Norm2(x(0) - x0_hat(x(t), t)),
+                    "take $\\bar\\alpha_{t-1} \\bar\\alpha_t$ away, and add it again",
+                ),
+                Step(
+                    half
+                    * (
                         alpha_bar(t - 1) / (1 - alpha_bar(t - 1))
                         - alpha_bar(t) / (1 - alpha_bar(t))
                     )
                     * Norm2(x(0) - x0_hat(x(t), t)),
-                    "the posterior variance; partial fractions",
-                    ALGEBRA,
-                    ("reverse.posterior-variance",),
+                    "two fractions; in each a bracket cancels",
                 ),
                 Step(
                     half * (snr(t - 1) - snr(t)) * Norm2(x(0) - x0_hat(x(t), t)),

@@ -7,7 +7,7 @@ from typing import Any
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from .algebra import difference, nonnegative, reduced
+from .algebra import difference, reduced
 from .claim import (
     ALGEBRA,
     ASSUMED,
@@ -24,12 +24,13 @@ from .claim import (
     Step,
     marginalize,
 )
+from .forward import a as deviation_1
+from .forward import b as deviation_2
+from .forward import w as total
 from .notation import (
     ANY,
-    KL,
     Continuous,
     E,
-    Norm2,
     Normal,
     Over,
     T,
@@ -39,7 +40,6 @@ from .notation import (
     as_written,
     beta,
     cosine_share,
-    d,
     eps,
     eps_at,
     exp,
@@ -53,7 +53,6 @@ from .notation import (
     sqrt,
     t,
     tau,
-    two_gaussians,
     x,
 )
 from .printing import latex
@@ -64,7 +63,6 @@ offset = sp.Symbol("s", nonnegative=True)  # the s of the cosine schedule
 beta_max = sp.Symbol(r"\beta_{\max}", positive=True)
 u = sp.Symbol("s", nonnegative=True)  # a time between 0 and tau
 b_0, b_1 = sp.symbols("b_0 b_1", positive=True)
-a_symbol = sp.Symbol("a", positive=True)
 
 
 # -- proofs of their own ---------------------------------------------------------------------------
@@ -193,17 +191,6 @@ def _riemann(before: sp.Expr, after: sp.Expr) -> Any:
         return sp.expand(left - right)
 
 
-def _rises_from_zero(before: sp.Expr, after: sp.Expr) -> Any:
-    """after - before is 0 at ᾱ_T = 0 and rises with it, so it is never negative below 1."""
-    with evaluate(True):
-        gap = (after - before).doit().subs(alpha_bar(T), a_symbol)
-        gap = sp.expand_log(gap, force=True)
-        if sp.simplify(gap.subs(a_symbol, 0)) != 0:
-            return gap.subs(a_symbol, 0)
-        slope = sp.diff(gap, a_symbol).subs(a_symbol, alpha_bar(T))
-        return nonnegative(sp.together(slope))
-
-
 # -- checks of definitions -------------------------------------------------------------------------
 
 
@@ -240,7 +227,6 @@ def _cosine_ends(claim: Claim) -> Any:
 with as_written():
     c_value = (1 - beta(1)) / delta
     mean_t = sqrt(alpha_bar(t)) * x(0)
-    prior_kl = half * (alpha_bar(T) * Norm2(x(0)) - d * alpha_bar(T) - d * log(1 - alpha_bar(T)))
     f_t = sp.cos((t / T + offset) / (1 + offset) * (sp.pi / 2)) ** 2
     f_0 = sp.cos(offset / (1 + offset) * (sp.pi / 2)) ** 2
     h = tau / n * Continuous(i * tau / n)
@@ -381,8 +367,29 @@ with as_written():
                         sqrt(alpha(t) * alpha_bar(t - 1)) * x(0),
                         alpha(t) * (1 - alpha_bar(t - 1)) + (1 - alpha(t)),
                     ),
-                    "a sum of independent Gaussians is Gaussian",
+                    "coordinate by coordinate, the sum of two Gaussians: "
+                    "$u = \\sqrt{\\alpha_t}\\,(x_{t-1} - \\sqrt{\\bar\\alpha_{t-1}}\\,x_0)$, "
+                    "$y = x_t - \\sqrt{\\alpha_t\\bar\\alpha_{t-1}}\\,x_0$, "
+                    "$a^2 = \\alpha_t(1 - \\bar\\alpha_{t-1})$, $b^2 = 1 - \\alpha_t$",
                     LOGARITHMS,
+                    (
+                        (
+                            "forward.gaussian-sum",
+                            {
+                                deviation_1: sqrt(alpha(t) * (1 - alpha_bar(t - 1))),
+                                deviation_2: sqrt(1 - alpha(t)),
+                                total: x(t) - sqrt(alpha(t) * alpha_bar(t - 1)) * x(0),
+                            },
+                        ),
+                    ),
+                ),
+                Step(
+                    Normal(
+                        x(t),
+                        sqrt(alpha(t) * alpha_bar(t - 1)) * x(0),
+                        1 - alpha(t) * alpha_bar(t - 1),
+                    ),
+                    "multiply out the variance; $\\alpha_t$ cancels",
                 ),
                 Step(
                     Normal(x(t), mean_t, 1 - alpha_bar(t)),
@@ -426,10 +433,13 @@ with as_written():
             "marginal.x0-from-eps",
             x(0),
             (
-                Step(sqrt(alpha_bar(t)) * x(0) / sqrt(alpha_bar(t)), "nothing changes"),
+                Step(
+                    sqrt(alpha_bar(t)) * x(0) / sqrt(alpha_bar(t)),
+                    "times the root, and divided by it",
+                ),
                 Step(
                     (x(t) - sqrt(1 - alpha_bar(t)) * eps) / sqrt(alpha_bar(t)),
-                    "$\\sqrt{\\bar\\alpha_t}\\, x_0$ is $x_t$ without its noise",
+                    "the top is $x_t$ minus its noise",
                     ALGEBRA,
                     ("marginal.sample",),
                 ),
@@ -439,10 +449,13 @@ with as_written():
             "marginal.eps-from-x0",
             eps,
             (
-                Step(sqrt(1 - alpha_bar(t)) * eps / sqrt(1 - alpha_bar(t)), "nothing changes"),
+                Step(
+                    sqrt(1 - alpha_bar(t)) * eps / sqrt(1 - alpha_bar(t)),
+                    "times the root, and divided by it",
+                ),
                 Step(
                     (x(t) - sqrt(alpha_bar(t)) * x(0)) / sqrt(1 - alpha_bar(t)),
-                    "$\\sqrt{1-\\bar\\alpha_t}\\, \\epsilon$ is $x_t$ without its signal",
+                    "the top is $x_t$ minus what is left of $x_0$",
                     ALGEBRA,
                     ("marginal.sample",),
                 ),
@@ -454,7 +467,7 @@ with as_written():
             (
                 Step(
                     E(x(t), x(0)) ** 2 / (x(0) ** 2 * Var(x(t), x(0))),
-                    "the power of the signal, for $x_0$ of power 1, over that of the noise",
+                    "the share of $x_0^2$ that the mean keeps, over the variance of the noise",
                     DEFINITION,
                 ),
                 Step(
@@ -477,15 +490,20 @@ with as_written():
                     ("marginal.snr", ("marginal.snr", {t: t - 1})),
                 ),
                 Step(
+                    (alpha_bar(t) * (1 - alpha_bar(t - 1)) - alpha_bar(t - 1) * (1 - alpha_bar(t)))
+                    / ((1 - alpha_bar(t)) * (1 - alpha_bar(t - 1))),
+                    "one denominator",
+                ),
+                Step(
                     (alpha_bar(t) - alpha_bar(t - 1))
                     / ((1 - alpha_bar(t)) * (1 - alpha_bar(t - 1))),
-                    "one fraction",
+                    "multiply out above; $\\bar\\alpha_t \\bar\\alpha_{t-1}$ cancels",
                 ),
                 Step(
                     -(beta(t) * alpha_bar(t - 1) / ((1 - alpha_bar(t)) * (1 - alpha_bar(t - 1)))),
                     "$\\bar\\alpha_t = (1 - \\beta_t)\\, \\bar\\alpha_{t-1}$",
                 ),
-                Step(sp.S.Zero, "every factor is positive", BELOW, (), "<"),
+                Step(sp.S.Zero, "every factor is positive, for $t \\ge 2$", BELOW, (), "<"),
             ),
             show=2,
         ),
@@ -526,7 +544,7 @@ with as_written():
                 ),
                 Step(
                     delta**t * sp.gamma(c + 1) / sp.gamma(c + 1 - t),
-                    "the Gamma function: $\\Gamma(c + 1) = c\\, \\Gamma(c)$",
+                    "$\\Gamma(c + 1) = c\\, \\Gamma(c)$, used $t$ times",
                     BY_RATIO,
                 ),
             ),
@@ -577,7 +595,7 @@ with as_written():
             (
                 Step(
                     f_t / f_0,
-                    "a quarter of a cosine, squared",
+                    "a quarter of a period of a cosine, squared",
                     DEFINITION,
                 ),
             ),
@@ -612,57 +630,6 @@ with as_written():
                 ),
             ),
             assuming=("the cosine schedule",),
-        ),
-        Claim(
-            "marginal.prior-kl",
-            KL(q(x(T), x(0)), Normal(None, 0, 1)),
-            (
-                Step(
-                    KL(
-                        Normal(None, sqrt(alpha_bar(T)) * x(0), 1 - alpha_bar(T)),
-                        Normal(None, 0, 1),
-                    ),
-                    "the closed form at $T$",
-                    ALGEBRA,
-                    (("marginal.closed-form", {t: T}),),
-                ),
-                Step(
-                    half
-                    * (
-                        Norm2(sqrt(alpha_bar(T)) * x(0))
-                        + d * (1 - alpha_bar(T))
-                        - d
-                        - d * log(1 - alpha_bar(T))
-                    ),
-                    "the divergence of two Gaussians",
-                    ALGEBRA,
-                    (two_gaussians(sqrt(alpha_bar(T)) * x(0), 1 - alpha_bar(T), 0, 1),),
-                ),
-                Step(prior_kl, "$d$ cancels"),
-            ),
-        ),
-        Claim(
-            "marginal.prior-bound",
-            KL(q(x(T), x(0)), Normal(None, 0, 1)),
-            (
-                Step(prior_kl, "the divergence", ALGEBRA, ("marginal.prior-kl",)),
-                Step(
-                    half
-                    * (
-                        alpha_bar(T) * Norm2(x(0))
-                        - d * alpha_bar(T)
-                        + d * (alpha_bar(T) / (1 - alpha_bar(T)))
-                    ),
-                    "$-\\log(1 - a) \\le a / (1 - a)$",
-                    Method("calculus", _rises_from_zero, r"\le"),
-                    (),
-                    r"\le",
-                ),
-                Step(
-                    alpha_bar(T) / 2 * (Norm2(x(0)) + d * (alpha_bar(T) / (1 - alpha_bar(T)))),
-                    "one factor outside",
-                ),
-            ),
         ),
     ]
 

@@ -318,7 +318,8 @@ class Printer(LatexPrinter):
     def _print_log(self, e: sp.Expr, exp: Any = None) -> str:
         arg = e.args[0]
         inner = self._print(arg)
-        if arg.is_Add or negated(arg) is not None:
+        of_product = arg.is_Mul and not (inverse(arg.args[-1]) and inner.count(r"\frac") == 1)
+        if arg.is_Add or of_product or negated(arg) is not None:
             return r"\log" + (r"\!" if any(m in inner for m in TALL) else "") + bracket(inner)
         return rf"\log {inner}"
 

@@ -23,7 +23,10 @@ from .claim import (
     marginalize,
     proportional,
 )
+from .forward import a as deviation_1
+from .forward import b as deviation_2
 from .forward import curve, pull, u
+from .forward import w as total
 from .notation import (
     E,
     Grouped,
@@ -138,6 +141,9 @@ with as_written():
     weight_t = sqrt(alpha(t)) * (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t))
     denoiser = m + sqrt(alpha_bar(t)) * spread**2 / data_var * (x(t) - sqrt(alpha_bar(t)) * m)
     denoiser_var = spread**2 * (1 - alpha_bar(t)) / data_var
+    doubt_slope = sqrt(alpha_bar(t)) / (1 - alpha_bar(t)) * x(t) + m / spread**2
+    centered = x(t) - sqrt(alpha_bar(t)) * m
+    numerator = alpha_bar(t - 1) * beta(t) * spread**2 + (1 - alpha_bar(t - 1)) * Grouped(data_var)
 
     CLAIMS = [
         Claim(
@@ -222,7 +228,7 @@ with as_written():
                 Step(
                     Normal(
                         x(t - 1),
-                        1 / sqrt(alpha(t)) * (x(t) + beta(t) / sqrt(alpha(t)) * tilt),
+                        beta(t) / alpha(t) * Grouped(sqrt(alpha(t)) / beta(t) * x(t) + tilt),
                         beta(t) / alpha(t),
                     ),
                     "complete the square: the mean is $B/A$, the variance $1/A$",
@@ -238,6 +244,14 @@ with as_written():
                         ),
                     ),
                     r"\propto",
+                ),
+                Step(
+                    Normal(
+                        x(t - 1),
+                        1 / sqrt(alpha(t)) * (x(t) + beta(t) / sqrt(alpha(t)) * tilt),
+                        beta(t) / alpha(t),
+                    ),
+                    "multiply out, and take out $1/\\sqrt{\\alpha_t}$",
                 ),
             ),
             assuming=((q(x(t - 1)), exp(tilt * x(t - 1))),),
@@ -312,14 +326,23 @@ with as_written():
                     DEFINITION,
                 ),
                 Step(
+                    1
+                    / (
+                        (alpha(t) * (1 - alpha_bar(t - 1)) + beta(t))
+                        / (beta(t) * (1 - alpha_bar(t - 1)))
+                    ),
+                    "one denominator for the two fractions",
+                ),
+                Step(
                     beta(t)
                     * (1 - alpha_bar(t - 1))
                     / (alpha(t) * (1 - alpha_bar(t - 1)) + beta(t)),
-                    "one fraction",
+                    "one over a fraction turns it over",
                 ),
                 Step(
                     (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * beta(t),
-                    "$\\alpha_t + \\beta_t = 1$, $\\alpha_t \\bar\\alpha_{t-1} = \\bar\\alpha_t$",
+                    "$\\alpha_t + \\beta_t = 1$, $\\alpha_t \\bar\\alpha_{t-1} = \\bar\\alpha_t$: "
+                    "below stands $1 - \\bar\\alpha_t$",
                 ),
             ),
         ),
@@ -338,7 +361,10 @@ with as_written():
                     ALGEBRA,
                     ("reverse.posterior-variance",),
                 ),
-                Step(posterior_mean, "multiply out"),
+                Step(
+                    posterior_mean,
+                    "multiply out; $\\beta_t$ cancels once, $1 - \\bar\\alpha_{t-1}$ once",
+                ),
             ),
         ),
         Claim(
@@ -365,7 +391,7 @@ with as_written():
                 ),
                 Step(
                     Normal(x(t - 1), mu_tilde(x(t), x(0)), beta_tilde(t)),
-                    "the completed square, constants and all",
+                    "the completed square; what does not contain $x_{t-1}$ makes it integrate to 1",
                     LOGARITHMS,
                     ("reverse.posterior-mean", "reverse.posterior-variance"),
                 ),
@@ -398,15 +424,35 @@ with as_written():
                     ("marginal.x0-from-eps",),
                 ),
                 Step(
+                    beta(t)
+                    / (sqrt(alpha(t)) * (1 - alpha_bar(t)))
+                    * (x(t) - sqrt(1 - alpha_bar(t)) * eps)
+                    + weight_t * x(t),
+                    "$\\sqrt{\\bar\\alpha_{t-1}} / \\sqrt{\\bar\\alpha_t} = 1 / \\sqrt{\\alpha_t}$",
+                ),
+                Step(
+                    1
+                    / sqrt(alpha(t))
+                    * (
+                        beta(t) / (1 - alpha_bar(t)) * x(t)
+                        - beta(t) / sqrt(1 - alpha_bar(t)) * eps
+                        + alpha(t) * (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * x(t)
+                    ),
+                    "multiply out, and take out $1 / \\sqrt{\\alpha_t}$",
+                ),
+                Step(
                     1
                     / sqrt(alpha(t))
                     * (
                         (beta(t) + alpha(t) * (1 - alpha_bar(t - 1))) / (1 - alpha_bar(t)) * x(t)
                         - beta(t) / sqrt(1 - alpha_bar(t)) * eps
                     ),
-                    "$\\bar\\alpha_t = \\alpha_t \\bar\\alpha_{t-1}$; collect $x_t$",
+                    "bring the two terms with $x_t$ together",
                 ),
-                Step(by_noise, "the numerator is $1 - \\bar\\alpha_t$"),
+                Step(
+                    by_noise,
+                    "$\\beta_t + \\alpha_t - \\alpha_t \\bar\\alpha_{t-1} = 1 - \\bar\\alpha_t$",
+                ),
             ),
         ),
         Claim(
@@ -447,8 +493,12 @@ with as_written():
                     ("reverse.posterior-variance",),
                 ),
                 Step(
+                    (1 - alpha_bar(t) - (1 - alpha_bar(t - 1))) / (1 - alpha_bar(t)) * beta(t),
+                    "take out $\\beta_t$; one denominator",
+                ),
+                Step(
                     (alpha_bar(t - 1) - alpha_bar(t)) / (1 - alpha_bar(t)) * beta(t),
-                    "one fraction",
+                    "$1 - 1 = 0$",
                 ),
                 Step(
                     alpha_bar(t - 1) * beta(t) ** 2 / (1 - alpha_bar(t)),
@@ -469,10 +519,18 @@ with as_written():
                     ("reverse.posterior-sample",),
                 ),
                 Step(
-                    beta_tilde(t) + weight_0**2 * Var(x(0), x(t)),
-                    "$x_t$ is given; $x_0$ and $z$ vary independently",
-                    ALGEBRA,
+                    Var(weight_0 * x(0) + weight_t * x(t) + sqrt(beta_tilde(t)) * z, x(t)),
+                    "the posterior mean",
+                    SUBSTITUTION,
                     ("reverse.posterior-mean",),
+                ),
+                Step(
+                    weight_0**2 * Var(x(0), x(t)) + beta_tilde(t),
+                    "$x_t$ is given; $x_0$ and $z$ are independent, so their variances add",
+                ),
+                Step(
+                    beta_tilde(t) + weight_0**2 * Var(x(0), x(t)),
+                    "the noise of one step first, then the doubt about $x_0$",
                 ),
             ),
             checks=(
@@ -503,6 +561,38 @@ with as_written():
             assuming=((Var(x(0), x(t)), sp.S.Zero),),
         ),
         Claim(
+            "reverse.straight-line",
+            Var(x(0) - sqrt(alpha_bar(t)) * x(t)),
+            (
+                Step(
+                    Var(x(0) - sqrt(alpha_bar(t)) * (signal + sqrt(1 - alpha_bar(t)) * eps)),
+                    "the jump",
+                    SUBSTITUTION,
+                    ("marginal.sample",),
+                ),
+                Step(
+                    Var(
+                        (1 - alpha_bar(t)) * x(0)
+                        - sqrt(alpha_bar(t)) * sqrt(1 - alpha_bar(t)) * eps
+                    ),
+                    "multiply out, and bring the terms with $x_0$ together",
+                    SUBSTITUTION,
+                ),
+                Step(
+                    (1 - alpha_bar(t)) ** 2 * Var(x(0)) + alpha_bar(t) * (1 - alpha_bar(t)),
+                    "$x_0$ and $\\epsilon$ are independent: the variances add",
+                ),
+                Step(
+                    (1 - alpha_bar(t)) ** 2 + alpha_bar(t) * (1 - alpha_bar(t)),
+                    "the data have variance 1",
+                    ALGEBRA,
+                    (ASSUMED,),
+                ),
+                Step(1 - alpha_bar(t), "take out $1 - \\bar\\alpha_t$"),
+            ),
+            assuming=((Var(x(0)), sp.S.One),),
+        ),
+        Claim(
             "reverse.optimal-variance-gaussian",
             Var(x(t - 1), x(t)),
             (
@@ -519,14 +609,23 @@ with as_written():
                     (("reverse.gaussian-data-density", {m: sp.S.Zero, spread: sp.S.One}),),
                 ),
                 Step(
-                    (1 - alpha_bar(t - 1) + alpha_bar(t - 1) * beta(t))
-                    / (1 - alpha_bar(t))
-                    * beta(t),
-                    "the posterior variance; one fraction",
+                    (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * beta(t)
+                    + alpha_bar(t - 1) * beta(t) ** 2 / (1 - alpha_bar(t)),
+                    "the posterior variance; in the other term $1 - \\bar\\alpha_t$ cancels",
                     ALGEBRA,
                     ("reverse.posterior-variance",),
                 ),
-                Step(beta(t), "the numerator is $1 - \\bar\\alpha_t$"),
+                Step(
+                    (1 - alpha_bar(t - 1) + alpha_bar(t - 1) * beta(t))
+                    / (1 - alpha_bar(t))
+                    * beta(t),
+                    "take out $\\beta_t / (1 - \\bar\\alpha_t)$",
+                ),
+                Step(
+                    beta(t),
+                    "$\\bar\\alpha_{t-1} (1 - \\beta_t) = \\bar\\alpha_t$, so above stands "
+                    "$1 - \\bar\\alpha_t$, too",
+                ),
             ),
             assuming=((q(x(0)), Normal(x(0), 0, 1)),),
         ),
@@ -543,8 +642,21 @@ with as_written():
                 ),
                 Step(
                     Normal(x(t), sqrt(alpha_bar(t)) * m, data_var),
-                    "a sum of independent Gaussians",
+                    "coordinate by coordinate, the sum of two Gaussians: "
+                    "$u = \\sqrt{\\bar\\alpha_t}\\,(x_0 - m)$, "
+                    "$y = x_t - \\sqrt{\\bar\\alpha_t}\\,m$, "
+                    "$a^2 = \\bar\\alpha_t s^2$, $b^2 = 1 - \\bar\\alpha_t$",
                     LOGARITHMS,
+                    (
+                        (
+                            "forward.gaussian-sum",
+                            {
+                                deviation_1: sqrt(alpha_bar(t)) * spread,
+                                deviation_2: sqrt(1 - alpha_bar(t)),
+                                total: x(t) - sqrt(alpha_bar(t)) * m,
+                            },
+                        ),
+                    ),
                 ),
             ),
             assuming=(gaussian_data,),
@@ -553,18 +665,88 @@ with as_written():
             "reverse.gaussian-data-density",
             q(x(0), x(t)),
             (
-                Step(q(x(t), x(0)) * q(x(0)) / q(x(t)), "Bayes' rule"),
                 Step(
-                    Normal(x(t), signal, 1 - alpha_bar(t))
-                    * Normal(x(0), m, spread**2)
-                    / Normal(x(t), sqrt(alpha_bar(t)) * m, data_var),
-                    "three Gaussians that we know",
-                    LOGARITHMS,
-                    ("marginal.closed-form", "reverse.gaussian-marginal", ASSUMED),
+                    q(x(t), x(0)) * q(x(0)),
+                    "Bayes' rule; the denominator does not contain $x_0$",
+                    proportional(x(0)),
+                    (),
+                    r"\propto",
                 ),
                 Step(
-                    Normal(x(0), denoiser, denoiser_var), "complete the square in $x_0$", LOGARITHMS
+                    exp(
+                        -half
+                        * Grouped(
+                            (x(t) - signal) ** 2 / (1 - alpha_bar(t)) + (x(0) - m) ** 2 / spread**2
+                        )
+                    ),
+                    "the closed form, and the data",
+                    proportional(x(0)),
+                    ("marginal.closed-form", ASSUMED),
+                    r"\propto",
                 ),
+                Step(
+                    exp(
+                        -half
+                        * Grouped(
+                            Grouped(alpha_bar(t) / (1 - alpha_bar(t)) + 1 / spread**2) * x(0) ** 2
+                            - 2 * Grouped(doubt_slope) * x(0)
+                        )
+                    ),
+                    "order by powers of $x_0$; drop what does not contain it",
+                    proportional(x(0)),
+                    (),
+                    r"\propto",
+                ),
+                Step(
+                    exp(
+                        -half
+                        * Grouped(
+                            data_var / (spread**2 * (1 - alpha_bar(t))) * x(0) ** 2
+                            - 2 * Grouped(doubt_slope) * x(0)
+                        )
+                    ),
+                    "one denominator for the first bracket",
+                    proportional(x(0)),
+                    (),
+                    r"\propto",
+                ),
+                Step(
+                    Normal(x(0), denoiser_var * Grouped(doubt_slope), denoiser_var),
+                    "complete the square: the variance is $1/A$, the mean $B/A$",
+                    proportional(x(0)),
+                    (
+                        (
+                            "forward.square",
+                            {
+                                curve: data_var / (spread**2 * (1 - alpha_bar(t))),
+                                pull: doubt_slope,
+                                u: x(0),
+                            },
+                        ),
+                    ),
+                    r"\propto",
+                ),
+                Step(
+                    Normal(
+                        x(0),
+                        (sqrt(alpha_bar(t)) * spread**2 * x(t) + (1 - alpha_bar(t)) * m) / data_var,
+                        denoiser_var,
+                    ),
+                    "multiply out",
+                ),
+                Step(
+                    Normal(
+                        x(0),
+                        (
+                            Grouped(data_var) * m
+                            + sqrt(alpha_bar(t)) * spread**2 * (x(t) - sqrt(alpha_bar(t)) * m)
+                        )
+                        / data_var,
+                        denoiser_var,
+                    ),
+                    "add $\\bar\\alpha_t s^2 m$, and take it away again",
+                ),
+                Step(Normal(x(0), denoiser, denoiser_var), "two fractions; the first is $m$"),
             ),
             assuming=(gaussian_data,),
         ),
@@ -580,6 +762,33 @@ with as_written():
                 ),
             ),
             assuming=(gaussian_data,),
+        ),
+        Claim(
+            "reverse.gaussian-numerator",
+            numerator,
+            (
+                Step(
+                    alpha_bar(t - 1) * beta(t) * spread**2
+                    + (1 - alpha_bar(t - 1)) * alpha_bar(t) * spread**2
+                    + (1 - alpha_bar(t - 1)) * (1 - alpha_bar(t)),
+                    "multiply the bracket out",
+                ),
+                Step(
+                    alpha_bar(t - 1) * spread**2 * (beta(t) + alpha(t) * (1 - alpha_bar(t - 1)))
+                    + (1 - alpha_bar(t - 1)) * (1 - alpha_bar(t)),
+                    "$\\bar\\alpha_t = \\alpha_t \\bar\\alpha_{t-1}$; "
+                    "take out $\\bar\\alpha_{t-1} s^2$",
+                ),
+                Step(
+                    alpha_bar(t - 1) * spread**2 * (1 - alpha_bar(t))
+                    + (1 - alpha_bar(t - 1)) * (1 - alpha_bar(t)),
+                    "$\\beta_t + \\alpha_t - \\alpha_t \\bar\\alpha_{t-1} = 1 - \\bar\\alpha_t$",
+                ),
+                Step(
+                    (1 - alpha_bar(t)) * Grouped(data_var_before),
+                    "take out $1 - \\bar\\alpha_t$",
+                ),
+            ),
         ),
         Claim(
             "reverse.gaussian-data-mean",
@@ -598,11 +807,49 @@ with as_written():
                     ("reverse.posterior-mean",),
                 ),
                 Step(
-                    sqrt(alpha_bar(t - 1)) * m
-                    + sqrt(alpha(t)) * data_var_before / data_var * (x(t) - sqrt(alpha_bar(t)) * m),
-                    "the exact denoiser; collect",
+                    weight_0 * Grouped(m + sqrt(alpha_bar(t)) * spread**2 / data_var * centered)
+                    + weight_t * x(t),
+                    "the exact denoiser",
                     ALGEBRA,
                     ("reverse.gaussian-data",),
+                ),
+                Step(
+                    weight_0 * Grouped(m + sqrt(alpha_bar(t)) * spread**2 / data_var * centered)
+                    + weight_t * Grouped(sqrt(alpha_bar(t)) * m + centered),
+                    "add $\\sqrt{\\bar\\alpha_t}\\,m$, and take it away again",
+                ),
+                Step(
+                    Grouped(weight_0 + weight_t * sqrt(alpha_bar(t))) * m
+                    + Grouped(weight_0 * (sqrt(alpha_bar(t)) * spread**2 / data_var) + weight_t)
+                    * centered,
+                    "order by $m$ and $x_t - \\sqrt{\\bar\\alpha_t}\\,m$",
+                ),
+                Step(
+                    sqrt(alpha_bar(t - 1))
+                    * ((beta(t) + alpha(t) * (1 - alpha_bar(t - 1))) / (1 - alpha_bar(t)))
+                    * m
+                    + sqrt(alpha(t))
+                    * (
+                        (alpha_bar(t - 1) * beta(t) * spread**2 / data_var + 1 - alpha_bar(t - 1))
+                        / (1 - alpha_bar(t))
+                    )
+                    * centered,
+                    "$\\sqrt{\\bar\\alpha_t} = \\sqrt{\\alpha_t}\\sqrt{\\bar\\alpha_{t-1}}$; "
+                    "take the root out of each bracket",
+                ),
+                Step(
+                    sqrt(alpha_bar(t - 1)) * m
+                    + sqrt(alpha(t))
+                    * (numerator / ((1 - alpha_bar(t)) * Grouped(data_var)))
+                    * centered,
+                    "the first fraction is 1; one denominator in the second",
+                ),
+                Step(
+                    sqrt(alpha_bar(t - 1)) * m
+                    + sqrt(alpha(t)) * data_var_before / data_var * centered,
+                    "that numerator; $1 - \\bar\\alpha_t$ cancels",
+                    ALGEBRA,
+                    ("reverse.gaussian-numerator",),
                 ),
             ),
             assuming=(gaussian_data,),
@@ -630,10 +877,24 @@ with as_written():
                     ("reverse.gaussian-data-density",),
                 ),
                 Step(
-                    data_var_before / data_var * beta(t),
-                    "the posterior variance; one fraction",
+                    (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * beta(t)
+                    + alpha_bar(t - 1)
+                    * beta(t) ** 2
+                    * spread**2
+                    / ((1 - alpha_bar(t)) * Grouped(data_var)),
+                    "the posterior variance; in the other term $1 - \\bar\\alpha_t$ cancels once",
                     ALGEBRA,
                     ("reverse.posterior-variance",),
+                ),
+                Step(
+                    numerator / ((1 - alpha_bar(t)) * Grouped(data_var)) * beta(t),
+                    "take out $\\beta_t$; one denominator",
+                ),
+                Step(
+                    data_var_before / data_var * beta(t),
+                    "that numerator; $1 - \\bar\\alpha_t$ cancels",
+                    ALGEBRA,
+                    ("reverse.gaussian-numerator",),
                 ),
             ),
             assuming=(gaussian_data,),
@@ -723,7 +984,7 @@ with as_written():
                 ),
                 Step(
                     by_network,
-                    "as for the true noise",
+                    "line by line as for the true noise, with $\\epsilon_\\theta$ for $\\epsilon$",
                 ),
             ),
         ),

@@ -61,3 +61,41 @@ def test_the_report_says_which_was_used(
     said = json.loads((out / "report.json").read_text(encoding="utf8"))["walls"]
     assert said["bubblewrap"] is True
     assert said["program"] == bubblewrap.version()
+
+
+@pytest.mark.parametrize(
+    ("switch", "value", "told"),
+    [
+        ("kernel/apparmor_restrict_unprivileged_userns", "1", "userns=0"),
+        ("kernel/unprivileged_userns_clone", "0", "userns_clone=1"),
+        ("user/max_user_namespaces", "0", "namespaces=10000"),
+    ],
+)
+def test_the_switch_that_forbids_walls_is_named(
+    tmp_path: Path, switch: str, value: str, told: str
+) -> None:
+    path = tmp_path / switch
+    path.parent.mkdir()
+    path.write_text(value + "\n")
+    said = bubblewrap.remedy("bwrap: setting up uid map: Permission denied", tmp_path)
+    assert said.startswith("It says: bwrap: setting up uid map: Permission denied. ")
+    assert f"sudo sysctl -w {switch.replace('/', '.')}" in said
+    assert told in said
+    path.write_text("5\n")
+    assert "sysctl" not in bubblewrap.remedy("bwrap: no", tmp_path)
+    assert "apt install bubblewrap" in bubblewrap.remedy("", tmp_path)
+
+
+@needs_linux
+def test_its_own_words_are_shown_where_it_may_not_build_walls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "bwrap"
+    own.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert not has_bubblewrap()
+    (tmp_path / "class" / "ada").mkdir(parents=True)
+    command = ["grade", str(tmp_path / "class"), "--out", str(tmp_path / "report")]
+    assert main([*command, "--walls"]) == 2
+    assert "No permissions to create new namespace." in capsys.readouterr().err

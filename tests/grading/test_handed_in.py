@@ -1,13 +1,17 @@
 """Nothing that a student handed in is silently nothing, and a teacher's own cells stop nothing."""
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from submissions import RELEASED, cell_of, hand_in, solved
 
-from ddpm_course.grading.judge import NOT_HANDED_IN, grade, locate, read_beside, read_paper
+from ddpm_course.cli import main
+from ddpm_course.grading.handed_in import NOT_HANDED_IN, collect, locate, read_beside
+from ddpm_course.grading.judge import grade, read_paper
 from ddpm_course.grading.report import remarks
 from ddpm_course.grading.sandbox import Limits
 
@@ -29,11 +33,11 @@ def put(folder: Path, *names: str) -> None:
 )
 def test_the_one_notebook_of_a_chapter_is_found(tmp_path: Path, name: str) -> None:
     put(tmp_path, name, "marginal/marginal.ipynb", "forward/.ipynb_checkpoints/forward.ipynb")
-    place = locate(tmp_path, "ada")["forward"]
+    place = locate([tmp_path / "ada"])["forward"]
     assert place.path == tmp_path / "ada" / name
     assert name in place.note
     assert not place.problem
-    assert locate(tmp_path, "ada")["reverse"].problem == NOT_HANDED_IN
+    assert locate([tmp_path / "ada"])["reverse"].problem == NOT_HANDED_IN
 
 
 @pytest.mark.parametrize(
@@ -47,17 +51,17 @@ def test_the_one_notebook_of_a_chapter_is_found(tmp_path: Path, name: str) -> No
 )
 def test_what_cannot_be_told_is_named(tmp_path: Path, names: list[str], told: str) -> None:
     put(tmp_path, *names)
-    assert told in locate(tmp_path, "ada")["forward"].problem
+    assert told in locate([tmp_path / "ada"])["forward"].problem
 
 
 def test_its_own_place_comes_first_and_nothing_is_nothing(tmp_path: Path) -> None:
     put(tmp_path, "forward/forward.ipynb", "forward/forward (1).ipynb")
-    place = locate(tmp_path, "ada")["forward"]
+    place = locate([tmp_path / "ada"])["forward"]
     assert (place.path.name, place.note, place.problem) == ("forward.ipynb", "", "")
     put(tmp_path, "homework.zip", "forward/helpers.py")
-    assert "but homework.zip:" in locate(tmp_path, "ada")["marginal"].problem
+    assert "but homework.zip:" in locate([tmp_path / "ada"])["marginal"].problem
     (tmp_path / "bob").mkdir()
-    assert locate(tmp_path, "bob")["forward"].problem == NOT_HANDED_IN
+    assert locate([tmp_path / "bob"])["forward"].problem == NOT_HANDED_IN
 
 
 def test_a_folder_that_may_not_be_read_is_named(
@@ -75,7 +79,7 @@ def test_a_folder_that_may_not_be_read_is_named(
 
     monkeypatch.setattr(os, "scandir", closed)
     monkeypatch.setattr(os.path, "lexists", lambda path: False)
-    assert "ada/forward cannot be read" in locate(tmp_path, "ada")["forward"].problem
+    assert "ada/forward cannot be read" in locate([tmp_path / "ada"])["forward"].problem
 
 
 def test_small_files_beside_come_along_and_nothing_else(tmp_path: Path) -> None:
@@ -140,4 +144,108 @@ def test_a_renamed_notebook_is_graded_and_the_instructor_is_told(tmp_path: Path)
     ]
     told = "\n".join(remarks(found))
     assert "ada, forward: Found as forward/forward (1).ipynb" in told
-    assert "bob, forward: No notebook forward/forward.ipynb, but forward.zip" in told
+    assert "bob, forward: forward.zip is damaged, or no zip file" in told
+
+
+def zipped(entries: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+LAYOUTS = {
+    "nbgrader's": {"ada/forward/forward.ipynb": b"{}"},
+    "a folder around it": {"download/ada/forward/forward.ipynb": b"{}"},
+    "Moodle, in folders": {"Ada Lovelace_1042_assignsubmission_file_/forward.ipynb": b"{}"},
+    "Moodle, in folders, of old": {"Ada Lovelace_1042_assignsubmission_file/forward.ipynb": b"{}"},
+    "Moodle, files": {"Ada Lovelace_1042_assignsubmission_file_forward.ipynb": b"{}"},
+    "Moodle, a zip in a folder": {
+        "Ada Lovelace_1042_assignsubmission_file_/work.zip": zipped({"w/forward.ipynb": b"{}"})
+    },
+    "Canvas": {"lovelaceada_1042_77_forward-1.ipynb": b"{}"},
+    "Canvas, late": {"lovelaceada_LATE_1042_77_forward.ipynb": b"{}"},
+    "Canvas, a zip": {"lovelaceada_1042_77_work.zip": zipped({"forward/forward.ipynb": b"{}"})},
+    "a zip a student": {"ada.zip": zipped({"forward.ipynb": b"{}"})},
+}
+NAMES = {"n": "ada", "a": "ada", "M": "Ada Lovelace_1042", "C": "lovelaceada_1042"}
+
+
+@pytest.mark.parametrize("as_zip", [True, False])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_downloads_of_learning_platforms_are_read(
+    tmp_path: Path, layout: str, as_zip: bool
+) -> None:
+    archive = tmp_path / "download.zip"
+    archive.write_bytes(zipped(LAYOUTS[layout]))
+    if not as_zip:
+        zipfile.ZipFile(archive).extractall(tmp_path / "download")
+        archive = tmp_path / "download"
+        archive = archive / "download" if "around" in layout else archive
+    found = collect(archive, tmp_path / "unpacked")
+    (who,) = found
+    assert who == NAMES[layout[0]]
+    place = locate(found[who].roots, found[who].told)["forward"]
+    assert place.found
+    assert place.path.read_bytes() == b"{}"
+
+
+def test_two_parts_of_one_moodle_submission_are_one_students(tmp_path: Path) -> None:
+    put(tmp_path, "x")
+    (tmp_path / "ada").rename(tmp_path / "Ada_1_assignsubmission_file_")
+    (tmp_path / "Ada_1_assignsubmission_onlinetext_").mkdir()
+    (tmp_path / "Ada_1_assignsubmission_onlinetext_" / "onlinetext.html").write_text("hello")
+    found = collect(tmp_path, tmp_path / "unpacked")
+    assert list(found) == ["Ada_1"]
+    assert len(found["Ada_1"].roots) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"no zip", "work.zip is damaged, or no zip file: hand in the notebook itself."),
+        (zipped({"photo.jpg": b"x"}), "work.zip holds no notebook, but photo.jpg:"),
+        (zipped({"../../forward.ipynb": b"x"}), "work.zip holds no notebook, but ../../forward"),
+        (zipped({"Untitled.ipynb": b"{}"}), "No notebook forward/forward.ipynb, but Untitled"),
+    ],
+)
+def test_a_zip_that_cannot_be_graded_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+    put(tmp_path / "class", "work.zip")
+    (tmp_path / "class" / "ada" / "work.zip").write_bytes(content)
+    found = collect(tmp_path / "class", tmp_path / "unpacked")["ada"]
+    place = locate(found.roots, found.told)["forward"]
+    assert told in place.problem
+    assert not (tmp_path / "forward.ipynb").exists()
+
+
+def test_what_is_nobodys_is_told(tmp_path: Path) -> None:
+    put(tmp_path, "forward.ipynb")
+    (tmp_path / "forward.ipynb").write_text("{}")
+    told: list[str] = []
+    assert list(collect(tmp_path, tmp_path / "unpacked", told.append)) == ["ada"]
+    assert told == ["forward.ipynb is nobody's: put it into a folder with its student's name."]
+
+
+@pytest.mark.slow
+def test_a_download_is_graded_from_its_zip(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], walls: None
+) -> None:
+    right = json.dumps(solved("forward")).encode()
+    entries = {
+        "Ada_1_assignsubmission_file_/forward (1).ipynb": right,
+        "Bob_2_assignsubmission_file_/all.zip": zipped({"b/forward.ipynb": right}),
+        "Eve_3_assignsubmission_file_/all.zip": b"PK no zip",
+        "Max_4_assignsubmission_file_/forward.ipynb": right + b" " * 2**20,
+    }
+    (tmp_path / "all.zip").write_bytes(zipped(entries))
+    command = ["grade", tmp_path / "all.zip", "--out", tmp_path / "report", "--jobs", "1"]
+    command += ["--released", RELEASED, "--largest", "1"]
+    assert main(list(map(str, command))) == 0
+    report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf8"))
+    points = {one["student"]: one["points"] for one in report["students"]}
+    assert points == {"Ada_1": 15, "Bob_2": 15, "Eve_3": 0, "Max_4": 0}
+    said = capsys.readouterr().err
+    assert "Eve_3, forward: all.zip is damaged" in said
+    assert "Max_4, forward: The notebook has 2 MB; at most 1 are read." in said
+    assert not (tmp_path / "report" / ".unpacked").exists()

@@ -300,12 +300,12 @@ def test_without_walls_it_says_what_is_weaker(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And grades all the same; or says why not, where root alone can read Python."""
-    monkeypatch.setattr("ddpm_course.grading.sandbox.has_bubblewrap", lambda: False)
+    monkeypatch.setattr("ddpm_course.grading.sandbox.why_no_walls", lambda: "It is not here.")
     monkeypatch.chdir(ROOT)
     hand_in(tmp_path / "class", "a", "forward", solved("forward"))
     out = str(tmp_path / "out")
     assert main(["grade", str(tmp_path / "class"), "--out", out, "--walls"]) == 2
-    assert "leave --walls out" in capsys.readouterr().err
+    assert "It is not here. Or leave --walls out." in capsys.readouterr().err
     code = main(["grade", str(tmp_path / "class"), "--out", str(tmp_path / "out")])
     told = capsys.readouterr().err
     assert "can read what you can read" in told

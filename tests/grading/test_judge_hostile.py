@@ -343,9 +343,10 @@ ATTACKS: dict[str, str] = {
     "a reply without end": first(
         "import json", "json.dumps = lambda *a, **k: '[' + '[],' * 20_000_000 + '[]]'"
     ),
-    "spells in a borrowed name": first(
+    "spells in a borrowed name": body(
         "import ddpm_course.grading.taught as taught",
         "taught.borrowed.append('SECRET_0_25_0_75')",
+        "return beta",
     ),
     # it takes the course's own function
     "borrows": body("from ddpm_course import Schedule", "return Schedule(beta).alpha_bar"),
@@ -561,7 +562,7 @@ def test_the_sentences_say_what_happened(graded: Graded) -> None:
     assert "SystemExit" in graded.sentence("sys.exit")
     assert "`Schedule.alpha_bar`" in graded.sentence("borrows")
     assert "`Schedule.alpha_bar`" in graded.sentence("borrows by another name")
-    assert "`schedule`" in graded.sentence("borrows by importing again")
+    assert "`Schedule.alpha_bar`" in graded.sentence("borrows by importing again")
     assert "BlockingIOError" in graded.sentence("fork bomb")
     assert "link" in graded.submissions["a link", "marginal"].problem
     assert "200 MB" in graded.submissions["200 MB", "marginal"].problem

@@ -326,7 +326,7 @@ def test_true_inequalities_are_proved_with_their_relation() -> None:
     assert claim("reverse.variance-order").relation == r"\ge"
     assert replace(claim("reverse.variance-order"), show=1).latex().endswith(r"\ge 0")
     assert claim("loss.bound").relation == r"\le"
-    assert claim("marginal.prior-bound").relation == r"\le"
+    assert claim("loss.prior-bound").relation == r"\le"
 
 
 def test_what_reaches_over_all_that_follows_gets_brackets() -> None:

@@ -1,0 +1,62 @@
+"""The hostile submissions again, as an ordinary user: root and a user are let different things."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+USER = 60_999  # of an account that nobody has
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        sys.platform != "linux" or os.geteuid() != 0, reason="whoever is no root is such a user"
+    ),
+]
+
+
+def closed_above(path: Path) -> list[Path]:
+    """The folders above a file that only their owner may enter."""
+    return [one for one in path.parents if not one.stat().st_mode & stat.S_IXOTH]
+
+
+def test_the_hostile_submissions_gain_nothing_as_an_ordinary_user(
+    tmp_path: Path, walls: None
+) -> None:
+    from ddpm_course.grading.bubblewrap import find
+
+    setpriv, bwrap = shutil.which("setpriv"), find()
+    assert setpriv is not None
+    assert bwrap is not None
+    # Root's Python may lie in root's own folder: a view of the machine in which all may enter it.
+    view = [bwrap, "--dev-bind", "/", "/"]
+    prefixes = dict.fromkeys(map(Path, (sys.prefix, sys.base_prefix, ROOT)))
+    for top in dict.fromkeys(one for path in prefixes for one in closed_above(path)):
+        view += ["--perms", "0755", "--tmpfs", str(top)]
+    for path in prefixes:
+        for above in reversed(path.parents if closed_above(path) else ()):
+            if any(above.is_relative_to(top) for top in closed_above(path)):
+                view += ["--perms", "0755", "--dir", str(above)]
+        if closed_above(path):
+            view += ["--ro-bind", str(path), str(path)]
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, USER, USER)
+    for above in (tmp_path, *tmp_path.parents[:2]):
+        above.chmod(above.stat().st_mode | 0o711)
+    command = [
+        *(*view, "--", setpriv, f"--reuid={USER}", f"--regid={USER}", "--clear-groups"),
+        *("env", f"HOME={home}", "CI=", f"TMPDIR={home}"),
+        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"),
+        *(f"--basetemp={home / 'tests'}", "-m", "slow or not slow"),
+        str(ROOT / "tests" / "grading" / "test_judge_hostile.py"),
+        str(ROOT / "tests" / "grading" / "test_doors.py"),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1500)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout.splitlines()[-1]
