@@ -44,8 +44,10 @@ SECONDS = {
 }
 LIMITS = {
     "forward": 45,
+    "marginal": 45,
     "reverse": 45,
     "loss": 45,
+    "unet": 45,
     "training": 45,
     "evaluation": 45,
     "beyond": 45,
