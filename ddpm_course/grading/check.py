@@ -77,7 +77,7 @@ def calm_notebook() -> None:
     """
     if "IPython" not in sys.modules:
         return
-    from IPython import get_ipython  # type: ignore[attr-defined] # not told to mypy
+    from IPython import get_ipython
 
     def quiet(
         shell: Any,

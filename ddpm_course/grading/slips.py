@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import operator
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -54,7 +56,7 @@ def _of_steps(task: Task, names: list[str], case: Case) -> Iterator[Mistake]:
         if name == "t":
             for by, told in ((-1, "t - 1"), (1, "t + 1")):
                 sentence = f"It looks as if {told} stood where t belongs: the index is one off."
-                yield _asked(task, sentence, _change(place, lambda t, by=by: t + by))
+                yield _asked(task, sentence, _change(place, partial(operator.add, by)))
         if name in _TABLES and isinstance(value, Tensor):
             for other, change in _OTHERS[name].items():
                 sentence = f"It looks as if {other}_t stood where {_TABLES[name]}_t belongs."

@@ -153,7 +153,8 @@ def _pooled(
     questions: Sequence[Question], expected: Sequence[Outcome], found: Sequence[Outcome]
 ) -> str:
     """One factor between single numbers, which only several questions together can show."""
-    wants, haves = [], []
+    wants: list[float] = []
+    haves: list[float] = []
     for want, have in zip(expected, found, strict=True):
         for outcome, numbers in ((want, wants), (have, haves)):
             if isinstance(outcome, Failure) or len(outcome) != 1 or outcome[0].array.size != 1:
