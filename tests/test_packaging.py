@@ -149,7 +149,7 @@ def test_a_python_that_is_not_there_is_told_in_one_sentence(tmp_path: Path) -> N
 @needs_make
 def test_python_without_venv_is_told_in_one_sentence(tmp_path: Path) -> None:
     without = 'case $1 in -m) echo "No module named venv"; exit 1;; esac'
-    bare = program(tmp_path / "bin" / "python", f'{without}\nexec {sys.executable} "$@"')
+    bare = program(tmp_path / "bin" / "python", f'{without}\nexec "{sys.executable}" "$@"')
     told = install(course(tmp_path), f"PYTHON={bare}")
     assert "apt install python3-venv" in told
 
@@ -302,3 +302,32 @@ def test_binder_installs_this_course_in_the_versions_that_were_tested() -> None:
     assert options["--editable"].strip(".[]") in EXTRAS
     runtime = (folder / "runtime.txt").read_text(encoding="utf8").strip().removeprefix("python-")
     assert f"Programming Language :: Python :: {runtime}" in PROJECT["classifiers"]
+
+
+def test_plain_sphinx_takes_every_setting_of_the_book_but_jupyter_book() -> None:
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
+    plain = runpy.run_path(str(ROOT / ".ci" / "sphinx" / "conf.py"))
+    said = config["sphinx"]["config"]
+    assert set(said["extensions"]) - set(plain["extensions"]) == {"jupyter_book"}
+    for name, value in said.items():
+        if name not in {"extensions", "templates_path"}:
+            assert plain[name] == value, name
+    places = [*plain["templates_path"], *plain["html_static_path"], *plain["bibtex_bibfiles"]]
+    assert [
+        place for place in [*places, plain["external_toc_path"]] if not Path(place).exists()
+    ] == []
+    # Settings outside `sphinx:` have other names there; a new one must be given one.
+    assert set(config) == {
+        *("title", "author", "copyright", "only_build_toc_files", "execute", "parse"),
+        *("bibtex_bibfiles", "latex", "sphinx"),
+    }
+
+
+def test_plain_sphinx_has_every_extension_installed() -> None:
+    needs = (ROOT / ".ci" / "sphinx" / "requirements.txt").read_text(encoding="utf8").splitlines()
+    given = named([line for line in needs if not line.startswith("#")])
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf8"))
+    own = {path.stem for path in (ROOT / "book" / "_ext").glob("*.py")} | {"jupyter_book"}
+    for extension in set(config["sphinx"]["config"]["extensions"]) - own:
+        distribution = extension.replace("sphinx.ext.", "sphinx ").split()[0]
+        assert normalized(distribution.replace("sphinxcontrib.", "sphinxcontrib-")) in given

@@ -29,7 +29,7 @@ def run_pages(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     cache = get_cache(app.config.nb_execution_cache_path)
     # A page is added with the reader that myst-nb itself would use.
     reader = {"type": "plugin", "name": "myst_nb_md"}
-    paths = [env.doc2path(name) for name in docnames]
+    paths = [os.fspath(env.doc2path(name)) for name in docnames]
     for path in paths:
         with open(path, encoding="utf8") as file:
             if is_myst_markdown_notebook(file.read()):

@@ -17,6 +17,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from links import without_installing
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
 
@@ -37,7 +38,7 @@ START = """\
 []({name}.md). This page shows them; to work on them, take the notebook
 {{download}}`{name}.ipynb <../exercises/{name}/{name}.ipynb>`, or say `make lab` in the course's
 folder. There a check below each answer tells you whether it is right, or which mistake it looks
-like, and your functions draw the pictures.
+like, and your functions draw the pictures. {elsewhere}
 
 These lines come first:
 
@@ -53,8 +54,8 @@ class Missing(SphinxError):
     category = "Exercises"
 
 
-def page(name: str, solutions: bool) -> str:
-    """The MyST text of a chapter's exercises."""
+def page(name: str, solutions: bool, repository: str = "") -> str:
+    """The MyST text of a chapter's exercises; with a repository, links to where they run."""
     one, cells = chapter(name), read("exercises", name)
     solved = read("solutions", name) if solutions else {}
     graded = [cell for cell in cells.values() if about(cell)["grade"]]
@@ -67,6 +68,7 @@ def page(name: str, solutions: bool) -> str:
             minutes=one.minutes,
             name=name,
             setup=source(cells[f"{name}-setup"]),
+            elsewhere=without_installing(repository, f"exercises/{name}/{name}.ipynb"),
         )
     ]
     for place, cell in cells.items():
@@ -135,11 +137,14 @@ def expand(app: Sphinx, document: str, texts: list[str]) -> None:
     for name in DIRECTIVE.findall(texts[0]):
         for kind in ("exercises", "solutions"):
             app.env.note_dependency(str(ROOT / kind / name / f"{name}.ipynb"))
-    solutions = app.config.exercise_solutions
-    texts[0] = DIRECTIVE.sub(lambda found: page(found[1], solutions), texts[0])
+    config = app.config
+    texts[0] = DIRECTIVE.sub(
+        lambda found: page(found[1], config.exercise_solutions, config.repository), texts[0]
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.setup_extension("links")  # it says where the repository is
     app.add_config_value("exercise_solutions", True, "env", [bool])
     app.connect("source-read", expand)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

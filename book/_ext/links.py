@@ -1,11 +1,14 @@
-"""What a link to a page shows in a search engine or a chat: the first sentences of the page.
+"""Where a page leads, and what a link to it shows: the first sentences of the page.
 
-Where the book is published, ``BOOK_URL`` names the place; a picture needs its full address.
+Where the book is published, ``BOOK_URL`` names the place; a picture needs its full address. Where
+its source is, ``REPOSITORY_URL`` or the theme's ``repository_url`` says; without it no button leads
+there.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 from typing import Any
 
@@ -19,9 +22,33 @@ ABOUT = (
 )
 
 
-def set_address(app: Sphinx, config: Config) -> None:
+def set_addresses(app: Sphinx, config: Config) -> None:
     if address := os.environ.get("BOOK_URL", ""):
         config.html_baseurl = address.rstrip("/") + "/"
+    options = config.html_theme_options
+    repository = os.environ.get("REPOSITORY_URL") or options.get("repository_url", "")
+    config.repository = repository.rstrip("/")
+    if config.repository:
+        buttons = {"use_repository_button": True, "use_issues_button": True}
+        options.update(buttons, repository_url=config.repository)
+
+
+def without_installing(repository: str, path: str) -> str:
+    """A sentence with links to where a notebook of the repository runs; empty where none is."""
+    place = re.fullmatch(r"https://(github|gitlab)\.com/([^/]+)/([^/]+?)(?:\.git)?", repository)
+    if not place:
+        return ""
+    host, owner, name = place.groups()
+    image = f"gh/{owner}/{name}" if host == "github" else f"gl/{owner}%2F{name}"
+    binder = f"https://mybinder.org/v2/{image}/HEAD?urlpath=lab/tree/{path}"
+    if host == "gitlab":
+        return f"Without installing anything: [on Binder]({binder})."
+    colab = f"https://colab.research.google.com/github/{owner}/{name}/blob/main/{path}"
+    line = f"%pip install git+{repository}"
+    return (
+        f"Without installing anything: [on Binder]({binder}), or [in Colab]({colab}), where the "
+        f"first cell must be `{line}`."
+    )
 
 
 def first_words(document: nodes.document | None) -> str:
@@ -42,6 +69,7 @@ def describe(
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("config-inited", set_address)
+    app.add_config_value("repository", "", "env", [str])
+    app.connect("config-inited", set_addresses)
     app.connect("html-page-context", describe)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -44,6 +44,7 @@ SECONDS = {
 }
 LIMITS = {
     "forward": 45,
+    "marginal": 45,
     "reverse": 45,
     "loss": 45,
     "unet": 45,

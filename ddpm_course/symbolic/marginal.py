@@ -24,6 +24,9 @@ from .claim import (
     Step,
     marginalize,
 )
+from .forward import a as deviation_1
+from .forward import b as deviation_2
+from .forward import w as total
 from .notation import (
     ANY,
     Continuous,
@@ -364,8 +367,29 @@ with as_written():
                         sqrt(alpha(t) * alpha_bar(t - 1)) * x(0),
                         alpha(t) * (1 - alpha_bar(t - 1)) + (1 - alpha(t)),
                     ),
-                    "a sum of independent Gaussians is Gaussian",
+                    "coordinate by coordinate, the sum of two Gaussians: "
+                    "$u = \\sqrt{\\alpha_t}\\,(x_{t-1} - \\sqrt{\\bar\\alpha_{t-1}}\\,x_0)$, "
+                    "$y = x_t - \\sqrt{\\alpha_t\\bar\\alpha_{t-1}}\\,x_0$, "
+                    "$a^2 = \\alpha_t(1 - \\bar\\alpha_{t-1})$, $b^2 = 1 - \\alpha_t$",
                     LOGARITHMS,
+                    (
+                        (
+                            "forward.gaussian-sum",
+                            {
+                                deviation_1: sqrt(alpha(t) * (1 - alpha_bar(t - 1))),
+                                deviation_2: sqrt(1 - alpha(t)),
+                                total: x(t) - sqrt(alpha(t) * alpha_bar(t - 1)) * x(0),
+                            },
+                        ),
+                    ),
+                ),
+                Step(
+                    Normal(
+                        x(t),
+                        sqrt(alpha(t) * alpha_bar(t - 1)) * x(0),
+                        1 - alpha(t) * alpha_bar(t - 1),
+                    ),
+                    "multiply out the variance; $\\alpha_t$ cancels",
                 ),
                 Step(
                     Normal(x(t), mean_t, 1 - alpha_bar(t)),
@@ -409,10 +433,13 @@ with as_written():
             "marginal.x0-from-eps",
             x(0),
             (
-                Step(sqrt(alpha_bar(t)) * x(0) / sqrt(alpha_bar(t)), "nothing changes"),
+                Step(
+                    sqrt(alpha_bar(t)) * x(0) / sqrt(alpha_bar(t)),
+                    "times the root, and divided by it",
+                ),
                 Step(
                     (x(t) - sqrt(1 - alpha_bar(t)) * eps) / sqrt(alpha_bar(t)),
-                    "$\\sqrt{\\bar\\alpha_t}\\, x_0$ is $x_t$ without its noise",
+                    "the top is $x_t$ minus its noise",
                     ALGEBRA,
                     ("marginal.sample",),
                 ),
@@ -422,10 +449,13 @@ with as_written():
             "marginal.eps-from-x0",
             eps,
             (
-                Step(sqrt(1 - alpha_bar(t)) * eps / sqrt(1 - alpha_bar(t)), "nothing changes"),
+                Step(
+                    sqrt(1 - alpha_bar(t)) * eps / sqrt(1 - alpha_bar(t)),
+                    "times the root, and divided by it",
+                ),
                 Step(
                     (x(t) - sqrt(alpha_bar(t)) * x(0)) / sqrt(1 - alpha_bar(t)),
-                    "$\\sqrt{1-\\bar\\alpha_t}\\, \\epsilon$ is $x_t$ without its signal",
+                    "the top is $x_t$ minus what is left of $x_0$",
                     ALGEBRA,
                     ("marginal.sample",),
                 ),
@@ -437,7 +467,7 @@ with as_written():
             (
                 Step(
                     E(x(t), x(0)) ** 2 / (x(0) ** 2 * Var(x(t), x(0))),
-                    "the power of the signal, for $x_0$ of power 1, over that of the noise",
+                    "the share of $x_0^2$ that the mean keeps, over the variance of the noise",
                     DEFINITION,
                 ),
                 Step(
@@ -460,15 +490,20 @@ with as_written():
                     ("marginal.snr", ("marginal.snr", {t: t - 1})),
                 ),
                 Step(
+                    (alpha_bar(t) * (1 - alpha_bar(t - 1)) - alpha_bar(t - 1) * (1 - alpha_bar(t)))
+                    / ((1 - alpha_bar(t)) * (1 - alpha_bar(t - 1))),
+                    "one denominator",
+                ),
+                Step(
                     (alpha_bar(t) - alpha_bar(t - 1))
                     / ((1 - alpha_bar(t)) * (1 - alpha_bar(t - 1))),
-                    "one fraction",
+                    "multiply out above; $\\bar\\alpha_t \\bar\\alpha_{t-1}$ cancels",
                 ),
                 Step(
                     -(beta(t) * alpha_bar(t - 1) / ((1 - alpha_bar(t)) * (1 - alpha_bar(t - 1)))),
                     "$\\bar\\alpha_t = (1 - \\beta_t)\\, \\bar\\alpha_{t-1}$",
                 ),
-                Step(sp.S.Zero, "every factor is positive", BELOW, (), "<"),
+                Step(sp.S.Zero, "every factor is positive, for $t \\ge 2$", BELOW, (), "<"),
             ),
             show=2,
         ),
@@ -509,7 +544,7 @@ with as_written():
                 ),
                 Step(
                     delta**t * sp.gamma(c + 1) / sp.gamma(c + 1 - t),
-                    "the Gamma function: $\\Gamma(c + 1) = c\\, \\Gamma(c)$",
+                    "$\\Gamma(c + 1) = c\\, \\Gamma(c)$, used $t$ times",
                     BY_RATIO,
                 ),
             ),
@@ -560,7 +595,7 @@ with as_written():
             (
                 Step(
                     f_t / f_0,
-                    "a quarter of a cosine, squared",
+                    "a quarter of a period of a cosine, squared",
                     DEFINITION,
                 ),
             ),
