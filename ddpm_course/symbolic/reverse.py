@@ -1004,6 +1004,7 @@ with as_written():
                     ("reverse.mean-model",),
                 ),
             ),
+            assuming=("$x_{t-1}$ is drawn by the sampler",),
         ),
     ]
 
