@@ -1,0 +1,94 @@
+"""The second prover: what a step says in Coq, what cannot be said, and what the kernel answers."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from ddpm_course.cli import main
+from ddpm_course.symbolic import CLAIMS, kernel
+from ddpm_course.symbolic.kernel import coq
+from ddpm_course.symbolic.kernel.term import Term
+from tests.browser import missing
+
+
+@pytest.fixture(scope="module")
+def coqc() -> None:
+    if shutil.which("coqc") is None:
+        missing("Coq is not installed (no `coqc`), so its kernel can check nothing here")
+
+
+@pytest.fixture(scope="module")
+def report() -> kernel.Report:
+    return kernel.exported(CLAIMS.values())
+
+
+def test_a_step_of_algebra_is_said_with_its_conditions() -> None:
+    one = kernel.statement(CLAIMS["marginal.variance"], 4)
+    assert one.says == (
+        "forall (t : nat),\n"
+        "  (1 <= t)%nat ->\n"
+        "  1 - alpha t * alpha_bar (t - 1)%nat = 1 - alpha_bar t"
+    )
+
+
+def test_what_a_step_cites_is_a_hypothesis() -> None:
+    said = kernel.statement(CLAIMS["reverse.mean-eps"], 1).says
+    assert "x 0%nat = (x t - sqrt (1 - alpha_bar t) * eps) / sqrt (alpha_bar t) ->" in said
+
+
+def test_a_mean_is_any_linear_functional_with_the_moments_of_the_noise() -> None:
+    said = kernel.statement(CLAIMS["marginal.variance"], 1).says
+    assert "expectation E_given_0 ->" in said
+    assert "E_given_0 (fun w => eps_at_ t w * eps_at_ t w) = 1 ->" in said
+    assert "E_given_0 (fun w => X (t - 1)%nat w * eps_at_ t w) = 0 ->" in said
+
+
+def test_a_definition_and_what_has_no_words_in_coq_are_refused() -> None:
+    with pytest.raises(kernel.Refused, match="it is a definition"):
+        kernel.statement(CLAIMS["marginal.alpha"], 0)
+    with pytest.raises(kernel.Refused, match="Limit, which is not said in Coq here"):
+        kernel.statement(CLAIMS["marginal.continuous-limit"], 0)
+
+
+def test_what_was_checked_is_up_to_date(report: kernel.Report) -> None:
+    """The file says of exactly these statements that the kernel accepted them."""
+    assert kernel.RECORD.read_text(encoding="utf8") == kernel.record(report), (
+        "run `ddpm-course verify --kernel`: statements have changed since it ran"
+    )
+
+
+def test_a_step_that_changes_loses_its_mark() -> None:
+    claim = CLAIMS["marginal.variance"]
+    assert kernel.checked(claim, 4)
+    assert not kernel.checked(claim.with_step(4, claim.steps[3].expr), 4)
+    assert kernel.whole(claim)
+    assert not kernel.whole(CLAIMS["marginal.alpha"])  # nothing to ask
+
+
+def test_without_coq_the_command_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert main(["verify", "--kernel"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "Coq is not installed" in err
+
+
+@pytest.mark.usefixtures("coqc")
+def test_the_kernel_accepts_a_claim_and_refuses_a_false_step() -> None:
+    report = kernel.exported([CLAIMS["marginal.variance"]])
+    kernel.check(report)
+    one = report.statements["marginal.variance/4"]
+    wrong = one.changed(Term("neg", (one.left,)), one.relation, one.right)
+    with pytest.raises(kernel.KernelError, match="marginal.variance/4: Coq's kernel does not"):
+        kernel.check(report._replace(statements={"marginal.variance/4": wrong}))
+
+
+@pytest.mark.usefixtures("coqc")
+def test_an_axiom_too_many_is_seen() -> None:
+    printed = "Axioms:\nBook.mine : forall x : R, x = 0\nClassicalDedekindReals.sig_not_dec\n  : x"
+    assert coq.axioms(printed) - coq.AXIOMS == {"Book.mine"}
