@@ -295,8 +295,8 @@ class Noising(World):
         for one, value in pairs:
             if isinstance(one, nt.Density) and self.straight:
                 continue
-            sides = [np.asarray(self(side), dtype=float) for side in (one, value)]
-            if not np.allclose(*sides, rtol=1e-8, atol=1e-8):  # infinities are equal, too
+            left, right = (np.asarray(self(side), dtype=float) for side in (one, value))
+            if not np.allclose(left, right, rtol=1e-8, atol=1e-8):  # infinities are equal, too
                 raise NoWorld(f"no world could be built in which {one} = {value}")
 
     # -- evaluation --------------------------------------------------------------------------------
