@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ddpm_course.cli.release import known_chapters
@@ -102,7 +103,7 @@ def run(options: argparse.Namespace) -> None:
     from ddpm_course.grading.archives import is_zip
     from ddpm_course.grading.doors import can_close
     from ddpm_course.grading.journal import Journal
-    from ddpm_course.grading.judge import PROJECT, grade
+    from ddpm_course.grading.judge import grade
     from ddpm_course.grading.report import remarks
     from ddpm_course.grading.sandbox import Limits, standing, weaknesses, why_no_walls
 
@@ -123,8 +124,7 @@ def run(options: argparse.Namespace) -> None:
     for sentence in weaknesses(stands, why):
         print(f"ddpm-course: {sentence}", file=sys.stderr)
     out, seed = options.out, options.seed
-    named = [c for c in options.chapters if c != PROJECT]
-    chapters = [*(known_chapters(named) if named else ()), *set(options.chapters) - set(named)]
+    chapters = counted(options.chapters)
     sets = real_data(options.held_back, options.training)
     terms = {
         "folder": str(options.folder.resolve()),
@@ -173,6 +173,18 @@ def run(options: argparse.Namespace) -> None:
         print(line, file=sys.stderr)
     students, notebooks = {s.student for s in graded}, sum(s.handed_in for s in graded)
     print(f"{notebooks} notebooks of {len(students)} students; the report is in {out}")
+
+
+def counted(names: Sequence[str]) -> list[str]:
+    """Chapters, and the project among them, by names that may be misspelled.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    from ddpm_course.grading.judge import PROJECT
+
+    named = [name for name in names if name != PROJECT]
+    return [*(known_chapters(named) if named else ()), *([PROJECT] if PROJECT in names else ())]
 
 
 def real_data(held_back: Path | None, training: Path | None) -> dict[str, bytes]:
