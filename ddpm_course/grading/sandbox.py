@@ -346,6 +346,7 @@ def _view(hide: Sequence[Path], package: Path) -> list[str]:
         if not any(parent.is_relative_to(one) for one in shown):
             arguments += ["--perms", "0755", "--dir", str(parent)]
     arguments += ["--ro-bind", str(package), str(PACKAGE)]
+    shown.append(PACKAGE)
     for path in _unseen([*hide, Path.cwd()], shown):
         arguments += ["--tmpfs", str(path), "--remount-ro", str(path)]
     arguments += ["--size", str(LARGEST_SCRATCH), "--perms", "1777", "--tmpfs", SCRATCH]

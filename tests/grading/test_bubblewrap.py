@@ -6,13 +6,14 @@ import json
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from ddpm_course.cli import main
 from ddpm_course.grading import bubblewrap
-from ddpm_course.grading.sandbox import Limits, Room, has_bubblewrap
+from ddpm_course.grading.sandbox import Limits, Room, has_bubblewrap, why_no_walls
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="the walls are Linux's")
 
@@ -84,6 +85,19 @@ def test_the_switch_that_forbids_walls_is_named(
     path.write_text("5\n")
     assert "sysctl" not in bubblewrap.remedy("bwrap: no", tmp_path)
     assert "apt install bubblewrap" in bubblewrap.remedy("", tmp_path)
+
+
+@needs_linux
+@pytest.mark.parametrize("place", ["/tmp", "/var/tmp"])
+def test_the_course_may_lie_anywhere(
+    place: str, monkeypatch: pytest.MonkeyPatch, walls: None
+) -> None:
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        package = Path(folder, "ddpm_course")
+        package.mkdir()
+        monkeypatch.setattr("ddpm_course.grading.sandbox.PACKAGE", package)
+        monkeypatch.chdir(folder)
+        assert why_no_walls() == ""
 
 
 @needs_linux
