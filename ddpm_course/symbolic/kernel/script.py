@@ -133,8 +133,8 @@ class _Proof:
         self.statement = statement
         self.rules = [h for h in statement.hypotheses if h.rule is not None]
         self.cited = [h for h in self.rules if not h.name.startswith("M")]
-        last = {h.rule[1]: h for h in self.cited}  # where two say what something is: the last
-        self.cited = [h for h in self.cited if last[h.rule[1]] is h]
+        # Where two say what something is: the last.
+        self.cited = list({h.rule[1]: h for h in self.cited if h.rule}.values())
         self.moments = [h for h in self.rules if h.name.startswith("M")]
         writer = statement.facts["writer"]
         self.least = {str(symbol): least for symbol, least in writer.least.items()}
@@ -853,7 +853,6 @@ class _Proof:
             f"   cut (0 {sign} {text(new)}); [lra|{self.denominators(new)}"
             f"{'; ' if self.denominators(new) else ''}positive])"
         )
-
 
     def order_of_logs(self, left: Term, right: Term) -> str:
         """By -ln(1 - a) <= a / (1 - a)."""

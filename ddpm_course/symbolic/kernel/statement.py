@@ -105,10 +105,9 @@ LETTERS = {
     r"\beta_{\max}": "beta_max",
 }
 # Words that mean something in Coq, or in the prelude.
-TAKEN = set(
-    "I R O S E at in as end fun let PI exp ln sqrt beta alpha alpha_bar schedule Sum Prod norm2 "
-    "normal expectation variance integral Int KL N Dist Om".split()
-)
+TAKEN = {"I", "R", "O", "S", "E", "at", "in", "as", "end", "fun", "let", "PI", "exp", "ln", "sqrt"}
+TAKEN |= {"beta", "alpha", "alpha_bar", "schedule", "Sum", "Prod", "norm2", "normal", "variance"}
+TAKEN |= {"expectation", "integral", "Int", "KL", "N", "Dist", "Om"}
 
 
 def letter(tex: str) -> str:
@@ -311,7 +310,9 @@ class Writer:
         written = self.real(base, place)
         if power.is_Rational and power.q == 2 and not self.at_least_0(base):
             if place.bound or base.has(nt.Noise, nt.NoiseLetter, nt.RandomLetter):
-                raise Refused(f"it is not clear that the root of {base} is one of a positive number")
+                raise Refused(
+                    f"it is not clear that the root of {base} is one of a positive number"
+                )
             self.signs[f"0 <= {text(written, 49)}"] = ""
         if power == sp.S.Half:
             return Term("sqrt", (written,))
@@ -362,7 +363,9 @@ class Writer:
 
     def _Norm2(self, e: Any, place: Place) -> Term:
         inside = place._replace(component=variable(COMPONENT))
-        return Term("norm2", (self.index(nt.d, 1), Function(COMPONENT, self.real(e.args[0], inside))))
+        return Term(
+            "norm2", (self.index(nt.d, 1), Function(COMPONENT, self.real(e.args[0], inside)))
+        )
 
     # -- vectors and random variables --
 
@@ -384,7 +387,10 @@ class Writer:
         if not isinstance(e, (nt.x, nt.Letter, nt.Noise)):
             if not self.vectors:
                 return self.real(e, place)
-            return Term("", (Function(COMPONENT, self.real(e, place._replace(component=variable(COMPONENT)))),))
+            return Term(
+                "",
+                (Function(COMPONENT, self.real(e, place._replace(component=variable(COMPONENT)))),),
+            )
         varies = bool(place.mean) and isinstance(e, RANDOM) and e not in place.given
         tex = e.tex if isinstance(e, nt.Indexed) else e.name
         name = letter(tex) + ("_at" if isinstance(e, nt.eps_at) else "")
@@ -611,6 +617,8 @@ def is_chosen(claim: Claim, number_of_step: int, base: bool = False) -> str:
     if step.by is DEFINITION:
         return "a definition"
     before = steps[number_of_step - 1].expr if number_of_step else claim.lhs
+    if claim.name == "forward.gaussian-integral":
+        return "Gauss's integral: a condition of every statement with an integral"
     if isinstance(step.expr, nt.Over) and isinstance(before, nt.Density):
         return "a rule of probability: a density is the integral of a joint density"
     return ""
