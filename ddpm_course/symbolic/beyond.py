@@ -113,6 +113,7 @@ with as_written():
                 ),
                 Step(1 - alpha_bar(s), "whatever $\\sigma$ is"),
             ),
+            assuming=((x0_guess, x(0)), (eps_hat, eps)),
         ),
         Claim(
             "beyond.ddim-variance",
@@ -155,6 +156,7 @@ with as_written():
                     ("marginal.alpha", "reverse.posterior-variance"),
                 ),
             ),
+            assuming=((s, t - 1),),
         ),
         Claim(
             "beyond.ddim-is-ddpm",
