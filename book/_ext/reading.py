@@ -53,6 +53,12 @@ LIMITS = {
     "beyond": 45,
     "solvers": 45,
     "own-data": 45,
+    "trends": 15,
+    "compose": 45,
+    "papers": 45,
+    "foundation": 45,
+    "text-to-image": 45,
+    "multimodal": 45,
 }
 
 FENCE = re.compile(r"^(`{3,}|:{3,})\{([\w-]+)\}[ \t]*(.*)$")
