@@ -1,4 +1,4 @@
-"""Small errors, made on purpose, in statements of Coq: in what they conclude, not in their conditions.
+"""Small errors, made on purpose, in statements of Coq: in what they conclude, not in conditions.
 
 A sign turned, a factor more, an index shifted, another exponent, a root dropped, letters that courses
 mix up, the two sides of a difference or a fraction swapped, another relation.
