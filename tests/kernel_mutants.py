@@ -1,7 +1,7 @@
 """Small errors, made on purpose, in statements of Coq: in what they conclude, not in conditions.
 
-A sign turned, a factor more, an index shifted, another exponent, a root dropped, letters that courses
-mix up, the two sides of a difference or a fraction swapped, another relation.
+A sign turned, a factor more, an index shifted, another exponent, a root dropped, letters that
+courses mix up, the two sides of a difference or a fraction swapped, another relation.
 """
 
 from __future__ import annotations
