@@ -538,9 +538,19 @@ with as_written():
                     "the logarithms of two densities",
                 ),
                 Step(
+                    E(
+                        half * log(var_2 / var_1)
+                        - (y - m_1) ** 2 / (2 * var_1)
+                        + ((y - m_1) ** 2 + 2 * (y - m_1) * (m_1 - m_2) + (m_1 - m_2) ** 2)
+                        / (2 * var_2),
+                        over="x \\sim \\mathcal N(\\mu_1, \\sigma_1^2)",
+                        law=law,
+                    ),
+                    "$x - \\mu_2$ is $(x - \\mu_1) + (\\mu_1 - \\mu_2)$; square it",
+                ),
+                Step(
                     half * log(var_2 / var_1) - half + (var_1 + (m_1 - m_2) ** 2) / (2 * var_2),
-                    "$\\mathbb E[(x-\\mu_1)^2] = \\sigma_1^2$, and "
-                    "$\\mathbb E[(x-\\mu_2)^2] = \\sigma_1^2 + (\\mu_1-\\mu_2)^2$",
+                    "$\\mathbb E[(x-\\mu_1)^2] = \\sigma_1^2$, and $\\mathbb E[x-\\mu_1] = 0$",
                 ),
                 Step(
                     half * (log(var_2 / var_1) + (var_1 + (m_1 - m_2) ** 2) / var_2 - 1),

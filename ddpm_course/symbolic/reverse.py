@@ -214,13 +214,26 @@ with as_written():
                 ),
                 Step(
                     exp(
+                        -(
+                            (alpha(t) * x(t - 1) ** 2 - 2 * sqrt(alpha(t)) * x(t) * x(t - 1))
+                            / (2 * beta(t))
+                        )
+                        + tilt * x(t - 1)
+                    ),
+                    "multiply the square out; drop what does not contain $x_{t-1}$",
+                    proportional(x(t - 1)),
+                    (),
+                    r"\propto",
+                ),
+                Step(
+                    exp(
                         -half
                         * Grouped(
                             alpha(t) / beta(t) * x(t - 1) ** 2
                             - 2 * Grouped(sqrt(alpha(t)) / beta(t) * x(t) + tilt) * x(t - 1)
                         )
                     ),
-                    "order by powers of $x_{t-1}$; drop what does not contain it",
+                    "take out $-\\frac{1}{2}$; bring together the terms with $x_{t-1}$",
                     proportional(x(t - 1)),
                     (),
                     r"\propto",
@@ -301,8 +314,23 @@ with as_written():
                     r"\propto",
                 ),
                 Step(
+                    exp(
+                        -half
+                        * Grouped(
+                            (alpha(t) * x(t - 1) ** 2 - 2 * sqrt(alpha(t)) * x(t) * x(t - 1))
+                            / beta(t)
+                            + (x(t - 1) ** 2 - 2 * sqrt(alpha_bar(t - 1)) * x(0) * x(t - 1))
+                            / (1 - alpha_bar(t - 1))
+                        )
+                    ),
+                    "multiply both squares out; drop what does not contain $x_{t-1}$",
+                    proportional(x(t - 1)),
+                    (),
+                    r"\propto",
+                ),
+                Step(
                     exp(-half * Grouped(precision * x(t - 1) ** 2 - 2 * Grouped(slope) * x(t - 1))),
-                    "collect the powers of $x_{t-1}$; drop what does not contain it",
+                    "bring together the two squares, and the two terms with $x_{t-1}$",
                     proportional(x(t - 1)),
                     (),
                     r"\propto",
@@ -688,11 +716,25 @@ with as_written():
                     exp(
                         -half
                         * Grouped(
+                            (alpha_bar(t) * x(0) ** 2 - 2 * sqrt(alpha_bar(t)) * x(t) * x(0))
+                            / (1 - alpha_bar(t))
+                            + (x(0) ** 2 - 2 * m * x(0)) / spread**2
+                        )
+                    ),
+                    "multiply both squares out; drop what does not contain $x_0$",
+                    proportional(x(0)),
+                    (),
+                    r"\propto",
+                ),
+                Step(
+                    exp(
+                        -half
+                        * Grouped(
                             Grouped(alpha_bar(t) / (1 - alpha_bar(t)) + 1 / spread**2) * x(0) ** 2
                             - 2 * Grouped(doubt_slope) * x(0)
                         )
                     ),
-                    "order by powers of $x_0$; drop what does not contain it",
+                    "bring together the two squares, and the two terms with $x_0$",
                     proportional(x(0)),
                     (),
                     r"\propto",
@@ -1004,6 +1046,7 @@ with as_written():
                     ("reverse.mean-model",),
                 ),
             ),
+            assuming=("$x_{t-1}$ is drawn by the sampler",),
         ),
     ]
 
