@@ -1,4 +1,4 @@
-"""The bibliography: each entry is cited, each citation has its entry, and each leads to the work."""
+"""The bibliography: each entry is cited, each citation has its entry, and each leads on."""
 
 from __future__ import annotations
 
