@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import itertools
+import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
@@ -12,14 +14,45 @@ from typing import Any
 import numpy as np
 import sympy as sp
 import torch
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import BooleanAtom, BooleanFunction
 
+from ddpm_course.grading.draw import Refused
+from ddpm_course.grading.slips import known
 from ddpm_course.grading.task import Case, Task
 from ddpm_course.grading.verdict import Failure, Outcome, Question, Value, Verdict, judge
 
-__all__ = ["PUBLIC_SEED", "ask", "examine", "plain"]
+__all__ = ["PUBLIC_SEED", "SAID", "ask", "examine", "plain"]
 
 PUBLIC_SEED = 0
 LONGEST = 10_000  # items read from an answer that is a generator
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+_SPOILED = {
+    place: f"Your function changes its {word} argument in place: whoever called it still needs it. "
+    "Make a new one (`a = a * b`, not `a *= b`)."
+    for place, word in enumerate(_ORDINALS)
+}
+_EQUATION = "Return the right-hand side alone, not an equation."
+_TEXT = "Return an expression made of the arguments, without quotation marks around it."
+_UNUSED = (
+    "The generator that is given makes no difference: draw random numbers, and draw them with it."
+)
+_UNFIT = {
+    "a gradient": "The loss carries no gradient, so nothing can be trained with it: return it as a "
+    "tensor, without `.item()`, `.detach()` or `no_grad`.",
+    "a tensor": "A list came back, where one tensor is asked for: `torch.stack` makes one of it.",
+    "numbers": "The losses hold on to the graphs they came from: keep `loss.item()`, a number.",
+}
+_OTHERWISE = (
+    "Two calls with the same generator gave different results: some random numbers were drawn "
+    "without it."
+)
+
+# Sentences that hold nothing of the answer's own words.
+SAID = frozenset(
+    {_EQUATION, _TEXT, _UNUSED, _OTHERWISE, Refused.SENTENCE, *_SPOILED.values(), *_UNFIT.values()}
+)
 
 
 def examine(task: Task, answer: Any, seed: int = PUBLIC_SEED) -> Verdict:
@@ -29,16 +62,18 @@ def examine(task: Task, answer: Any, seed: int = PUBLIC_SEED) -> Verdict:
         [Question(case.rtol, case.atol, case.along) for case in cases],
         ask(task, task.reference, seed),
         ask(task, answer, seed),
-        ((mistake.sentence, ask(task, mistake.answer, seed)) for mistake in task.mistakes),
+        ((m.sentence, ask(task, m.answer, seed, strict=False)) for m in known(task, seed)),
         task.outputs,
     )
 
 
-def ask(task: Task, answer: Any, seed: int) -> list[Outcome]:
+def ask(task: Task, answer: Any, seed: int, strict: bool = True) -> list[Outcome]:
     """What the answer gives for each of the task's cases.
 
     What it prints or warns of is not shown, the global random state is fixed before each case and
-    put back after it, and what it raises becomes a ``Failure``.
+    put back after it, and what it raises becomes a ``Failure``. ``strict`` also looks at how the
+    answer treats what it is given, and at what the next cell needs; of a known mistake only the
+    result counts.
     """
     if answer is None or answer is ...:
         return [Failure("Not answered yet.", blank=True)] * len(task.cases(seed))
@@ -49,25 +84,118 @@ def ask(task: Task, answer: Any, seed: int) -> list[Outcome]:
     for case in task.cases(seed):
         with _quiet(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            outcomes.append(_ask(task, answer, case))
+            outcomes.append(_ask(task, answer, case, strict))
     return outcomes
 
 
-def _ask(task: Task, answer: Any, case: Case) -> Outcome:
+def _ask(task: Task, answer: Any, case: Case, strict: bool) -> Outcome:
     try:
         if case.symbols is not None:
             return _evaluate(answer, case)
-        result = answer(*case.args) if callable(task.reference) else answer
+        if not callable(task.reference):
+            return plain(answer if task.observe is None else task.observe(answer))
+        before = copy.deepcopy([_kept(value) for value in case.args])
+        result = answer(*case.args)
         if result is None or result is ...:
             return Failure("The function returns nothing: is a `return` missing?")
-        if task.observe is not None:
-            result = task.observe(result)
-        return plain(result)
-    except NotImplementedError:
-        return Failure("Not answered yet: replace `raise NotImplementedError()`.", blank=True)
+        if strict and (unfit := _unfit(case.gives, result)) is not None:
+            return unfit
+        outcome = plain(result if task.observe is None else task.observe(result))
+        if not strict:
+            return outcome
+        for place, (old, value) in enumerate(zip(before, case.args, strict=True)):
+            if not _equal(old, _kept(value)):
+                return Failure(_SPOILED[min(place, len(_SPOILED) - 1)])
+        return _random(answer, case) or outcome
+    except Refused as error:
+        return Failure(str(error))
     except Exception as error:
+        if isinstance(error, NotImplementedError) and not error.args:  # with a word, it is torch's
+            return Failure("Not answered yet: replace `raise NotImplementedError()`.", blank=True)
         reason = str(error).strip().split("\n")[0]
-        return Failure(f"Your answer stopped with {type(error).__name__}: {reason}")
+        where, hint = _line(answer, error), _hint(case, reason)
+        return Failure(f"Your answer stopped with {type(error).__name__}{where}: {reason}{hint}")
+
+
+def _random(answer: Any, case: Case) -> Failure | None:
+    """Whether the random numbers come from the generator that is given, and from it alone.
+
+    The same seed must give the same, whatever the global random state; another seed another.
+    """
+    place = next((i for i, v in enumerate(case.args) if isinstance(v, torch.Generator)), None)
+    if place is None:
+        return None
+    seed = case.args[place].initial_seed()
+    drawn = []
+    for own, everybodys in ((seed, 1), (seed, 2), (seed + 1, 1)):
+        args = list(case.args)
+        args[place] = torch.Generator().manual_seed(own)
+        torch.manual_seed(everybodys)
+        drawn.append([part.array for part in plain(answer(*args))])
+    if not _equal(drawn[0], drawn[1]):
+        return Failure(_OTHERWISE)
+    return Failure(_UNUSED) if _equal(drawn[0], drawn[2]) else None
+
+
+def _kept(value: Any) -> Any:
+    """What of an argument an answer must leave as it is; a model and a generator may change."""
+    if isinstance(value, torch.Tensor):
+        return value.detach()
+    if isinstance(value, Mapping):
+        return {key: _kept(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_kept(item) for item in value]
+    return value if isinstance(value, np.ndarray | int | float | str) else None
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, torch.Tensor | np.ndarray):
+        return bool(np.array_equal(np.asarray(a), np.asarray(b)))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(_equal(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(_equal, a, b))
+    return bool(a == b)
+
+
+def _unfit(gives: str, result: Any) -> Failure | None:
+    """What the notebook's next cell could not use."""
+    tensor = isinstance(result, torch.Tensor)
+    if gives == "a gradient" and not (tensor and result.requires_grad):
+        return Failure(_UNFIT[gives])
+    if gives == "a tensor" and isinstance(result, list | tuple | Iterator):
+        return Failure(_UNFIT[gives])
+    if gives == "numbers" and any(
+        isinstance(item, torch.Tensor) and item.requires_grad
+        for item in (result if isinstance(result, list | tuple) else [result])
+    ):
+        return Failure(_UNFIT[gives])
+    return None
+
+
+def _line(answer: Any, error: Exception) -> str:
+    """The line of the answer that the error came from, counted from its `def`."""
+    code = getattr(answer, "__code__", None)
+    lines = [
+        line - code.co_firstlineno + 1
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if code is not None and frame.f_code is code
+    ]
+    return f" in line {lines[-1]} of your function" if lines else ""
+
+
+def _hint(case: Case, reason: str) -> str:
+    """What helps where a table looked up at t meets the data without new axes."""
+    of_steps = any(
+        isinstance(value, torch.Tensor) and value.ndim == 1 and not value.is_floating_point()
+        for value in case.args
+    )
+    if of_steps and ("must match" in reason or "could not be broadcast" in reason):
+        return (
+            ". A table looked up at t has shape (B,): new axes, as in `[:, None]` or "
+            "`.view(-1, 1, 1, 1)`, let it meet the data."
+        )
+    return ""
 
 
 @contextlib.contextmanager
@@ -92,9 +220,12 @@ def _evaluate(answer: Any, case: Case) -> Outcome:
     parts = result if isinstance(result, tuple) else (result,)
     values = []
     for part in parts:
+        if isinstance(part, str):
+            return Failure(_TEXT)
         expression = sp.sympify(part)
-        if isinstance(expression, sp.logic.boolalg.Boolean):
-            return Failure("Return the right-hand side alone, not an equation.")
+        # A bare symbol is a Boolean to SymPy, too, and no equation.
+        if isinstance(expression, Relational | BooleanAtom | BooleanFunction):
+            return Failure(_EQUATION)
         stray = sorted(str(symbol) for symbol in expression.free_symbols - set(names))
         if stray:
             return Failure(f"The expression contains {', '.join(stray)}: use the arguments alone.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import sys
+from types import TracebackType
 from typing import Any
 
 from ddpm_course.grading.answers import examine
 from ddpm_course.grading.tasks import find
 
-__all__ = ["Wrong", "check"]
+__all__ = ["Blank", "Wrong", "calm_notebook", "check"]
 
 
 class Wrong(AssertionError):
@@ -16,6 +18,13 @@ class Wrong(AssertionError):
 
     def _render_traceback_(self) -> list[str]:  # IPython calls this
         return [f"\x1b[31m✗ {self}\x1b[0m"]
+
+
+class Blank(Wrong):
+    """No answer yet: a quiet line, which is an error to nbgrader all the same."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"\x1b[90m· {self}\x1b[0m"]
 
 
 class _Right:
@@ -42,11 +51,14 @@ def check(name: str, answer: Any) -> None:
 
     Raises:
         Wrong: the answer is not right; the sentence names the mistake it looks like, or says how
-            the answer differs.
+            the answer differs. ``Blank``, a kind of it, where there is no answer yet.
         ValueError: there is no task of that name.
     """
     task = find(name)
     verdict = examine(task, answer)
+    if verdict.blank:
+        picture = ": the picture comes when the check is green" if task.picture else ""
+        raise Blank(f"{name}: not answered yet{picture}.") from None
     if not verdict.right:
         raise Wrong(f"{name}: {verdict.sentence}") from None
     try:
@@ -55,3 +67,30 @@ def check(name: str, answer: Any) -> None:
         print(_Right(task.lesson))
     else:
         display(_Right(task.lesson))
+
+
+def calm_notebook() -> None:
+    """In IPython, let a cell that meets a blank answer stop without a word: its check says it.
+
+    Only the bare ``raise NotImplementedError()`` of the exercises is passed over; one with a
+    message is somebody's error.
+    """
+    if "IPython" not in sys.modules:
+        return
+    from IPython import get_ipython
+
+    def quiet(
+        shell: Any,
+        kind: type[BaseException],
+        error: BaseException,
+        trace: TracebackType | None,
+        tb_offset: int | None = None,
+    ) -> None:
+        if error.args:
+            shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+    if (shell := get_ipython()) is not None:
+        shell.set_custom_exc((NotImplementedError,), quiet)
+
+
+calm_notebook()

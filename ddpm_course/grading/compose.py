@@ -41,8 +41,15 @@ cells after it draw your picture, to compare with the one above; some have a sli
 3. Run the cells from top to bottom: all tasks need the imports of the first code cell. A blank \
 task stops nothing; *Run All* goes on past it.
 
+Two rules make life easy. **Write the steps out**: a call of the course's own function (such as \
+`marginal.sample`) is no answer. **Leave what your function is given as it is**: make new tensors \
+(`a = a * b`), for the cell after it uses the old ones again."""
+
+_STEPS = """
+
 Steps $t$ count from 1 to $T$, as in the chapter. Arrays such as `beta` have $T + 1$ entries, and \
-entry 0 stands for the clean data: `beta[0] = 0`, `alpha_bar[0] = 1`. Nothing needs shifting."""
+entry 0 stands for the clean data: `beta[0] = 0`, `alpha_bar[0] = 1`. Nothing needs shifting. \
+Tables are float64, images and networks float32: `alpha_bar[t].float()` lets them meet."""
 
 _END = """\
 ## Done?
@@ -122,7 +129,8 @@ def notebook(one: Chapter) -> Any:
                 points=one.points,
                 minutes=one.minutes,
                 name=one.name,
-            ),
+            )
+            + (_STEPS if one.steps else ""),
         ),
         _code(f"{one.name}-setup", one.setup, locked=True),
     ]

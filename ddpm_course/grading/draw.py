@@ -8,7 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Denoiser", "Tiny", "betas", "citations", "generator", "noise", "points", "steps"]
+__all__ = [
+    "Denoiser",
+    "Refused",
+    "Tiny",
+    "betas",
+    "citations",
+    "generator",
+    "noise",
+    "points",
+    "steps",
+]
 
 
 def generator(seed: int) -> torch.Generator:
@@ -42,6 +52,18 @@ def points(
     return tuple(tuple(rng.uniform(low, high, count).tolist()) for low, high in ranges)
 
 
+class Refused(TypeError):
+    """The model was given float64, which a network's float32 weights cannot take."""
+
+    SENTENCE = (
+        "The model was given float64; a network computes in float32. The tables are float64: "
+        "take `alpha_bar[t].float()` before it meets the data."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(self.SENTENCE)
+
+
 @dataclass(frozen=True, eq=False)
 class Denoiser:
     """The exact ε_θ for data N(0, variance): it stands in for a trained network.
@@ -51,6 +73,7 @@ class Denoiser:
 
     alpha_bar: Tensor
     variance: float = 0.3
+    trained: bool = False  # whether its answer carries a gradient, as a network's in training
 
     def __call__(self, x_t: Tensor, t: Tensor) -> Tensor:
         if not isinstance(t, Tensor) or t.shape != x_t.shape[:1]:
@@ -58,8 +81,11 @@ class Denoiser:
             raise TypeError(
                 f"the model was given t as {got}; it needs one step for each item, (B,)"
             )
+        if x_t.dtype == torch.float64:
+            raise Refused
         share = self.alpha_bar[t].to(x_t.dtype).view(-1, *[1] * (x_t.ndim - 1))
-        return (1 - share).sqrt() * x_t / (share * self.variance + 1 - share)
+        seen = (1 - share).sqrt() * x_t / (share * self.variance + 1 - share)
+        return seen * torch.ones((), requires_grad=True) if self.trained else seen
 
 
 class Tiny(nn.Module):
@@ -71,6 +97,8 @@ class Tiny(nn.Module):
         self.weight = nn.Parameter(torch.tensor([0.1, -0.2, 0.3]))
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        if x_t.dtype == torch.float64:
+            raise Refused
         a, b, c = self.weight
         return (a + b * t.view(-1, *[1] * (x_t.ndim - 1)) / self.T) * x_t + c
 

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from ddpm_course.grading.answers import ask, plain
+from ddpm_course.grading.answers import SAID, ask, plain
 from ddpm_course.grading.grades import Grade, Submission
 from ddpm_course.grading.handed_in import (
     LARGEST_NOTEBOOK,
@@ -42,6 +42,7 @@ from ddpm_course.grading.handed_in import (
 )
 from ddpm_course.grading.project import OWN_DATA, marks, nothing, read_scores, remark
 from ddpm_course.grading.sandbox import Limits, NoRoom, Reply, Room, has_bubblewrap
+from ddpm_course.grading.slips import known
 from ddpm_course.grading.task import Task
 from ddpm_course.grading.tasks import CHAPTERS, find
 from ddpm_course.grading.taught import is_taught
@@ -88,9 +89,9 @@ class Examined:
         return {}
 
     def mistakes(self) -> Iterator[tuple[str, list[Outcome]]]:
-        for number, mistake in enumerate(self.task.mistakes):
+        for number, mistake in enumerate(known(self.task, self.seed)):
             if number not in self._mistakes:
-                self._mistakes[number] = ask(self.task, mistake.answer, self.seed)
+                self._mistakes[number] = ask(self.task, mistake.answer, self.seed, strict=False)
             yield mistake.sentence, self._mistakes[number]
 
     def verdict(self, found: Sequence[Outcome]) -> Verdict:
@@ -296,11 +297,11 @@ def _part(part: Any) -> Value:
 # What a failure may say on a feedback page: nothing that a student's code has put together, for
 # that could spell out a hidden question.
 _FIXED = {
+    *SAID,
     ODD,
     "Not answered yet.",
     "Not answered yet: replace `raise NotImplementedError()`.",
     "The function returns nothing: is a `return` missing?",
-    "Return the right-hand side alone, not an equation.",
     UNREADABLE,
 }
 

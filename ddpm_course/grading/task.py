@@ -21,6 +21,8 @@ class Case:
         rtol, atol: how far a right answer may be from the reference.
         symbols: the names of SymPy symbols; then the answer is called with these symbols and
             returns an expression, which is compared as a function at the points.
+        gives: what the cells after the answer need of its result: "a tensor" (not a list),
+            "numbers" (without a graph), or "a gradient" (a loss that can be trained on).
     """
 
     args: tuple[Any, ...] = ()
@@ -28,6 +30,7 @@ class Case:
     rtol: float = 1e-4
     atol: float = 1e-5
     symbols: str | None = None
+    gives: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class Chapter:
         title: the notebook's headline.
         intro: Markdown: what the notebook is about.
         setup: code of its first cell: the imports that answers need.
+        steps: whether its tasks count steps t, so that the notebook tells how they are counted.
     """
 
     name: str
@@ -109,6 +113,7 @@ class Chapter:
     intro: str
     setup: str
     tasks: tuple[Task, ...]
+    steps: bool = True
 
     @property
     def points(self) -> int:

@@ -49,6 +49,7 @@ class Verdict:
     right: bool
     sentence: str
     mistake: int | None = None
+    blank: bool = False
 
 
 def judge(
@@ -67,16 +68,20 @@ def judge(
     """
     for outcome in found:
         if isinstance(outcome, Failure) and outcome.blank:
-            return Verdict(False, outcome.sentence)
+            return Verdict(False, outcome.sentence, blank=True)
     if _same(questions, expected, found):
         return Verdict(True, "")
     for number, (sentence, outcomes) in enumerate(mistakes):
         if _same(questions, outcomes, found):
             return Verdict(False, sentence, number)
+    told = _swapped(questions, expected, found) or _pooled(questions, expected, found)
+    if told:
+        return Verdict(False, told)
+    when = _when(questions, expected, found)
     for question, want, have in zip(questions, expected, found, strict=True):
         if not _agree(question, want, have):
             assert not isinstance(want, Failure)  # a reference always answers
-            return Verdict(False, _difference(question, want, have, outputs))
+            return Verdict(False, _difference(question, want, have, outputs, when))
     raise AssertionError("unreachable: some case differed")
 
 
@@ -125,8 +130,87 @@ def _squeezed(array: np.ndarray) -> tuple[int, ...]:
 # -- how an answer differs, where no known mistake fits ---------------------------------------
 
 
+def _swapped(
+    questions: Sequence[Question], expected: Sequence[Outcome], found: Sequence[Outcome]
+) -> str:
+    """The two parts of a result in each other's place."""
+    turned = [
+        outcome[::-1] if not isinstance(outcome, Failure) and len(outcome) == 2 else None
+        for outcome in found
+    ]
+    if all(
+        outcome is not None
+        and not isinstance(want, Failure)
+        and len(want) == 2
+        and _agree(question, want, outcome)
+        for question, want, outcome in zip(questions, expected, turned, strict=True)
+    ):
+        return "Both parts are right, but the second one comes first: swap them."
+    return ""
+
+
+def _pooled(
+    questions: Sequence[Question], expected: Sequence[Outcome], found: Sequence[Outcome]
+) -> str:
+    """One factor between single numbers, which only several questions together can show."""
+    wants: list[float] = []
+    haves: list[float] = []
+    for want, have in zip(expected, found, strict=True):
+        for outcome, numbers in ((want, wants), (have, haves)):
+            if isinstance(outcome, Failure) or len(outcome) != 1 or outcome[0].array.size != 1:
+                return ""
+            if outcome[0].array.dtype.kind not in "iuf":
+                return ""
+            numbers.append(float(outcome[0].array.reshape(())))
+    a, b = np.array(haves), np.array(wants)
+    if not np.isfinite(a).all() or len(set(wants)) < 2:
+        return ""
+    factor = _factor(a, b)
+    if factor is None or abs(factor - 1) < 1e-2:
+        return ""
+    if abs(factor + 1) < 1e-3:
+        return "The answer has the wrong sign: size right, direction not."
+    return f"The answer is {factor:.3g} times what it should be, each time: look for a factor."
+
+
+def _when(
+    questions: Sequence[Question], expected: Sequence[Outcome], found: Sequence[Outcome]
+) -> str:
+    """At which t the answer goes wrong, over all questions; nothing where that cannot be said."""
+    right: set[int] = set()
+    wrong: set[int] = set()
+    for question, want, have in zip(questions, expected, found, strict=True):
+        if question.along is None or isinstance(want, Failure) or isinstance(have, Failure):
+            return ""
+        have = _aligned(want, have)
+        if len(have) != len(want):
+            return ""
+        steps = np.asarray(question.along)
+        bad = np.zeros(len(steps), dtype=bool)
+        for w, h in zip(want, have, strict=True):
+            if w.array.shape[:1] != steps.shape or _squeezed(w.array) != _squeezed(h.array):
+                return ""
+            a, b = h.array.reshape(w.array.shape), w.array
+            if not (_numeric(a) and _numeric(b)):
+                return ""
+            close = np.isclose(a, b, rtol=question.rtol, atol=question.atol)
+            bad |= ~close.reshape(len(steps), -1).all(axis=1)
+        wrong |= set(steps[bad].tolist())
+        right |= set(steps[~bad].tolist())
+    if not wrong:
+        return ""
+    if not right - wrong:
+        return ", at every t" if len(wrong) > 1 else ""
+    first = min(wrong)
+    return f", at t = {first} alone" if len(wrong) == 1 else f", the first time at t = {first}"
+
+
 def _difference(
-    question: Question, want: tuple[Value, ...], have: Outcome, outputs: Sequence[str]
+    question: Question,
+    want: tuple[Value, ...],
+    have: Outcome,
+    outputs: Sequence[str],
+    when: str,
 ) -> str:
     if isinstance(have, Failure):
         return have.sentence
@@ -136,7 +220,7 @@ def _difference(
     for index, (w, h) in enumerate(zip(want, have, strict=True)):
         if not _close(question, w, h):
             name = _title(outputs[index]) if index < len(outputs) else "The answer"
-            return _how(question, w, h, name)
+            return _how(question, w, h, name, when)
     raise AssertionError("unreachable: some part differed")
 
 
@@ -152,38 +236,43 @@ def _were(want: tuple[Value, ...]) -> str:
     return "was" if len(want) == 1 else "were"
 
 
-def _how(question: Question, want: Value, have: Value, name: str) -> str:
+def _how(question: Question, want: Value, have: Value, name: str, when: str) -> str:
     if want.device != have.device:
         return (
             f"{name} lies on {have.device}, the input on {want.device}: "
             "make new tensors on the input's device."
         )
     if _squeezed(want.array) != _squeezed(have.array):
+        if not _numeric(want.array) and not _numeric(have.array):
+            told = _items(want.array.ravel().tolist(), have.array.ravel().tolist())
+            if told:
+                return f"{name} {told}"
         return f"{name} has {_shape(have.array)}; expected {want.array.shape}."
     a, b = have.array.reshape(want.array.shape), want.array
     if _numeric(a) != _numeric(b):
         kinds = {True: "numbers", False: "text"}
         return f"{name} holds {kinds[_numeric(a)]}; expected {kinds[_numeric(b)]}."
     if not _numeric(b):
+        if a.ndim == 1 and a.size > 1 and sorted(a) == sorted(b):
+            return f"{name} holds the right items, in another order."
         return f"{name} is not right{_among(a != b)}."
     if a.dtype.kind == "c" and b.dtype.kind != "c" and a.imag.any():
         return f"{name} is complex{_among(a.imag != 0)}; real numbers were asked for."
     bad = ~np.isfinite(a)
     if bad.any():
         kind = "NaN" if np.isnan(a).any() else "infinite"
-        return f"{name} is {kind}{_among(bad)}{_first(question, bad)}."
+        return f"{name} is {kind}{_among(bad)}{when}."
     wrong = ~np.isclose(a, b, rtol=question.rtol, atol=question.atol)
     if a.dtype.kind in "biu" and b.dtype.kind == "f":
         return f"{name} has dtype {a.dtype}: whole numbers, where fractions were asked for."
     if b.dtype.kind in "biu" and b.size == 1:
         return f"{name} is not the number asked for: it is too {'large' if a > b else 'small'}."
-    where = _first(question, wrong)
     spread = float(np.abs(a - b).max())
     typical = float(np.abs(b).max())
     if spread < 1e-2 * max(typical, 1e-12):
         return (
-            f"{name} is close, but off by up to {spread:.1g}{where}: is something rounded, cut off "
-            "early, or computed in low precision?"
+            f"{name} is close, but off by up to {spread:.1g}{when}: a small term may be missing, "
+            "or something is rounded or computed in low precision."
         )
     factor = _factor(a, b)
     if factor is not None:
@@ -193,7 +282,19 @@ def _how(question: Question, want: Value, have: Value, name: str) -> str:
     shift = a - b
     if a.size > 1 and np.ptp(shift) < 1e-3 * spread:
         return f"{name} is {shift.flat[0]:+.1g} away from what it should be, everywhere."
-    return f"{name} is not right{_among(wrong)}, off by up to {spread:.1g}{where}."
+    return f"{name} is not right{_among(wrong)}, off by up to {spread:.1g}{when}."
+
+
+def _items(want: list[str], have: list[str]) -> str:
+    """How one list of names differs from another one of another length."""
+    asked, given = set(want), set(have)
+    if asked == given:
+        return "holds the right items, but some come twice."
+    if len(given) == len(have) and given < asked:
+        return f"lacks {len(asked - given)} of the {len(asked)} items asked for; the rest is right."
+    if len(given) == len(have) and asked < given:
+        return f"holds all items asked for, and {len(given - asked)} that should not be there."
+    return ""
 
 
 def _shape(array: np.ndarray) -> str:
@@ -212,15 +313,3 @@ def _factor(a: np.ndarray, b: np.ndarray) -> float | None:
 
 def _among(wrong: np.ndarray) -> str:
     return f" in {int(wrong.sum())} of {wrong.size} places" if wrong.size > 1 else ""
-
-
-def _first(question: Question, wrong: np.ndarray) -> str:
-    """At which t it goes wrong, where the places along the first axis have one."""
-    if question.along is None or wrong.ndim == 0 or len(wrong) != len(question.along):
-        return ""
-    rows = wrong.reshape(len(wrong), -1).any(axis=1)
-    steps = np.asarray(question.along)
-    if rows.all():
-        return ", at every t"
-    first, wrongs = int(steps[rows].min()), sorted(set(steps[rows].tolist()))
-    return f", at t = {first} alone" if len(wrongs) == 1 else f", the first time at t = {first}"

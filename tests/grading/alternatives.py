@@ -199,18 +199,21 @@ values(
     lambda x, t, e, b: torch.stack(
         [(1 - b[s]) ** 0.5 * x[i] + b[s] ** 0.5 * e[i] for i, s in enumerate(t)]
     ),
-    lambda x, t, e, b: x.mul_((1 - b[t]).sqrt().float().view(-1, 1)).add_(
-        e * b[t].sqrt().float().view(-1, 1)
+    lambda x, t, e, b: (
+        x.clone()
+        .mul_((1 - b[t]).sqrt().float().view(-1, 1))
+        .add_(e * b[t].sqrt().float().view(-1, 1))
     ),
 )
 
 
 @right("forward.trajectory")
 def _(x_0: torch.Tensor, eps: torch.Tensor, beta: torch.Tensor) -> Any:
-    yield x_0  # a generator is as good as a stack
-    for t in range(1, len(beta)):
-        x_0 = torch.sqrt(1 - beta[t]) * x_0 + torch.sqrt(beta[t]) * eps[t]
-        yield x_0
+    visited = x_0[None]
+    for b, noise in zip(beta[1:], eps[1:], strict=True):
+        x_t = torch.sqrt(1 - b) * visited[-1] + torch.sqrt(b) * noise
+        visited = torch.cat([visited, x_t[None]])
+    return visited
 
 
 @right("forward.trajectory")
@@ -286,8 +289,8 @@ values(
         torch.einsum("b,bchw->bchw", a[t].sqrt(), x.double())
         + torch.einsum("b,bchw->bchw", (1 - a[t]).sqrt(), e.double())
     ),
-    lambda x, t, e, a: x.mul_(a[t].sqrt().view(-1, 1, 1, 1)).add_(
-        (1 - a[t]).sqrt().view(-1, 1, 1, 1) * e
+    lambda x, t, e, a: (
+        x.clone().mul_(a[t].sqrt().view(-1, 1, 1, 1)).add_((1 - a[t]).sqrt().view(-1, 1, 1, 1) * e)
     ),
     lambda x, t, e, a: np.stack(
         [
@@ -439,8 +442,7 @@ def _(
 ) -> torch.Tensor:
     share = torch.prod(1 - beta[: t + 1]).item()
     b = beta[t].item()
-    if t == 1:
-        z.zero_()  # their own copy: harmless
+    z = z if t > 1 else torch.zeros_like(z)
     return (x_t - b / math.sqrt(1 - share) * eps_hat) / math.sqrt(1 - b) + math.sqrt(b) * z
 
 
@@ -449,21 +451,22 @@ def _(model: Any, x_T: torch.Tensor, z: torch.Tensor, beta: torch.Tensor) -> tor
     x, T = x_T.double(), len(beta) - 1
     for t in reversed(range(1, T + 1)):
         steps = torch.tensor([t] * len(x))
-        p = reverse.transition(model(x, steps), x, steps, Schedule(beta), "beta", clip_x0=False)
+        eps_hat = model(x.float(), steps)
+        p = reverse.transition(eps_hat, x, steps, Schedule(beta), "beta", clip_x0=False)
         x = p.mean if t == 1 else p.mean + p.var**0.5 * z[t]
     return x
 
 
 @right("reverse.ancestral")
 def _(model: Any, x_T: torch.Tensor, z: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
-    alpha_bar, t = torch.cumprod(1 - beta, 0), len(beta) - 1
-    while t:
-        eps_hat = model(x_T, torch.ones(len(x_T), dtype=torch.int64) * t)
-        x_T -= (beta[t] / (1 - alpha_bar[t]).sqrt()).float() * eps_hat
-        x_T /= (1 - beta[t]).sqrt().float()
-        x_T += beta[t].sqrt().float() * z[t] * (t != 1)
+    alpha_bar, t, x = torch.cumprod(1 - beta, 0), len(beta) - 1, x_T.clone()
+    while t:  # in place, in a copy of its own
+        eps_hat = model(x, torch.ones(len(x), dtype=torch.int64) * t)
+        x -= (beta[t] / (1 - alpha_bar[t]).sqrt()).float() * eps_hat
+        x /= (1 - beta[t]).sqrt().float()
+        x += beta[t].sqrt().float() * z[t] * (t != 1)
         t -= 1
-    return x_T
+    return x
 
 
 values(
@@ -491,17 +494,13 @@ values(
     ),
     lambda model, x, t, e, a: (
         sum(
-            float(
+            (
                 (
-                    (
-                        e[i]
-                        - model(
-                            a[t[i]] ** 0.5 * x[i : i + 1] + (1 - a[t[i]]) ** 0.5 * e[i], t[i][None]
-                        )
-                    )
-                    ** 2
-                ).mean()
-            )
+                    e[i]
+                    - model(a[t[i]] ** 0.5 * x[i : i + 1] + (1 - a[t[i]]) ** 0.5 * e[i], t[i][None])
+                )
+                ** 2
+            ).mean()
             for i in range(len(x))
         )
         / len(x)
@@ -595,7 +594,7 @@ def _(weights: torch.Tensor, decay: float) -> torch.Tensor:
 
 @right("training.ema")
 def _(weights: torch.Tensor, decay: float) -> torch.Tensor:
-    average = weights[0]
+    average = weights[0].clone()
     for new in weights[1:]:
         average.lerp_(new, 1 - decay)
     return average

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ import torch
 
 from ddpm_course.grading import Wrong, check
 from ddpm_course.grading.answers import examine
-from ddpm_course.grading.tasks import find
+from ddpm_course.grading.tasks import chapter, find
+from ddpm_course.grading.tasks import forward as forward_bank
+from ddpm_course.grading.tasks import loss as loss_bank
 from ddpm_course.grading.tasks import marginal as bank
 
 
@@ -38,9 +41,13 @@ def test_a_known_mistake_is_named() -> None:
 
 def test_a_broken_answer_tells_its_own_error() -> None:
     def sample(x_0: Any, t: Any, eps: Any, alpha_bar: Any) -> Any:
-        return alpha_bar[t] * x_0  # (B,) against (B, 1, H, W)
+        x_t = alpha_bar[t] * x_0  # (B,) against (B, 1, H, W)
+        return x_t
 
-    with pytest.raises(Wrong, match="stopped with RuntimeError: The size of tensor"):
+    told = (
+        r"stopped with RuntimeError in line 2 of your function: The size of tensor.*`\[:, None\]`"
+    )
+    with pytest.raises(Wrong, match=told):
         check("marginal.sample", sample)
 
 
@@ -49,8 +56,8 @@ def test_blank_answers_are_told_apart() -> None:
         raise NotImplementedError
 
     for answer, told in [
-        (blank, "replace `raise NotImplementedError"),
-        (None, "Not answered yet"),
+        (blank, r"^marginal\.sample: not answered yet: the picture comes when the check is green"),
+        (None, "not answered yet"),
         (lambda *args: None, "a `return` missing"),
         (3.0, "is a float; define a function"),
         (lambda *args: object(), "type object came back"),
@@ -70,22 +77,95 @@ def test_derivations_say_what_is_odd_about_an_expression() -> None:
             check("marginal.variance_step", answer)
 
 
-def test_prints_warnings_and_changed_inputs_cost_nothing(
+def test_prints_and_warnings_cost_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def sample(x_0: Any, t: Any, eps: Any, alpha_bar: Any) -> Any:
         print("progress")
         print("progress", file=sys.stderr)
         warnings.warn("careful", stacklevel=1)
-        result = bank.sample(x_0, t, eps, alpha_bar)
-        for tensor in (x_0, eps, alpha_bar):
-            tensor.zero_()
-        return result
+        return bank.sample(x_0, t, eps, alpha_bar)
 
     check("marginal.sample", sample)
     shown = capsys.readouterr()
     assert "progress" not in shown.out
     assert shown.err == ""
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_an_answer_that_spoils_what_it_is_given_is_not_right(place: int) -> None:
+    def sample(*args: Any) -> Any:
+        result = bank.sample(*args)
+        args[place].zero_()
+        return result
+
+    word = ("first", "second", "third", "fourth")[place]
+    with pytest.raises(Wrong, match=f"changes its {word} argument in place"):
+        check("marginal.sample", sample)
+
+
+def test_lists_and_dictionaries_are_spoiled_too() -> None:
+    def ancestors(references: dict[str, list[str]], paper: str) -> list[str]:
+        waiting, found = references[paper], set()  # no copy
+        while waiting:
+            one = waiting.pop()
+            if one not in found:
+                found.add(one)
+                waiting.extend(references[one])
+        return sorted(found)
+
+    with pytest.raises(Wrong, match="changes its first argument in place"):
+        check("trends.ancestors", ancestors)
+
+
+def test_random_numbers_come_from_the_generator() -> None:
+    def drawn(generator: Any) -> Any:
+        return lambda batch, T, given: torch.randint(1, T + 1, (batch,), generator=generator(given))
+
+    check("loss.draw_t", drawn(lambda given: given))
+    with pytest.raises(Wrong, match="drawn without it"):
+        check("loss.draw_t", drawn(lambda given: None))
+    with pytest.raises(Wrong, match="generator that is given makes no difference"):
+        check("loss.draw_t", drawn(lambda given: torch.Generator().manual_seed(0)))
+    with pytest.raises(Wrong, match="generator that is given makes no difference"):
+        check("loss.draw_t", lambda batch, T, given: 1 + torch.arange(batch) % T)
+    # Numbers of another library, made from the generator's seed, are as random.
+    check(
+        "loss.draw_t",
+        lambda batch, T, given: np.random.default_rng(given.initial_seed()).integers(
+            1, T + 1, batch
+        ),
+    )
+
+
+def test_a_loss_that_cannot_be_trained_is_not_right() -> None:
+    def epsilon_loss(*args: Any) -> Any:
+        return loss_bank.epsilon_loss(*args).item()
+
+    with pytest.raises(Wrong, match="carries no gradient"):
+        check("loss.epsilon_loss", epsilon_loss)
+    with pytest.raises(Wrong, match="carries no gradient"):
+        check("loss.epsilon_loss", torch.no_grad()(loss_bank.epsilon_loss))
+
+
+def test_the_model_refuses_float64_as_a_network_does() -> None:
+    def epsilon_loss(model: Any, x_0: Any, t: Any, eps: Any, alpha_bar: Any) -> Any:
+        share = alpha_bar[t].view(-1, 1, 1, 1)
+        return ((eps - model(share.sqrt() * x_0 + (1 - share).sqrt() * eps, t)) ** 2).mean()
+
+    with pytest.raises(Wrong, match=r"was given float64.*`alpha_bar\[t\]\.float\(\)`"):
+        check("loss.epsilon_loss", epsilon_loss)
+
+
+def test_what_the_next_cell_cannot_use_is_not_right() -> None:
+    with pytest.raises(Wrong, match=r"`torch\.stack` makes one"):
+        check("forward.trajectory", lambda *args: list(forward_bank.trajectory(*args)))
+
+
+def test_a_bare_symbol_is_no_equation() -> None:
+    with pytest.raises(Wrong) as caught:
+        check("reverse.posterior_variance", lambda beta, alpha_bar: beta)
+    assert "equation" not in str(caught.value)
 
 
 def test_the_students_random_state_is_left_alone() -> None:
@@ -126,3 +206,29 @@ shell.run_cell('check("marginal.crossing", 260)')
     wrong, right = done.stdout.strip().split("\n")
     assert "✗ marginal.crossing: That is half of the steps" in wrong
     assert right == f"✓ Right: {find('marginal.crossing').lesson}"
+
+
+def test_a_blank_notebook_is_calm() -> None:
+    """Run from top to bottom, each blank task shows one quiet line, and nothing else."""
+    code = """
+import json, pathlib, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance(colors="nocolor")
+for cell in json.loads(pathlib.Path(sys.argv[1]).read_text())["cells"]:
+    if cell["cell_type"] == "code":
+        shell.run_cell("".join(cell["source"]))
+shell.run_cell("raise NotImplementedError('for Half')")
+"""
+    for name in ("forward", "loss"):
+        path = Path(__file__).parents[2] / "exercises" / name / f"{name}.ipynb"
+        done = subprocess.run(
+            [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
+        )
+        *shown, last = [line for line in done.stdout.split("\n") if line]
+        assert done.stderr == ""
+        assert last == "NotImplementedError: for Half"
+        quiet = [line for line in shown if "not answered yet" in line]
+        assert len(quiet) == len(chapter(name).tasks)
+        assert all(line.startswith("\x1b[90m· ") for line in quiet)
+        before = shown[: shown.index(quiet[-1]) + 1]
+        assert [line for line in before if line not in quiet] == []

@@ -59,7 +59,9 @@ def test_the_first_wrong_step_is_named() -> None:
 def test_whole_numbers_and_words() -> None:
     assert "too large" in compare(7, 3).sentence
     assert "too small" in compare(2, 3).sentence
-    assert "not right in 2 of 3 places" in compare(["a", "c", "b"], ["a", "b", "c"]).sentence
+    assert "not right in 2 of 3 places" in compare(["a", "c", "c"], ["a", "b", "b"]).sentence
+    assert "another order" in compare(["a", "c", "b"], ["a", "b", "c"]).sentence
+    assert "some come twice" in compare(["a", "c", "b", "b"], ["a", "b", "c"]).sentence
 
 
 def test_the_device_is_told() -> None:

@@ -265,6 +265,7 @@ def _trajectory_cases(seed: int) -> list[Case]:
         Case(
             (draw.noise(g, 5, 2), draw.noise(g, T + 1, 5, 2), draw.betas(g, T)),
             along=range(T + 1),
+            gives="a tensor",
         )
         for T in (8, 3)
     ]

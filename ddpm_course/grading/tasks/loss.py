@@ -106,9 +106,8 @@ often each $t$ comes.)""",
         ),
         Mistake(
             "The steps are taken in turn, not drawn: each comes as often as it should, but the "
-            "next "
-            "one can be foretold.",
-            lambda n, T, g: 1 + torch.arange(n) % T,
+            "next one can be foretold.",
+            lambda n, T, g: 1 + (torch.randint(T, (1,), generator=g) + torch.arange(n)) % T,
         ),
     ),
     picture="""
@@ -150,8 +149,8 @@ def _epsilon_loss_cases(seed: int) -> list[Case]:
     for variance in (0.2, 2.0):
         table = (1 - draw.betas(g)).cumprod(0)
         x_0, eps = draw.noise(g, 6, 1, 4, 4), draw.noise(g, 6, 1, 4, 4)
-        model = draw.Denoiser(table, variance)
-        cases.append(Case((model, x_0, draw.steps(g, 6, 12), eps, table)))
+        model = draw.Denoiser(table, variance, trained=True)
+        cases.append(Case((model, x_0, draw.steps(g, 6, 12), eps, table), gives="a gradient"))
     return cases
 
 

@@ -768,6 +768,7 @@ example = {  # a field to try things on; the pictures show it
     "G": ["D"],
 }
 """,
+    steps=False,
     tasks=(
         CITATIONS,
         ANCESTORS,

@@ -1,0 +1,141 @@
+"""Mistakes that any task may meet, made from its right answer: no task has to list them.
+
+Two arguments that changed places, one t for the whole batch, an index one off, one table taken for
+another, a root or a square too many. A task's own mistakes come first: they say more.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import operator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddpm_course.grading.task import Case, Mistake, Task
+
+__all__ = ["known"]
+
+_TABLES = {"alpha_bar": "ᾱ", "beta": "β"}
+
+
+def known(task: Task, seed: int = 0) -> tuple[Mistake, ...]:
+    """The task's own mistakes, and after them the general ones that its answer can be given."""
+    return (*task.mistakes, *_general(task, seed))
+
+
+def _general(task: Task, seed: int) -> Iterator[Mistake]:
+    # What is observed of many draws says nothing of a root or of two arguments.
+    if not callable(task.reference) or task.observe is not None:
+        return
+    names = list(inspect.signature(task.reference).parameters)
+    case = task.cases(seed)[0]
+    if any(isinstance(value, torch.Generator) for value in case.args):
+        return
+    for i, j in itertools.combinations(range(len(names)), 2):
+        if case.symbols is not None or _alike(case.args[i], case.args[j]):
+            yield _asked(
+                task,
+                f"It looks as if `{names[i]}` and `{names[j]}` had changed places.",
+                _swap(i, j),
+            )
+    if case.symbols is None:
+        yield from _of_steps(task, names, case)
+    yield from _of_results(task)
+
+
+def _of_steps(task: Task, names: list[str], case: Case) -> Iterator[Mistake]:
+    for place, (name, value) in enumerate(zip(names, case.args, strict=True)):
+        if name == "t" and isinstance(value, Tensor):
+            sentence = "The whole batch uses the t of its first item; each has its own."
+            yield _asked(task, sentence, _change(place, lambda t: t[:1].expand_as(t)))
+        if name == "t":
+            for by, told in ((-1, "t - 1"), (1, "t + 1")):
+                sentence = f"It looks as if {told} stood where t belongs: the index is one off."
+                yield _asked(task, sentence, _change(place, partial(operator.add, by)))
+        if name in _TABLES and isinstance(value, Tensor):
+            for other, change in _OTHERS[name].items():
+                sentence = f"It looks as if {other}_t stood where {_TABLES[name]}_t belongs."
+                yield _asked(task, sentence, _change(place, change))
+
+
+_OTHERS: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
+    "alpha_bar": {"α": lambda a: _alpha(a), "β": lambda a: 1 - _alpha(a), "1 - ᾱ": lambda a: 1 - a},
+    "beta": {"α": lambda b: 1 - b, "ᾱ": lambda b: (1 - b).cumprod(0)},
+}
+
+
+def _alpha(alpha_bar: Tensor) -> Tensor:
+    return torch.cat([alpha_bar[:1], alpha_bar[1:] / alpha_bar[:-1]])
+
+
+_CHANGES: dict[str, Callable[[Any], Any]] = {
+    "the square root of what was asked for: is a root too many?": lambda x: x**0.5,
+    "the square of what was asked for: is a root missing?": lambda x: x**2,
+    "1 divided by what was asked for: is a fraction upside down?": lambda x: 1 / x,
+    "1 minus what was asked for.": lambda x: 1 - x,
+}
+
+
+def _of_results(task: Task) -> Iterator[Mistake]:
+    """A change of the result, or of one part of it."""
+    parts = task.outputs or ("",)
+    for (place, name), (told, change) in itertools.product(enumerate(parts), _CHANGES.items()):
+        subject = f"`{name}` is" if name and " " not in name else f"{name or 'This'} is"
+        sentence = f"{subject[0].upper()}{subject[1:]} {told}"
+
+        def answer(
+            *args: Any,
+            place: int = place,
+            change: Callable[[Any], Any] = change,
+            whole: bool = not task.outputs,
+        ) -> Any:
+            result = task.reference(*args)
+            if whole:
+                return change(result)
+            return tuple(change(r) if i == place else r for i, r in enumerate(result))
+
+        yield Mistake(sentence, _surely(answer))
+
+
+def _asked(
+    task: Task, sentence: str, change: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+) -> Mistake:
+    return Mistake(sentence, _surely(lambda *args: task.reference(*change(args))))
+
+
+def _surely(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Where a slip cannot be made (no number to take the root of), nobody's answer is like it."""
+
+    def slip(*args: Any) -> Any:
+        try:
+            return answer(*args)
+        except Exception as error:
+            raise RuntimeError(f"no slip of this kind {id(error)}") from None
+
+    return slip
+
+
+def _swap(i: int, j: int) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    def swapped(args: tuple[Any, ...]) -> tuple[Any, ...]:
+        changed = list(args)
+        changed[i], changed[j] = args[j], args[i]
+        return tuple(changed)
+
+    return swapped
+
+
+def _change(
+    place: int, change: Callable[[Any], Any]
+) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    return lambda args: (*args[:place], change(args[place]), *args[place + 1 :])
+
+
+def _alike(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.shape == b.shape and a.dtype == b.dtype
+    return type(a) is type(b) and isinstance(a, int | float)
