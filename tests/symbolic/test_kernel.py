@@ -41,8 +41,21 @@ def test_what_a_step_cites_is_a_hypothesis() -> None:
 def test_a_mean_is_any_linear_functional_with_the_moments_of_the_noise() -> None:
     said = kernel.statement(CLAIMS["marginal.variance"], 1).says
     assert "expectation E_given_0 ->" in said
-    assert "E_given_0 (fun w => eps_at_ t w * eps_at_ t w) = 1 ->" in said
-    assert "E_given_0 (fun w => X (t - 1)%nat w * eps_at_ t w) = 0 ->" in said
+    assert "E_given_0 (fun w' => eps_at_ t w' * eps_at_ t w') = 1 ->" in said
+    assert "E_given_0 (fun w' => X (t - 1)%nat w' * eps_at_ t w') = 0 ->" in said
+
+
+def test_gauss_s_integral_is_a_condition_and_not_proved_from_itself() -> None:
+    report = kernel.exported([CLAIMS["forward.gaussian-integral"]])
+    assert not report.statements
+    assert len(report.chosen) == 2
+    assert not kernel.whole(CLAIMS["forward.gaussian-integral"])
+
+
+def test_a_name_that_a_binder_has_is_no_letter() -> None:
+    """The y of ∫ ... du and the letter y of the claim stay two."""
+    said = kernel.statement(CLAIMS["forward.gaussian-sum"], 0).says
+    assert "Int (fun y' => normal y' 0 (a ^ 2) * normal (y - y') 0 (b ^ 2))" in said
 
 
 def test_a_definition_and_what_has_no_words_in_coq_are_refused() -> None:

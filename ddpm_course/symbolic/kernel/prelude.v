@@ -105,6 +105,14 @@ Proof.
   apply exp_ln. exact H.
 Qed.
 
+Lemma ln_bound : forall a, 0 < a < 1 -> - ln (1 - a) <= a / (1 - a).
+Proof.
+  intros a H. rewrite <- ln_Rinv by lra.
+  replace (a / (1 - a)) with (/ (1 - a) - 1) by (field; lra).
+  pose proof (exp_ineq1_le (ln (/ (1 - a)))) as B.
+  rewrite exp_ln in B by (apply Rinv_0_lt_compat; lra). lra.
+Qed.
+
 Section Schedule.
 Variable beta : nat -> R.
 Hypothesis in_range : schedule beta.
@@ -159,7 +167,7 @@ Ltac positive :=
   | |- 0 < exp ?a => apply exp_pos
   | |- 0 < PI => exact PI_RGT_0
   | |- 0 < ?a ^ _ => apply pow_lt; positive
-  | |- 0 < _ => first [assumption | lra | nra]
+  | |- 0 < _ => first [assumption | match goal with H : forall _, _ |- _ => apply H end | lra | nra]
   | |- 0 <= _ => first [assumption | apply Rlt_le; positive | nra | apply Rmult_le_pos; positive]
   | |- ?a <> 0 => first [assumption | nonzero]
   | |- _ => first [assumption | lra | nra]
