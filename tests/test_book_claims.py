@@ -60,6 +60,23 @@ def test_every_claim_is_numbered_once() -> None:
     assert [name for name, times in numbered.items() if times > 1] == []
 
 
+@pytest.mark.parametrize("name", CLAIMS)
+def test_no_reason_hides_lines_behind_one_word(name: str) -> None:
+    """What takes several lines with a pencil is written in them; a lemma is cited in its place."""
+    claim = CLAIMS[name]
+    for step in [*(claim.base.steps if claim.base else ()), *claim.steps]:
+        assert not re.search(r"\b(collect|one fraction|partial fractions)\b", step.reason), (
+            step.reason
+        )
+        for words, lemma in (
+            ("complete the square", "forward.square"),
+            ("sum of two Gaussians", "forward.gaussian-sum"),
+            ("independent Gaussians", "forward.gaussian-sum"),
+        ):
+            if words in step.reason:
+                assert lemma in claim.names_of(step), f"{step.reason}: cite {lemma}"
+
+
 CONF = f"""
 import sys
 sys.path.insert(0, {str(ROOT / "book" / "_ext")!r})

@@ -315,6 +315,8 @@ def _lose_rights(options: dict[str, Any], cpu: int) -> None:
         os.setgroups([])
         os.setgid(user)
         os.setuid(user)
+    if options["fence"] is not None:
+        sys.modules["ddpm_course.grading.doors"].fence(**options["fence"])
     # As the last ones: the C library's setuid may need a moment's freedom.
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     sys.modules["ddpm_course.grading.doors"].close_doors(options["doors"])

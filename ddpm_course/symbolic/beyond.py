@@ -113,6 +113,7 @@ with as_written():
                 ),
                 Step(1 - alpha_bar(s), "whatever $\\sigma$ is"),
             ),
+            assuming=((x0_guess, x(0)), (eps_hat, eps)),
         ),
         Claim(
             "beyond.ddim-variance",
@@ -155,6 +156,7 @@ with as_written():
                     ("marginal.alpha", "reverse.posterior-variance"),
                 ),
             ),
+            assuming=((s, t - 1),),
         ),
         Claim(
             "beyond.ddim-is-ddpm",
@@ -169,18 +171,62 @@ with as_written():
                 ),
                 Step(
                     sqrt(alpha_bar(t - 1)) * x(0)
+                    + sqrt(
+                        1 - alpha_bar(t - 1) - (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * beta(t)
+                    )
+                    * eps,
+                    "the posterior variance",
+                    ALGEBRA,
+                    ("reverse.posterior-variance",),
+                ),
+                Step(
+                    sqrt(alpha_bar(t - 1)) * x(0)
+                    + sqrt(
+                        (1 - alpha_bar(t - 1)) * ((1 - alpha_bar(t) - beta(t)) / (1 - alpha_bar(t)))
+                    )
+                    * eps,
+                    "take out $1 - \\bar\\alpha_{t-1}$; one denominator",
+                ),
+                Step(
+                    sqrt(alpha_bar(t - 1)) * x(0)
+                    + sqrt(alpha(t)) * (1 - alpha_bar(t - 1)) / sqrt(1 - alpha_bar(t)) * eps,
+                    "$1 - \\beta_t - \\bar\\alpha_t = \\alpha_t (1 - \\bar\\alpha_{t-1})$: "
+                    "a square comes out of the root",
+                ),
+                Step(
+                    sqrt(alpha_bar(t - 1)) * x(0)
                     + sqrt(alpha(t))
                     * (1 - alpha_bar(t - 1))
                     / sqrt(1 - alpha_bar(t))
                     * ((x(t) - sqrt(alpha_bar(t)) * x(0)) / sqrt(1 - alpha_bar(t))),
-                    "the posterior variance, and the noise from $x_0$",
+                    "the noise from $x_0$",
                     ALGEBRA,
-                    ("reverse.posterior-variance", "marginal.eps-from-x0"),
+                    ("marginal.eps-from-x0",),
+                ),
+                Step(
+                    (
+                        sqrt(alpha_bar(t - 1))
+                        - sqrt(alpha(t))
+                        * (1 - alpha_bar(t - 1))
+                        * sqrt(alpha_bar(t))
+                        / (1 - alpha_bar(t))
+                    )
+                    * x(0)
+                    + sqrt(alpha(t)) * (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * x(t),
+                    "what stands before $x_0$, and what stands before $x_t$",
+                ),
+                Step(
+                    sqrt(alpha_bar(t - 1))
+                    * ((1 - alpha_bar(t) - alpha(t) * (1 - alpha_bar(t - 1))) / (1 - alpha_bar(t)))
+                    * x(0)
+                    + sqrt(alpha(t)) * (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * x(t),
+                    "$\\sqrt{\\alpha_t} \\sqrt{\\bar\\alpha_t} = "
+                    "\\alpha_t \\sqrt{\\bar\\alpha_{t-1}}$; one denominator",
                 ),
                 Step(
                     sqrt(alpha_bar(t - 1)) * beta(t) / (1 - alpha_bar(t)) * x(0)
                     + sqrt(alpha(t)) * (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)) * x(t),
-                    "the posterior mean of DDPM",
+                    "$1 - \\bar\\alpha_t - \\alpha_t + \\bar\\alpha_t = \\beta_t$",
                 ),
             ),
             assuming=(

@@ -19,7 +19,7 @@ import numpy as np
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from . import algebra
+from . import algebra, worlds
 from . import notation as nt
 from .numeric import Values
 from .printing import latex
@@ -438,6 +438,14 @@ class Claim:
         for number in range(len(self.steps)):
             self.prove_step(number)
         self.check()
+        self.try_in_worlds()
+
+    def try_in_worlds(self) -> None:
+        """Ask the second witness: each line has to be true in every random world."""
+        wrong = worlds.witness(self)
+        if wrong:
+            line, why = wrong
+            raise ClaimError(f"{self.name}: {line} is not true in every world.\n  {why}")
 
     def check(self) -> None:
         """Hold the claim to its checks; raises ClaimError as ``verify`` does."""

@@ -8,9 +8,9 @@ import numpy as np
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from . import worlds
 from .claim import DEFINITION, Check, Claim, Method, Step
 from .notation import Loss, Norm2, Spread, T, Trace, as_written, d, half, log, mu_1, mu_2, t
+from .worlds import matrices as worlds
 
 frechet = sp.Symbol(r"\mathrm{FD}")
 bits = sp.Symbol(r"\text{bits per dimension}")

@@ -308,6 +308,16 @@ with as_written():
                     1
                     / (2 * sp.pi * a * b)
                     * sp.Integral(
+                        exp(-half * Grouped(u**2 / a**2 + (w**2 - 2 * w * u + u**2) / b**2)),
+                        (u, -sp.oo, sp.oo),
+                    ),
+                    "take out $-\\frac{1}{2}$, and multiply the square out",
+                    LOGARITHMS,
+                ),
+                Step(
+                    1
+                    / (2 * sp.pi * a * b)
+                    * sp.Integral(
                         exp(
                             -half
                             * Grouped(
@@ -318,7 +328,7 @@ with as_written():
                         ),
                         (u, -sp.oo, sp.oo),
                     ),
-                    "multiply out, and order by powers of $u$",
+                    "$\\frac{1}{a^2} + \\frac{1}{b^2} = \\frac{a^2 + b^2}{a^2 b^2}$",
                     LOGARITHMS,
                 ),
                 Step(
@@ -347,6 +357,23 @@ with as_written():
                 Step(
                     1
                     / (2 * sp.pi * a * b)
+                    * sp.Integral(
+                        exp(
+                            -half
+                            * Grouped(
+                                (a**2 + b**2) / (a**2 * b**2) * (u - a**2 * w / (a**2 + b**2)) ** 2
+                                + w**2 / (a**2 + b**2)
+                            )
+                        ),
+                        (u, -sp.oo, sp.oo),
+                    ),
+                    "$\\frac{y^2}{b^2} \\left( 1 - \\frac{a^2}{a^2 + b^2} \\right) = "
+                    "\\frac{y^2}{a^2 + b^2}$",
+                    LOGARITHMS,
+                ),
+                Step(
+                    1
+                    / (2 * sp.pi * a * b)
                     * exp(-(w**2) / (2 * (a**2 + b**2)))
                     * sp.Integral(
                         exp(
@@ -354,7 +381,7 @@ with as_written():
                         ),
                         (u, -sp.oo, sp.oo),
                     ),
-                    "the two terms without $u$ are one fraction, $y^2/(a^2 + b^2)$",
+                    "what does not contain $u$ comes out of the integral",
                     LOGARITHMS,
                 ),
                 Step(

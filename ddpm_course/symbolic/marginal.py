@@ -225,6 +225,7 @@ def _cosine_ends(claim: Claim) -> Any:
 
 
 with as_written():
+    delta_value = (beta(T) - beta(1)) / (T - 1)
     c_value = (1 - beta(1)) / delta
     mean_t = sqrt(alpha_bar(t)) * x(0)
     f_t = sp.cos((t / T + offset) / (1 + offset) * (sp.pi / 2)) ** 2
@@ -532,7 +533,7 @@ with as_written():
                 ),
                 Step(
                     sp.Product(1 - beta(1) - (s - 1) * delta, (s, 1, t)),
-                    "the linear schedule, with $\\delta = (\\beta_T - \\beta_1) / (T - 1)$",
+                    f"the linear schedule, with ${latex(delta)} = {latex(delta_value)}$",
                     Method("algebra", lambda before, after: _same_factors(before, after)),
                     (("marginal.linear", {t: s}),),
                 ),
@@ -540,7 +541,7 @@ with as_written():
                     delta**t * sp.Product(c + 1 - s, (s, 1, t)),
                     f"${latex(c)} = {latex(c_value)}$: take $\\delta$ out of each factor",
                     BY_RATIO,
-                    (ASSUMED,),
+                    ((c, c_value),),
                 ),
                 Step(
                     delta**t * sp.gamma(c + 1) / sp.gamma(c + 1 - t),
@@ -548,7 +549,7 @@ with as_written():
                     BY_RATIO,
                 ),
             ),
-            assuming=("the linear schedule", (c, c_value)),
+            assuming=("the linear schedule", (delta, delta_value), (c, c_value)),
         ),
         Claim(
             "marginal.continuous-limit",

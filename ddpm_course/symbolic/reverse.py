@@ -1046,6 +1046,7 @@ with as_written():
                     ("reverse.mean-model",),
                 ),
             ),
+            assuming=("$x_{t-1}$ is drawn by the sampler",),
         ),
     ]
 

@@ -88,8 +88,20 @@ with as_written():
                 ),
                 Step(
                     sqrt(1 - alpha_bar(s)) / sqrt(1 - alpha_bar(t)) * x(t)
+                    + sqrt(alpha_bar(s))
+                    * (
+                        1
+                        - sqrt(alpha_bar(t))
+                        / sqrt(1 - alpha_bar(t))
+                        * (sqrt(1 - alpha_bar(s)) / sqrt(alpha_bar(s)))
+                    )
+                    * x0_guess,
+                    "take $\\sqrt{\\bar\\alpha_s}$ out of the bracket",
+                ),
+                Step(
+                    sqrt(1 - alpha_bar(s)) / sqrt(1 - alpha_bar(t)) * x(t)
                     + sqrt(alpha_bar(s)) * (1 - sqrt(snr(t) / snr(s))) * x0_guess,
-                    "take $\\sqrt{\\bar\\alpha_s}$ out: what is left is a root of two ratios",
+                    "two roots of a signal-to-noise ratio",
                     ALGEBRA,
                     ("marginal.snr", ("marginal.snr", {t: s})),
                 ),

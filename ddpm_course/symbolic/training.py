@@ -62,6 +62,12 @@ with as_written():
                 ),
                 Step(
                     keep**n * Weights(0)
+                    + (1 - keep) * sp.Sum(keep ** (n - k) * Weights(k), (k, 1, n - 1))
+                    + (1 - keep) * Weights(n),
+                    "multiply $\\lambda$ in",
+                ),
+                Step(
+                    keep**n * Weights(0)
                     + (1 - keep) * sp.Sum(keep ** (n - k) * Weights(k), (k, 1, n)),
                     "take $\\theta_n$ into the sum",
                 ),

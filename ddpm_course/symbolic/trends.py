@@ -8,7 +8,6 @@ import numpy as np
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from . import worlds
 from .algebra import difference
 from .claim import DEFINITION, Check, Claim, Method, Step
 from .notation import (
@@ -26,6 +25,7 @@ from .notation import (
     log,
     sqrt,
 )
+from .worlds import matrices as worlds
 
 queries, keys, values = (sp.Symbol(name, commutative=False) for name in "QKV")
 width = sp.Symbol("d_k", integer=True, positive=True)

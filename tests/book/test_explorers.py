@@ -17,7 +17,8 @@ PER_PAGE = {
 }
 ON_PAGES = pytest.mark.parametrize("name", [name for name, n in PER_PAGE.items() if n] or ["none"])
 CHAPTERS = (
-    "trends",
+    "compose",
+    "text-to-image",
     "forward",
     "marginal",
     "reverse",

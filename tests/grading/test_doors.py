@@ -4,10 +4,11 @@ import os
 import resource
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from ddpm_course.grading.doors import can_close, close_doors
+from ddpm_course.grading.doors import can_close, can_fence, close_doors, fence
 
 pytestmark = pytest.mark.skipif(not can_close(), reason="libseccomp is not installed here")
 
@@ -87,3 +88,67 @@ def test_no_right_is_gained_by_a_program_even_without_the_library() -> None:
                 raise OSError
 
     assert works(told, closed=False)
+
+
+needs_landlock = pytest.mark.skipif(not can_fence(), reason="this kernel has no Landlock")
+
+
+def fenced(act: Callable[[], object], readable: list[str], writable: list[str]) -> bool:
+    """Whether an act does not raise, in a fork that is fenced in."""
+
+    def inside() -> None:
+        fence(readable, writable)
+        act()
+
+    return works(inside, closed=False)
+
+
+@needs_landlock
+def test_a_fence_leaves_what_it_is_given_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("given", "mine", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    given, mine, other = (tmp_path / name / "file" for name in ("given", "mine", "other"))
+    sides = ([str(given.parent), "/dev/null", str(tmp_path / "nowhere")], [str(mine.parent)])
+
+    def write(path: Path) -> Callable[[], object]:
+        return lambda: path.write_text("y")
+
+    assert fenced(given.read_text, *sides)
+    assert fenced(write(mine), *sides)
+    assert fenced(write(mine.parent / "new"), *sides)
+    assert fenced(mine.unlink, *sides)
+    assert not fenced(write(given), *sides)
+    assert not fenced(given.unlink, *sides)
+    assert not fenced(other.read_text, *sides)
+    assert not fenced(write(other), *sides)
+    assert not fenced(lambda: os.listdir(other.parent), *sides)
+    assert not fenced(lambda: os.symlink("/etc", given.parent / "link"), *sides)
+    assert not fenced(lambda: os.link(other, mine.parent / "hard"), *sides)
+    assert other.read_text() == "x"
+
+
+@needs_landlock
+def test_a_fence_keeps_from_the_memory_of_others() -> None:
+    me = os.getpid()
+
+    def peek() -> None:
+        open(f"/proc/{me}/mem", "rb").close()
+
+    assert works(peek, closed=False)
+    assert not fenced(peek, ["/proc"], [])
+
+
+@needs_landlock
+def test_a_fence_stays_behind_closed_doors() -> None:
+    def both() -> None:
+        fence(["/usr"], [])
+        close_doors()
+        os.listdir("/usr")
+        try:
+            os.listdir("/etc")
+        except PermissionError:
+            return
+        raise OSError
+
+    assert works(both, closed=False)

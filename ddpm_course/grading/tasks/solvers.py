@@ -299,7 +299,7 @@ plt.legend()
 plt.show()
 """,
     alt="A gray curve that rises in the shape of an S. Two lines run through two dots on it each, "
-    "and end at a third dot ahead: the first one below the curve, the second one above it.",
+    "and end at a third dot ahead: the first one below the curve, the second one close to it.",
 )
 
 # -- a budget of calls ------------------------------------------------------------------------
@@ -423,7 +423,7 @@ plt.ylabel("calls")
 plt.show()
 """,
     alt="Three rows of dots between t = 60 and 0: 4 stops, 6 stops and 11 stops, unevenly spaced, "
-    "the widest jumps at the two ends.",
+    "the widest jumps near t = 0, the narrowest near 60.",
 )
 
 
@@ -502,13 +502,15 @@ calls = torch.tensor([5.0, 10, 20, 40, 80])
 plt.figure(figsize=(5, 2.2))
 for errors in (0.9 / calls, 6 / calls**2, 0.1 + 0.9 / calls):
     plt.loglog(calls, errors, "o-", label=f"order {order(calls, errors):.2f}")
+plt.xticks(calls.tolist(), [f"{count:g}" for count in calls])
+plt.minorticks_off()
 plt.xlabel("calls")
 plt.ylabel("error")
 plt.legend()
 plt.show()
 """,
     alt="Three falling lines, both axes logarithmic: orders 1.00 and 2.00 are straight, and the "
-    "third, with an error that stays, bends and reads order 0.36.",
+    "third, with an error that stays, bends and reads order 0.33.",
 )
 
 # -- a broken sampler -------------------------------------------------------------------------

@@ -8,9 +8,10 @@ import scipy.linalg
 import scipy.special
 import sympy as sp
 
-from ddpm_course.symbolic import CLAIMS, ClaimError, worlds
+from ddpm_course.symbolic import CLAIMS, ClaimError
 from ddpm_course.symbolic import notation as nt
 from ddpm_course.symbolic.notation import Spread, Transposed, as_written, half, mu_1, mu_2
+from ddpm_course.symbolic.worlds import matrices as worlds
 
 A, B = (sp.Symbol(name, commutative=False) for name in "AB")
 RNG = np.random.default_rng(0)

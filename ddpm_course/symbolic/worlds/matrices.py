@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from . import notation as nt
+from .. import notation as nt
 
 Array = np.ndarray
 

@@ -1,0 +1,165 @@
+"""The second witness: worlds in which every letter has a value and every statement a truth.
+
+``witness`` evaluates each line of a claim, and each displayed equation, in at least a hundred
+random worlds. A line that is false dies in the first batch of them. Nothing here knows how to
+rewrite an expression: the rules of ``algebra`` and the worlds share nothing but the expression.
+
+- ``chains``: chains of few states with random tables, for what is said of any q and p_θ.
+- ``noising``: data, a schedule and a network, for what is said of DDPM.
+- ``tables``: matrices and tables, one world after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from .. import notation as nt
+from .chains import Chains
+from .noising import Noising
+from .tables import MATRICES, Tables
+from .world import COUNT, NAMED, NoWorld, World
+
+__all__ = ["WITHOUT", "NoWorld", "World", "kind", "witness", "worlds"]
+
+TOLERANCE = 1e-6
+SHAPES = ((4, 3, 1), (5, 2, 1), (4, 4, 2), (6, 5, 3))  # (T, t, s) of each batch of worlds
+LENGTHS = ((2, 2), (3, 2), (3, 3), (4, 3))  # (T, t) of each batch of chains
+WITHOUT: dict[str, str] = {}  # claims without a world, and why
+
+OF_TABLES = (nt.Softmax, nt.Spread, nt.Similarity, nt.Frequency, nt.Embedding, nt.QueryNoise)
+
+
+def _chains(claim: Any) -> list[tuple[Any, tuple[Any, ...]]]:
+    out = [(claim.lhs, claim.steps)]
+    return [(claim.base.lhs, claim.base.steps), *out] if claim.base else out
+
+
+def _parts(claim: Any) -> set[Any]:
+    """All that stands anywhere in a claim."""
+    out: set[Any] = set()
+    for lhs, steps in _chains(claim):
+        for e in (lhs, *(step.expr for step in steps)):
+            out.update(sp.preorder_traversal(e))
+    return out
+
+
+def kind(claim: Any) -> str:
+    """The kind of world in which a claim says something: by what stands in it."""
+    parts = _parts(claim)
+    named = [NAMED.get(one.name) for one in parts if isinstance(one, sp.Symbol)]
+    if any(isinstance(one, OF_TABLES) or one in MATRICES for one in parts) or "frechet" in named:
+        return "tables"
+    of_states = any(isinstance(one, nt.States) for one in parts)
+    of_laws = any(
+        isinstance(one, nt.Density) and one.args[0].name in ("q", r"p_\theta") for one in parts
+    )
+    schedule = (nt.Sequence, nt.Normal, nt.NoiseLetter, nt.RandomLetter, nt.Network, sp.Integral)
+    plain = any(isinstance(one, nt.Density) and one.args[1][0].is_Symbol for one in parts)
+    gradient = any(isinstance(one, (nt.Gradient, nt.Over)) for one in parts)
+    if of_states or (
+        of_laws and not plain and not gradient and not any(isinstance(o, schedule) for o in parts)
+    ):
+        return "chains"
+    return "noising"
+
+
+def worlds(claim: Any) -> Iterator[World]:
+    """The worlds in which a claim is tried, in batches: a hundred or more of them."""
+    which = kind(claim)
+    if which == "chains":
+        for seed, (last, when) in enumerate(LENGTHS):
+            yield Chains(seed, last, when)
+    elif which == "tables":
+        for seed in range(100):
+            yield Tables(claim, seed)
+    else:
+        for seed, shape in enumerate(SHAPES):
+            yield Noising(claim, seed, *shape)
+
+
+def _lines(claim: Any) -> Iterator[tuple[str, Any, str, Any]]:
+    """What a claim says: each line, and each equation that is displayed."""
+    for lhs, steps in _chains(claim):
+        before = lhs
+        for number, step in enumerate(steps):
+            name = f"step {number + 1} of {len(steps)} ({step.reason})"
+            yield name, before, step.relation, step.expr
+            before = step.expr
+    if len(claim.steps) > 1:
+        yield "the equation", claim.lhs, claim.relation, claim.rhs
+
+
+def _points(world: Any, lhs: Any) -> Any:
+    """The worlds for a proportion: all points alike but for the variable of the density."""
+    if isinstance(world, Chains):
+        raise NoWorld("proportions are tried on densities over a line")
+    if not isinstance(lhs, nt.Density) or len(lhs.args[1]) != 1:
+        raise NoWorld(f"{lhs} is no density of one variable")
+    key = world.key(lhs.args[1][0])
+    sliced = object.__new__(type(world))
+    sliced.__dict__.update(world.__dict__)
+    sliced.point = {
+        name: np.repeat(one[:, :, :1], one.shape[2], 2) if name != key else one
+        for name, one in world.point.items()
+    }
+    return sliced
+
+
+def _wrong(world: Any, lhs: Any, before: Any, relation: str, after: Any) -> str:
+    """What is wrong with a line in these worlds, or nothing."""
+    if relation == r"\propto":
+        world = _points(world, lhs)
+    one, two = (np.asarray(world(side), dtype=float) for side in (before, after))
+    one, two = np.broadcast_arrays(one, two)
+    if relation == r"\propto":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            one, two = np.log(one) - np.log(two), 0.0 * two
+        one = one - one[:, :, :1]
+    with np.errstate(invalid="ignore"):
+        gap = one - two
+        size = TOLERANCE * (1 + np.abs(one) + np.abs(two))
+        same = (np.abs(gap) <= size) | (one == two)
+        holds = {
+            "=": same,
+            r"\propto": same,
+            r"\le": (gap <= 0) | same,
+            r"\ge": (gap >= 0) | same,
+            "<": gap < 0,
+            ">": gap > 0,
+        }[relation]
+    if holds.all():
+        return ""
+    bad = np.unravel_index(int(np.argmin(holds)), holds.shape)
+    return f"{one[bad]:.6g} against {two[bad]:.6g}"
+
+
+def witness(claim: Any) -> tuple[str, str] | None:
+    """Try every line of a claim in all its worlds.
+
+    Returns:
+        None when all hold; else the line that does not, and what is wrong there.
+    """
+    if claim.name in WITHOUT:
+        return None
+    lines = list(_lines(claim))
+    name = "its worlds"
+    try:
+        for world in worlds(claim):
+            for name, before, relation, after in lines:
+                wrong = _wrong(world, claim.lhs, before, relation, after)
+                if wrong:
+                    return name, f"in a random world it is {wrong}"
+    except (NoWorld, ArithmeticError, ValueError, TypeError, IndexError, KeyError) as error:
+        return name, f"no world: {error}"
+    return None
+
+
+def count(claim: Any) -> int:
+    """In how many worlds a claim is tried."""
+    if claim.name in WITHOUT:
+        return 0
+    return 100 if kind(claim) == "tables" else COUNT * 4
