@@ -171,15 +171,15 @@ plt.show()
 
 with nt.as_written():
     _PULL = sp.sqrt(1 - nt.alpha_bar(nt.s)) / sp.sqrt(1 - nt.alpha_bar(nt.t))
+    _FADED = sp.sqrt(nt.alpha_bar(nt.s))
+    _ROOTS = _PULL * sp.sqrt(nt.alpha_bar(nt.t))
     _WRONG = Broken(
         "solvers.jump",
         {
-            3: _PULL * nt.x(nt.t)
-            + (sp.sqrt(nt.alpha_bar(nt.s)) + _PULL * sp.sqrt(nt.alpha_bar(nt.t))) * nt.x0_guess,
-            4: _PULL * nt.x(nt.t)
-            + sp.sqrt(nt.alpha_bar(nt.s))
-            * (1 + sp.sqrt(nt.snr(nt.t) / nt.snr(nt.s)))
-            * nt.x0_guess,
+            3: _PULL * nt.x(nt.t) + (_FADED + _ROOTS) * nt.x0_guess,
+            4: _PULL * nt.x(nt.t) + _FADED * (1 + _ROOTS / _FADED) * nt.x0_guess,
+            5: _PULL * nt.x(nt.t)
+            + _FADED * (1 + sp.sqrt(nt.snr(nt.t) / nt.snr(nt.s))) * nt.x0_guess,
         },
     )
 
@@ -202,8 +202,9 @@ Set `wrong_line` to its number. (No formula is needed: put numbers in, if you li
     mistakes=(
         Mistake("That is DDIM's step as the chapter has it.", 1),
         Mistake("ε̂ is what is left of x_t without the signal, divided by its size: that holds.", 2),
+        Mistake("From the line above, this one follows: a factor was taken out. Look up.", 4),
         Mistake(
-            "From the line above, this one follows: SNR(t)/SNR(s) is that very ratio. Look up.", 4
+            "From the line above, this one follows: SNR(t)/SNR(s) is that very ratio. Look up.", 5
         ),
     ),
 )
