@@ -198,7 +198,8 @@ def _write_pipeline(theirs: Any, schedule: Schedule | None, folder: Path) -> Non
     )
     beside = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
-        DDPMPipeline(unet=theirs, scheduler=scheduler).save_pretrained(beside)
+        pipeline: Any = DDPMPipeline(unet=theirs, scheduler=scheduler)
+        pipeline.save_pretrained(beside)
         beside.rename(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)

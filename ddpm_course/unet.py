@@ -78,14 +78,14 @@ class UNetConfig:
                     f"a width of {width} cannot be divided into {self.groups} groups; "
                     "choose channels that are multiples of groups."
                 )
-        heads = self.head_width
-        attentive = [width for width, here in zip(self.channels, self.attention) if here]
-        for width in [] if heads is None else [*attentive, self.channels[-1]]:
-            if heads < 1 or width % heads:
-                raise ValueError(
-                    f"a width of {width} cannot be divided into heads of {heads} channels; choose "
-                    "channels that are multiples of head_width, or None for one head."
-                )
+        if (heads := self.head_width) is not None:
+            attentive = [width for width, here in zip(self.channels, self.attention) if here]
+            for width in [*attentive, self.channels[-1]]:
+                if heads < 1 or width % heads:
+                    raise ValueError(
+                        f"a width of {width} cannot be divided into heads of {heads} channels; "
+                        "choose channels that are multiples of head_width, or None for one head."
+                    )
         if self.channels[0] % 2:
             raise ValueError(
                 f"channels starts with {self.channels[0]}; the time embedding has half sines and "
