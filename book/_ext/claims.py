@@ -9,6 +9,9 @@
     ```{ledger}                         every claim, how it is known, and what computes it
     ```
 
+    ```{kernel} marginal.variance 5     a step of a claim, and what Coq's kernel checked of it
+    ```
+
 ``{claim}`` with the option ``:again:`` shows an equation that is numbered elsewhere once more.
 
 All claims are proved when the build begins. What was proved is remembered beside the doctrees, by
@@ -34,6 +37,8 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from ddpm_course import symbolic
+from ddpm_course.symbolic import kernel
+from ddpm_course.symbolic.printing import latex
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +156,25 @@ class DerivationDirective(OfClaim):
         return [body]
 
 
+class KernelDirective(OfClaim):
+    """{kernel}: a step as it stands in the book, and as the statement that the kernel checked."""
+
+    required_arguments = 2
+
+    def run(self) -> list[nodes.Node]:
+        claim, number = self.claim(), int(self.arguments[1]) - 1
+        if not kernel.checked(claim, number):
+            source, line = self.get_source_info()
+            raise ClaimFailure(
+                f"{source}:{line}: Coq's kernel did not check {claim.name}, {number}."
+            )
+        before = claim.steps[number - 1].expr if number else claim.lhs
+        step = claim.steps[number]
+        said = f"{latex(before)} {step.relation} {latex(step.expr)}"
+        statement = kernel.statement(claim, number).says
+        return [self.math_block(said), nodes.literal_block(statement, statement, language="coq")]
+
+
 class LedgerDirective(SphinxDirective):
     """{ledger}: the table of all claims."""
 
@@ -161,7 +185,8 @@ class LedgerDirective(SphinxDirective):
 
         for source in PACKAGE.parent.rglob("*.py"):
             self.env.note_dependency(str(source))
-        out: list[nodes.Node] = []
+        every = list(symbolic.CLAIMS.values())
+        out: list[nodes.Node] = [nodes.paragraph("", kernel.counts(every))]
         entries = {entry.name: entry for entry in ledger.entries(prove=False)}
         bad = [entry for entry in entries.values() if entry.wrong]
         if bad:
@@ -186,7 +211,10 @@ class LedgerDirective(SphinxDirective):
             "", "", nodes.literal(claim.name, claim.name), ids=[anchor(claim.name)]
         )
         equation = nodes.paragraph("", "", nodes.math("", claim.latex()), use("", label=claim.name))
-        how = f"{claim.mark} {', '.join(claim.kinds)}"
+        how = f"{kernel.mark(claim)} {', '.join(claim.kinds)}"
+        done, asked = kernel.count(claim)
+        if asked:
+            how += f"; kernel: {done} of {asked} {'step' if asked == 1 else 'steps'}"
         if claim.rests_on_cases:
             how += f"; rests on {', '.join(claim.rests_on_cases)}"
         known = nodes.paragraph("", how)
@@ -198,7 +226,12 @@ class LedgerDirective(SphinxDirective):
         return [[name, equation, *said], [known, *checks], functions]
 
 
-MARKS = {"✓": "Proved", "◇": "Known on cases, at least in one step", "≔": "A definition"}
+MARKS = {
+    "⊢": "Checked by the kernel of Coq, down to the definitions",
+    "✓": "Proved",
+    "◇": "Known on cases, at least in one step",
+    "≔": "A definition",
+}
 
 
 def assumed(claim: symbolic.Claim) -> list[nodes.Node]:
@@ -251,7 +284,8 @@ class Resolve(SphinxPostTransform):
         document = self.env.docname
         for node in list(self.document.findall(mark)):
             name = node["label"]
-            how, sign = ", ".join(symbolic.claim(name).kinds), symbolic.claim(name).mark
+            claim = symbolic.claim(name)
+            how, sign = ", ".join(claim.kinds), kernel.mark(claim)
             if LEDGER in self.env.found_docs:
                 uri = self.app.builder.get_relative_uri(document, LEDGER) + "#" + anchor(name)
                 link = nodes.reference("", sign, refuri=uri, internal=True, classes=["claim-mark"])
@@ -290,7 +324,7 @@ def _pass(self: Any, node: nodes.Node) -> None:
 def fingerprint() -> str:
     """What the proofs depend on: the symbolic package, word for word, and SymPy."""
     digest = hashlib.sha256(sympy.__version__.encode())
-    for source in sorted(PACKAGE.glob("*.py")):
+    for source in sorted(PACKAGE.rglob("*.py")):
         digest.update(source.name.encode() + source.read_bytes())
     return digest.hexdigest()
 
@@ -316,6 +350,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("claim", ClaimDirective)
     app.add_directive("derivation", DerivationDirective)
     app.add_directive("ledger", LedgerDirective)
+    app.add_directive("kernel", KernelDirective)
     app.add_node(part, html=(visit_part, depart_part), latex=(_pass, _pass), text=(_pass, _pass))
     app.add_node(mark)
     app.add_node(use)

@@ -17,11 +17,22 @@ from types import FrameType
 from typing import Any
 
 from ddpm_course import __version__
-from ddpm_course.cli import draw, evaluate, exercises, grade, papers, release, sample, train, verify
+from ddpm_course.cli import (
+    draw,
+    evaluate,
+    exercises,
+    grade,
+    pack,
+    papers,
+    release,
+    sample,
+    train,
+    verify,
+)
 
 __all__ = ["main"]
 
-_COMMANDS = (train, sample, draw, evaluate, verify, exercises, release, grade, papers)
+_COMMANDS = (train, sample, draw, evaluate, verify, exercises, release, grade, pack, papers)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from ddpm_course.cli.release import known_chapters
@@ -100,12 +101,11 @@ def run(options: argparse.Namespace) -> None:
     if sys.platform == "win32":
         raise ValueError("grade needs Linux, for what it may limit; on Windows, run it in WSL.")
     from ddpm_course.grading.archives import is_zip
-    from ddpm_course.grading.bubblewrap import version
     from ddpm_course.grading.doors import can_close
     from ddpm_course.grading.journal import Journal
-    from ddpm_course.grading.judge import PROJECT, grade
+    from ddpm_course.grading.judge import grade
     from ddpm_course.grading.report import remarks
-    from ddpm_course.grading.sandbox import Limits, why_no_walls
+    from ddpm_course.grading.sandbox import Limits, standing, weaknesses, why_no_walls
 
     for name, least in (("jobs", 1), ("timeout", 2), ("memory", 64), ("largest", 1)):
         value = getattr(options, name)
@@ -120,24 +120,11 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError(f"bubblewrap does not work here. {why} Or leave --walls out.")
     if options.walls and not filter_:
         raise ValueError("libseccomp is not here; install it, or leave --walls out.")
-    if not bubblewrap:
-        print(
-            f"ddpm-course: bubblewrap does not work here. {why} "
-            "Time, memory, processes and the size of files are limited all the same; "
-            "but students' code can read what you can read, the solutions and other submissions "
-            "too, write where you can write, and stop the grading. Grade only people you trust, "
-            "or in a container of their own.",
-            file=sys.stderr,
-        )
-    if not filter_:
-        print(
-            "ddpm-course: libseccomp is not here (on Debian and Ubuntu: apt install libseccomp2). "
-            "Students' code can take memory past its limit and disturb the answers after it.",
-            file=sys.stderr,
-        )
+    stands = standing(bubblewrap)
+    for sentence in weaknesses(stands, why):
+        print(f"ddpm-course: {sentence}", file=sys.stderr)
     out, seed = options.out, options.seed
-    named = [c for c in options.chapters if c != PROJECT]
-    chapters = [*(known_chapters(named) if named else ()), *set(options.chapters) - set(named)]
+    chapters = counted(options.chapters)
     sets = real_data(options.held_back, options.training)
     terms = {
         "folder": str(options.folder.resolve()),
@@ -180,13 +167,24 @@ def run(options: argparse.Namespace) -> None:
         except BaseException:
             journal.report_what_is_done()
             raise
-        which = version() if bubblewrap else None
         shutil.rmtree(unpacked, ignore_errors=True)
-        journal.finish(graded, {"bubblewrap": bubblewrap, "program": which, "seccomp": filter_})
+        journal.finish(graded, stands)
     for line in remarks(graded):
         print(line, file=sys.stderr)
     students, notebooks = {s.student for s in graded}, sum(s.handed_in for s in graded)
     print(f"{notebooks} notebooks of {len(students)} students; the report is in {out}")
+
+
+def counted(names: Sequence[str]) -> list[str]:
+    """Chapters, and the project among them, by names that may be misspelled.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    from ddpm_course.grading.judge import PROJECT
+
+    named = [name for name in names if name != PROJECT]
+    return [*(known_chapters(named) if named else ()), *([PROJECT] if PROJECT in names else ())]
 
 
 def real_data(held_back: Path | None, training: Path | None) -> dict[str, bytes]:

@@ -45,7 +45,7 @@ def _kernel() -> int:
         return 1
     record = kernel.record(report)
     if not kernel.RECORD.exists() or kernel.RECORD.read_text(encoding="utf8") != record:
-        kernel.RECORD.write_text(record, encoding="utf8")
+        kernel.write(record)
         print(f"what was checked is new: {kernel.RECORD} says so now.")
     print(kernel.summary(report, CLAIMS.values()))
     return 0

@@ -28,6 +28,7 @@ __all__ = [
     "collect",
     "locate",
     "locate_project",
+    "one_student",
     "read_beside",
     "read_cells",
     "read_project",
@@ -157,6 +158,17 @@ def _opened(who: str, roots: list[Path], zips: list[Path], into: Path) -> Handed
         else:
             told.append(f"{path.name} holds no notebook{_but(left)}: hand in the notebook itself.")
     return HandedIn(who, tuple(found or [into / "files" / _plain(who)]), tuple(told))
+
+
+def one_student(who: str, folder: Path, into: Path) -> HandedIn:
+    """What lies in one student's folder.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder; give the one that the student handed in.")
+    return _opened(who, [folder], [], into)
 
 
 def _but(names: Sequence[str]) -> str:

@@ -31,6 +31,7 @@ from ddpm_course.grading.answers import SAID, ask, plain
 from ddpm_course.grading.grades import Grade, Submission
 from ddpm_course.grading.handed_in import (
     LARGEST_NOTEBOOK,
+    HandedIn,
     Place,
     collect,
     listed,
@@ -357,7 +358,7 @@ def told(seen: Seen, cells: Sequence[str], name: str, undefined: bool) -> str:
 
 
 def grade(
-    folder: Path,
+    folder: Path | Mapping[str, HandedIn],
     released: Path = Path("exercises"),
     jobs: int = 0,
     limits: Limits | None = None,
@@ -380,7 +381,7 @@ def grade(
     A chapter counts for everyone; who has not handed it in gets nothing for it.
 
     Args:
-        folder: the submissions, or a zip of them; only read.
+        folder: the submissions, or a zip of them, or what each student handed in; only read.
         released: the notebooks as they were given out: what is graded, and for how many points.
         jobs: answers worked out at the same time (default: one a processor).
         limits: for each answer.
@@ -406,7 +407,7 @@ def grade(
     with contextlib.ExitStack() as stack:
         if unpacked is None:
             unpacked = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ddpm-class-")))
-        theirs = collect(folder, unpacked, tell)
+        theirs = collect(folder, unpacked, tell) if isinstance(folder, Path) else dict(folder)
         students = list(theirs)
         places = {s: locate(one.roots, one.told) for s, one in theirs.items()}
         for student in students:
@@ -434,7 +435,9 @@ def grade(
             (student, chapter) for student in students[part - 1 :: parts] for chapter in chapters
         ]
         jobs = max(1, min(jobs or _processors(), len(wanted)))
-        hide = [folder, released, unpacked, *hide]
+        roots = [root for one in theirs.values() for root in one.roots]
+        places_of_all = [folder] if isinstance(folder, Path) else roots
+        hide = [*places_of_all, released, unpacked, *hide]
         limits = limits or Limits()
         with (
             Rooms([Room(limits, n, hide, walls) for n in range(jobs)]) as rooms,

@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import functools
 import json
+import marshal
 import os
 import pickle
 import selectors
@@ -19,17 +20,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ddpm_course.grading import bubblewrap
-from ddpm_course.grading.doors import can_close
+from ddpm_course.grading.doors import can_close, can_fence
 from ddpm_course.grading.taught import HIDDEN, write_package
 from ddpm_course.grading.worker import HEADER, LENGTH, LONGEST_REPLY, empty
 
-__all__ = ["Limits", "NoRoom", "Reply", "Room", "has_bubblewrap", "why_no_walls"]
+__all__ = [
+    "Limits",
+    "NoRoom",
+    "Reply",
+    "Room",
+    "has_bubblewrap",
+    "standing",
+    "weaknesses",
+    "why_no_walls",
+]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PATIENCE = 3600.0  # seconds on the clock: a busy machine may need many for a second of work
@@ -181,6 +191,7 @@ class Room:
             "user": self.user,
             "memory": self.limits.memory,
             "doors": can_close(),
+            "fence": None if self.walls or not can_fence() else _fence(self.hide, package, scratch),
         }
         worker = str(package / "grading" / "worker.py")
         command = [sys.executable, "-I", worker, json.dumps(options)]
@@ -211,7 +222,8 @@ class Room:
                 import fcntl
 
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, LONGEST_PIPE)
-        schedule = (PACKAGE / "schedule.py").read_bytes()
+        text = (PACKAGE / "schedule.py").read_text(encoding="utf8")
+        schedule = marshal.dumps(compile(text, "<schedule>", "exec", dont_inherit=True))
         words, _ = self._talk(LENGTH.pack(len(schedule)) + schedule, PATIENCE)
         self.seconds += words.get("cpu", 0.0)
         if words.get("ready") != "well":
@@ -322,29 +334,26 @@ def _environment(scratch: str) -> dict[str, str]:
 def _view(hide: Sequence[Path], package: Path) -> list[str]:
     """What is seen from inside: Python, its libraries, at the package's place ``package``, a
     scratch folder that is /tmp too where none of these is there; nothing of ``hide``."""
-    arguments = ["--proc", "/proc", "--dev", "/dev", "--size", "65536", "--tmpfs", "/dev/shm"]
+    arguments = ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
+    arguments += ["--size", "65536", "--tmpfs", "/dev/shm"]
     arguments += ["--remount-ro", "/dev/shm", "--remount-ro", "/dev"]
-    for root in ("/bin", "/sbin", "/lib", "/lib32", "/lib64"):
+    for root in _ROOTS:
         if Path(root).is_symlink():
             arguments += ["--symlink", os.readlink(root), root]
         elif Path(root).is_dir():
             arguments += ["--ro-bind", root, root]
-    places = [Path(place) for place in ("/usr", "/nix/store", "/etc/alternatives", "/etc/fonts")]
-    places += [Path("/etc/ld.so.cache"), Path("/etc/localtime")]
-    prefixes = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]
-    places += [Path(path) for path in (*prefixes, *_libraries()[1:])]
-    places += [Path(fonts)] if (fonts := _fonts()) else []
     shown: list[Path] = []
-    for place in places:
+    for place in _places():
         if place.exists() and not any(place.is_relative_to(one) for one in shown):
+            arguments += [*_way(place, shown), "--ro-bind", str(place), str(place)]
             shown.append(place)
-            for parent in reversed(place.parents[:-1]):  # open to all, as bubblewrap's own are not
-                if not any(parent.is_relative_to(one) for one in shown):
-                    arguments += ["--perms", "0755", "--dir", str(parent)]
-            arguments += ["--ro-bind", str(place), str(place)]
-    for parent in reversed(PACKAGE.parents[:-1]):
-        if not any(parent.is_relative_to(one) for one in shown):
-            arguments += ["--perms", "0755", "--dir", str(parent)]
+    link = Path(sys.executable)  # an environment's Python may lead to its own by way of others
+    while link.is_symlink():
+        if not any(link.is_relative_to(one) for one in shown):
+            arguments += [*_way(link, shown), "--symlink", os.readlink(link), str(link)]
+            shown.append(link)
+        link = link.parent / os.readlink(link)
+    arguments += _way(PACKAGE, shown)
     arguments += ["--ro-bind", str(package), str(PACKAGE)]
     shown.append(PACKAGE)
     for path in _unseen([*hide, Path.cwd()], shown):
@@ -353,6 +362,104 @@ def _view(hide: Sequence[Path], package: Path) -> list[str]:
     if not any(place.is_relative_to("/tmp") for place in shown):
         arguments += ["--symlink", SCRATCH, "/tmp"]
     return [*arguments, "--remount-ro", "/"]
+
+
+def _way(path: Path, shown: Sequence[Path]) -> list[str]:
+    """The folders that lead to a path, open to all, as bubblewrap's own are not."""
+    arguments = []
+    for parent in reversed(path.parents[:-1]):
+        if not any(parent.is_relative_to(one) for one in shown):
+            arguments += ["--perms", "0755", "--dir", str(parent)]
+    return arguments
+
+
+_ROOTS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
+
+
+def _places() -> list[Path]:
+    """Where Python and its libraries lie, and what they read."""
+    places = [Path(place) for place in ("/usr", "/nix/store", "/etc/alternatives", "/etc/fonts")]
+    places += [Path("/etc/ld.so.cache"), Path("/etc/localtime")]
+    prefixes = [sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix]
+    places += [Path(path) for path in (*prefixes, *_libraries()[1:])]
+    return [*places, Path(fonts)] if (fonts := _fonts()) else places
+
+
+def _fence(hide: Sequence[Path], package: Path, scratch: str) -> dict[str, list[str]]:
+    """What Landlock leaves where there are no walls: the same as ``_view``, with other means."""
+    shown = [place for place in _places() if place.exists()]
+    unseen = _unseen([*hide, Path.cwd()], shown)
+    unseen += [PACKAGE] if package != PACKAGE else []
+    listable: list[Path] = []
+
+    def without(place: Path) -> list[Path]:
+        if place in unseen:
+            return []
+        if not any(path.is_relative_to(place) for path in unseen):
+            return [place]
+        listable.append(place)
+        return [one for inner in place.iterdir() for one in without(inner)]
+
+    readable = [one for place in [*map(Path, _ROOTS), *shown, package] for one in without(place)]
+    devices = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"]
+    system = ["/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu"]
+    return {
+        "readable": [*map(str, dict.fromkeys(readable)), *system],
+        "writable": [scratch, *devices],
+        "listable": list(map(str, dict.fromkeys(listable))),
+    }
+
+
+def standing(walls: bool) -> dict[str, object]:
+    """What stands between students' code and this machine."""
+    return {
+        "bubblewrap": walls,
+        "program": bubblewrap.version() if walls else None,
+        "seccomp": can_close(),
+        "landlock": not walls and can_fence(),
+        "other_user": os.geteuid() == 0,
+    }
+
+
+def weaknesses(stands: Mapping[str, object], why: str) -> list[str]:
+    """What the instructor must know of walls that do not stand, a sentence or two each.
+
+    Args:
+        stands: from ``standing``.
+        why: from ``why_no_walls``.
+    """
+    told = []
+    if not stands["bubblewrap"]:
+        second = ["time, memory, processes and the size of files are limited"]
+        second += ["it runs as another user"] if stands["other_user"] else []
+        if stands["seccomp"]:
+            second.append("a filter closes the network, programs and other processes to it")
+        if stands["landlock"]:
+            second.append("Landlock keeps it from all files but Python and its libraries")
+        holds = "; ".join(second)
+        told.append(
+            f"bubblewrap does not work here. {why} A second wall is tried around students' code: "
+            f"{holds}. " + _OPEN[bool(stands["landlock"]), bool(stands["other_user"])]
+        )
+    if not stands["seccomp"]:
+        told.append(
+            "libseccomp is not here (on Debian and Ubuntu: apt install libseccomp2). Students' "
+            "code can take memory past its limit and disturb the answers after it."
+        )
+    return told
+
+
+# By whether Landlock stands, and whether the code has a user of its own.
+_OPEN = {
+    (True, True): "It can fill the disk. Grade in a container or on a machine of its own.",
+    (True, False): "It can fill the disk, and has your user's rights where Linux asks for no file. "
+    "Grade in a container or on a machine of its own.",
+    (False, True): "It can read what every user of this machine can read, and fill the disk. Grade "
+    "only people you trust, or in a container of their own.",
+    (False, False): "It can read what you can read, the solutions and other submissions too, write "
+    "where you can write, and stop the grading. Grade only people you trust, or in a container of "
+    "their own.",
+}
 
 
 def _unseen(hide: Sequence[Path], shown: Sequence[Path]) -> list[Path]:

@@ -13,7 +13,7 @@ import pytest
 
 from ddpm_course.cli import main
 from ddpm_course.grading import bubblewrap
-from ddpm_course.grading.sandbox import Limits, Room, has_bubblewrap, why_no_walls
+from ddpm_course.grading.sandbox import Limits, Room, has_bubblewrap, weaknesses, why_no_walls
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="the walls are Linux's")
 
@@ -41,6 +41,19 @@ def test_the_wheels_builds_rooms_where_the_system_has_none(
     room = Room(Limits(), 0, [], walls=True)
     room._open()
     room.close()
+
+
+@needs_linux
+def test_python_may_be_reached_by_links_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walls: None
+) -> None:
+    """As where a version manager keeps its links in a folder of their own."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "python").symlink_to(sys.executable)
+    (tmp_path / "bin" / "python").symlink_to("../far/python")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    assert why_no_walls() == ""
 
 
 @needs_linux
@@ -113,3 +126,20 @@ def test_its_own_words_are_shown_where_it_may_not_build_walls(
     command = ["grade", str(tmp_path / "class"), "--out", str(tmp_path / "report")]
     assert main([*command, "--walls"]) == 2
     assert "No permissions to create new namespace." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", [True, False])
+@pytest.mark.parametrize("landlock", [True, False])
+@pytest.mark.parametrize("seccomp", [True, False])
+def test_what_a_second_wall_holds_is_said_and_no_more(
+    seccomp: bool, landlock: bool, other: bool
+) -> None:
+    stands = {"bubblewrap": False, "seccomp": seccomp, "landlock": landlock, "other_user": other}
+    said = " ".join(weaknesses(stands, "It is not here."))
+    assert ("closes the network" in said) is seccomp
+    assert ("libseccomp is not here" in said) is not seccomp
+    assert ("Landlock keeps it from all files" in said) is landlock
+    assert ("runs as another user" in said) is other
+    assert ("can read what you can read" in said) is not (landlock or other)
+    assert "fill the disk" in said or "write where you can write" in said
+    assert weaknesses({**stands, "bubblewrap": True, "seccomp": True}, "") == []

@@ -10,6 +10,7 @@ import pytest
 from submissions import RELEASED, ROOT, answering, cell_of, changed, hand_in, solved
 
 from ddpm_course.cli import main
+from ddpm_course.grading.doors import can_fence
 from ddpm_course.grading.judge import Submission, grade, public, read_reply
 from ddpm_course.grading.report import COLUMNS, feedback_name
 from ddpm_course.grading.sandbox import Limits
@@ -308,10 +309,12 @@ def test_without_walls_it_says_what_is_weaker(
     assert "It is not here. Or leave --walls out." in capsys.readouterr().err
     code = main(["grade", str(tmp_path / "class"), "--out", str(tmp_path / "out")])
     told = capsys.readouterr().err
-    assert "can read what you can read" in told
+    assert "A second wall is tried around students' code: time, memory" in told
     if code == 0:
         report = json.loads((tmp_path / "out" / "report.json").read_text())
         assert report["students"][0]["points"] == 15
+        assert report["walls"]["bubblewrap"] is False
+        assert report["walls"]["landlock"] is can_fence()
     else:
         assert "may not read Python's libraries" in told
 

@@ -15,7 +15,8 @@ PRELUDE = Path(__file__).with_name("prelude.v")
 
 # In front of every statement.
 HEADER = """\
-Require Import Prelude Reals Lra Psatz Lia FunctionalExtensionality.
+Require Import Reals Lra Psatz Lia FunctionalExtensionality.
+Require Import Prelude.
 Open Scope R_scope.
 Section Book.
 Variable beta : nat -> R.

@@ -89,6 +89,15 @@ Proof.
   intros. unfold Sum. induction (S high - low)%nat; simpl; [ring|]. rewrite IHn. ring.
 Qed.
 
+Lemma sum_one : forall d, Sum 1 d (fun _ => 1) = INR d.
+Proof.
+  intros. unfold Sum. replace (S d - 1)%nat with d by lia.
+  induction d; [reflexivity|]. cbn [sum_of]. rewrite IHd, S_INR. reflexivity.
+Qed.
+
+Lemma pow_link : forall x n m, n = S m -> x ^ n = x * x ^ m.
+Proof. intros x n m ->. reflexivity. Qed.
+
 Lemma mean_ext : forall Om (E : (Om -> R) -> R) X Y, (forall w, X w = Y w) -> E X = E Y.
 Proof. intros Om E X Y H. f_equal. apply functional_extensionality. exact H. Qed.
 
@@ -103,6 +112,14 @@ Proof.
   intros x H. symmetry. apply root_is; [apply Rlt_le, exp_pos|].
   rewrite <- exp_plus. replace (ln x / 2 + ln x / 2) with (ln x) by field.
   apply exp_ln. exact H.
+Qed.
+
+Lemma ln_bound : forall a, 0 < a < 1 -> - ln (1 - a) <= a / (1 - a).
+Proof.
+  intros a H. rewrite <- ln_Rinv by lra.
+  replace (a / (1 - a)) with (/ (1 - a) - 1) by (field; lra).
+  pose proof (exp_ineq1_le (ln (/ (1 - a)))) as B.
+  rewrite exp_ln in B by (apply Rinv_0_lt_compat; lra). lra.
 Qed.
 
 Section Schedule.
@@ -159,7 +176,7 @@ Ltac positive :=
   | |- 0 < exp ?a => apply exp_pos
   | |- 0 < PI => exact PI_RGT_0
   | |- 0 < ?a ^ _ => apply pow_lt; positive
-  | |- 0 < _ => first [assumption | lra | nra]
+  | |- 0 < _ => first [assumption | match goal with H : forall _, _ |- _ => apply H end | lra | nra]
   | |- 0 <= _ => first [assumption | apply Rlt_le; positive | nra | apply Rmult_le_pos; positive]
   | |- ?a <> 0 => first [assumption | nonzero]
   | |- _ => first [assumption | lra | nra]

@@ -5,13 +5,15 @@ Nothing here has to be right: a script that does not prove its statement is refu
 
 from __future__ import annotations
 
+import itertools
+import re
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import sympy as sp
 
-from .statement import Hypothesis, Statement
+from .statement import COMPONENT, Hypothesis, Statement
 from .term import Function, Index, Term, add, multiply, number, replaced, square, text, walk
 
 ARITHMETIC = {"+", "-", "*", "/", "neg", "^", "number"}
@@ -125,15 +127,24 @@ def match(rule: Hypothesis, term: Term) -> Term | None:
 
     if not same(left, term):
         return None
-    return replaced(right, lambda part: values.get(part.head) if not part.args else None)
+
+    def put(part: Term) -> Any:
+        value = values.get(part.head)
+        if value is None or not part.args:
+            return value
+        return Term(value.head, (*value.args, *part.args))
+
+    return replaced(right, put)
 
 
 class _Proof:
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
         self.rules = [h for h in statement.hypotheses if h.rule is not None]
-        self.cited = [h for h in self.rules if h.name.startswith("C")]
-        self.moments = [h for h in self.rules if not h.name.startswith("C")]
+        self.cited = [h for h in self.rules if not h.name.startswith("M")]
+        # Where two say what something is: the last.
+        self.cited = list({h.rule[1]: h for h in self.cited if h.rule}.values())
+        self.moments = [h for h in self.rules if h.name.startswith("M")]
         writer = statement.facts["writer"]
         self.least = {str(symbol): least for symbol, least in writer.least.items()}
         self.means = list(writer.means)
@@ -156,10 +167,13 @@ class _Proof:
         left, right = s.left, s.right
         steps = [first]
         left, right = self.rewrite(steps, self.cited, left, right)
-        left, right = self.means_away(steps, left, right)
-        left, right = self.integrals_away(steps, left, right)
-        steps.append(self.core(left, s.relation, right))
-        return ";\n  ".join(steps)
+        rest: list[str] = []
+        if left != right:
+            left, right = self.means_away(rest, left, right)
+            left, right = self.integrals_away(rest, left, right)
+            rest.append(self.core(left, s.relation, right))
+        inner = ";\n  ".join(rest) or "idtac"
+        return ";\n  ".join([*steps, f"first [reflexivity |\n  {inner}]"])
 
     def rewrite(self, steps: list[str], rules: list[Hypothesis], *sides: Term) -> list[Term]:
         """Put in what is cited, everywhere but under binders."""
@@ -193,6 +207,9 @@ class _Proof:
 
     def means_away(self, steps: list[str], *sides: Term) -> list[Term]:
         out = list(sides)
+        held = [set(_heads(side, "variance", "norm2", *self.means)) for side in out]
+        if held[0] == held[1]:
+            return out  # they stand alike on both sides
         if any(_heads(side, "variance") for side in out):
             steps.append("unfold variance")
 
@@ -217,17 +234,17 @@ class _Proof:
 
             out = [replaced(side, summed) for side in out]
         for name in self.means:
-            for term in [t for side in out for t in _heads(side, name)]:
+            for term in list(dict.fromkeys(t for side in out for t in _heads(side, name))):
                 new, tactic = self.linear(term, name)
-                if new != term:
+                if new not in (term, Term("*", (number(1), term))):
                     steps.append(tactic)
                     out = [replaced(side, {term: new}.get) for side in out]
         if any(term.args[0] == Index(sp.S.One) for side in out for term in _heads(side, "Sum")):
             for term in list(dict.fromkeys(t for side in out for t in _heads(side, "Sum"))):
-                if term.args[2].name != "i":
+                if term.args[2].name != COMPONENT:
                     continue
                 new, tactic = self.linear(term, "Sum")
-                if new != term:
+                if new not in (term, Term("*", (number(1), term))):
                     steps.append(tactic)
                     out = [replaced(side, {term: new}.get) for side in out]
         out = self.rewrite(steps, [*self.moments], *out)
@@ -254,7 +271,11 @@ class _Proof:
         point = body.name
         inside = self.put_in(body.body)
         atoms = self.atoms
-        e = sp.expand(atoms.read(inside))
+        polynomial = unfolded_normal(inside)
+        for log in _heads(polynomial, "ln"):
+            if log.args and any(p == Term(point) for p in walk(log)):
+                polynomial = replaced(polynomial, {log: add(*self.log_pieces(log))}.get)
+        e = sp.expand(atoms.read(polynomial))
         random = [
             v
             for v, t in atoms.terms.items()
@@ -280,7 +301,7 @@ class _Proof:
             return Term(term.head, (*term.args[:-1], Function(point, m)))
 
         if name == "Sum":
-            plus, times, known = "sum_plus 1 d", "sum_times 1 d", ""
+            plus, times, known = "sum_plus 1 d", "sum_times 1 d", "; rewrite ?sum_one"
         else:
             plus, times = f"mean_plus _ His_{name}", f"mean_times _ His_{name}"
             known = f"; rewrite ?(mean_one _ His_{name})"
@@ -309,9 +330,11 @@ class _Proof:
                 )
             opening.append(f"rewrite ({times} ({text(c)}) (fun {point} => {text(m)}))")
         new = add(*(Term("*", (c, applied(m))) for c, m in parts))
-        if name != "Sum":
-            new = add(*(c if m == number(1) else Term("*", (c, applied(m))) for c, m in parts))
+        one = number(1) if name != "Sum" else Term("INR", (term.args[1],))
+        new = add(*(Term("*", (c, one if m == number(1) else applied(m))) for c, m in parts))
         pointwise = self.plain(inside, written)
+        if polynomial != inside:
+            pointwise = self.core(inside, "=", written)
         tactic = (
             f"replace ({text(term)}) with ({text(new)}) by\n"
             f"    (symmetry; transitivity ({text(applied(written))});\n"
@@ -436,7 +459,7 @@ class _Proof:
         links = self.links(term) if found is None else found
 
         def change(part: Term) -> Term | None:
-            if part.head == "beta":
+            if part.head == "beta" and self.is_here(part):
                 return Term("-", (number(1), Term("alpha", part.args)))
             if part.head == "alpha_bar":
                 return links.get(part)
@@ -444,9 +467,14 @@ class _Proof:
 
         return replaced(term, change)
 
+    def is_here(self, part: Term) -> bool:
+        """Whether an index has no name in it that only a binder knows."""
+        names = {name for name, _ in self.statement.variables}
+        return {str(v) for v in part.args[0].at.free_symbols} <= names
+
     def links(self, *terms: Any) -> dict[Term, Term]:
         """For each alpha_bar its product from the earliest one."""
-        times = {p.args[0].at for t in terms for p in _heads(t, "alpha_bar")}
+        times = {p.args[0].at for t in terms for p in _heads(t, "alpha_bar") if self.is_here(p)}
         if not times:
             return {}
         times |= {sp.S.Zero} if any(at.is_Integer for at in times) else set()
@@ -484,18 +512,17 @@ class _Proof:
                 if text_of
                 else "idtac"
             )
-        betas = list(dict.fromkeys(b for side in sides for b in _heads(side, "beta")))
+        betas = dict.fromkeys(b for s in sides for b in _heads(s, "beta") if self.is_here(b))
         steps += [f"rewrite ?(beta_left beta {b.args[0]})" for b in betas]
         return [self.generators(side, links) for side in sides]
 
     def facts(self, *terms: Any) -> str:
         """The ranges of what occurs, ready in the context."""
         out = []
-        here = {name for name, _ in self.statement.variables}
         for term in dict.fromkeys(p for t in terms for p in _heads(t, "alpha", "alpha_bar", "INR")):
             at = term.args[0].at if isinstance(term.args[0], Index) else None
-            if at is not None and not {str(v) for v in at.free_symbols} <= here:
-                continue  # a name under a binder
+            if at is not None and not self.is_here(term):
+                continue
             name = self.fresh("F")
             if term.head == "INR":
                 if at is not None and not at.is_Integer:
@@ -512,6 +539,14 @@ class _Proof:
                     f"first [pose proof (alpha_bar_range beta Hschedule {Index(at)} ltac:(lia)) "
                     f"as {name} | pose proof (alpha_bar_at_most_one beta Hschedule {Index(at)}) "
                     f"as {name}]"
+                )
+        for bar in dict.fromkeys(p for t in terms for p in _heads(t, "alpha_bar")):
+            keep = Term("alpha", (Index(sp.expand(bar.args[0].at + 1)),))
+            if any(keep in list(walk(t)) for t in terms):
+                name, both = self.fresh("F"), text(Term("*", (keep, bar)))
+                out.append(
+                    f"try assert ({name} : 0 < {both} < 1) by "
+                    f"(split; [apply Rmult_lt_0_compat; lra | nra])"
                 )
         return "; ".join(out) or "idtac"
 
@@ -566,6 +601,10 @@ class _Proof:
                     tactic.append(
                         f"rewrite ({lemma}_last {low} {at} {body}) by lia; "
                         f"replace ({at} - 1)%nat with {Index(sp.expand(high.at - j - 1))} by lia"
+                        + "".join(
+                            f"; try replace {raw} with {simple} by lia"
+                            for raw, simple in _raw_indices(body, at)
+                        )
                     )
                 for j in range(1, count + 1):
                     at = Index(sp.expand(earliest + j))
@@ -578,26 +617,67 @@ class _Proof:
                     f"(symmetry; {'; '.join(tactic)}; reflexivity)"
                 )
                 out = [replaced(s, {term: new}.get) for s in out]
+        out = self.powers(steps, *out)
         if out != list(sides):
             out = self.lower(steps, *out)
         return out
+
+    def powers(self, steps: list[str], *sides: Any) -> list[Any]:
+        """A power that is one higher than another, as a factor more: also inside sums."""
+        out = list(sides)
+        sums = list(dict.fromkeys(t for side in out for t in _heads(side, "Sum")))
+        for high, low in itertools.permutations(sums, 2):
+            if high.args[:2] != low.args[:2]:
+                continue
+            above, below = _heads(high.args[2], "^"), _heads(low.args[2], "^")
+            for p, q in itertools.product(above, below):
+                if p.args[0] != q.args[0] or sp.expand(p.args[1].at - q.args[1].at) != 1:
+                    continue
+                if replaced(high.args[2], {p: q}.get) != low.args[2]:
+                    continue
+                new = Term("*", (p.args[0], low))
+                first, last, body = (text(a) for a in low.args)
+                base, name = text(p.args[0], 9), low.args[2].name
+                steps.append(
+                    f"replace ({text(high)}) with ({text(new)}) by\n"
+                    f"    (rewrite <- (sum_times {first} {last} {base} {body});\n"
+                    f"     apply sum_ext; intros {name} Hk;\n"
+                    f"     rewrite (pow_link {base} {p.args[1]} {q.args[1]}) by lia; ring)"
+                )
+                out = [replaced(s, {high: new}.get) for s in out]
+        plain = [
+            p
+            for p in dict.fromkeys(t for s in out for t in _heads(s, "^"))
+            if not p.args[1].at.is_Integer and self.is_here(Term("", (p.args[1],)))
+        ]
+        for high, low in itertools.permutations(plain, 2):
+            if high.args[0] == low.args[0] and sp.expand(high.args[1].at - low.args[1].at) == 1:
+                new = Term("*", (high.args[0], low))
+                base = text(high.args[0], 9)
+                steps.append(f"rewrite (pow_link {base} {high.args[1]} {low.args[1]}) by lia")
+                out = [replaced(s, {high: new}.get) for s in out]
+        return out
+
+    def log_pieces(self, term: Term) -> list[Term]:
+        """log of a product as the terms of a sum of logarithms."""
+        pieces: list[Term] = []
+        for base, power in self.factored(term.args[0]):
+            one = base.args[0] if base.head == "exp" else Term("ln", (base,))
+            halves = int(2 * power)
+            whole, half = divmod(abs(halves), 2)
+            parts = [one] * whole + [Term("/", (one, number(2)))] * half
+            pieces += [p if halves > 0 else Term("neg", (p,)) for p in parts]
+        return pieces
 
     def logs(self, steps: list[str], *sides: Any) -> list[Any]:
         """Logarithms of products as sums of logarithms."""
         out = list(sides)
         for term in list(dict.fromkeys(t for side in out for t in _heads(side, "ln"))):
-            factors = self.factored(term.args[0])
-            pieces: list[Term] = []
-            for base, power in factors:
-                one = Term("ln", (base,))
-                halves = int(2 * power)
-                whole, half = divmod(abs(halves), 2)
-                parts = [one] * whole + [Term("/", (one, number(2)))] * half
-                pieces += [p if halves > 0 else Term("neg", (p,)) for p in parts]
+            pieces = self.log_pieces(term)
             new = add(*pieces)
             if new == term:
                 continue
-            bases = {base for base, _ in factors}
+            bases = {base for base, _ in self.factored(term.args[0]) if base.head != "exp"}
             target = self.exponential_of(pieces)
             steps.append(
                 f"replace ({text(term)}) with ({text(new)}) by\n"
@@ -614,12 +694,21 @@ class _Proof:
         for piece in pieces:
             under = piece.head == "neg"
             p = piece.args[0] if under else piece
-            value = Term("sqrt", p.args[0].args) if p.head == "/" else p.args[0]
+            if p.head == "ln":
+                value = p.args[0]
+            elif p.head == "/" and p.args[0].head == "ln":
+                value = Term("sqrt", p.args[0].args)
+            else:  # an exponent
+                value = Term("exp", (p,))
             factors.append(Term("inv", (value,)) if under else value)
         return multiply(*factors)
 
     def positives(self, terms: Any) -> str:
-        out = []
+        out = [
+            f"pose proof (pow2_ge_0 {text(p.args[0], 9)})"
+            for p in dict.fromkeys(q for t in terms for q in _heads(t, "^"))
+            if p.args[1].at == 2
+        ]
         for term in terms:
             if term.head not in ("number", "PI", "sqrt"):
                 out.append(f"try assert ({self.fresh('P')} : 0 < {text(term)}) by positive")
@@ -627,7 +716,7 @@ class _Proof:
 
     def exponentials(self, steps: list[str], *sides: Any) -> list[Any]:
         """One exponential as the product of the others."""
-        out = list(sides)
+        out = self.exponentials_of_logs(steps, *sides)
         powers: dict[Term, int] = {}
 
         def go(part: Any, sign: int) -> None:
@@ -653,29 +742,54 @@ class _Proof:
         own = powers.pop(pivot)
         # exp(pivot)^own * product = 1
         pieces = [(-k * own, e) for e, k in powers.items()]
-        total = None
-        product = None
+        total, product = number(0), number(1)
+        opening: list[str] = []
         for k, e in pieces:
             for _ in range(abs(k)):
                 arg, factor = e.args[0], e
                 if k < 0:
-                    arg, factor = Term("neg", (arg,)), Term("exp", (Term("neg", (arg,)),))
-                    written: Term = Term("inv", (e,))
+                    opening.append(f"rewrite (exp_Ropp ({text(arg)}))")
+                    arg, factor = Term("neg", (arg,)), Term("inv", (e,))
+                if total == number(0):
+                    total, product = arg, factor
                 else:
-                    written = factor
-                total = arg if total is None else Term("+", (total, arg))
-                product = written if product is None else Term("*", (product, written))
-        if total is None or product is None:
-            total, product = number(0), number(1)
+                    opening.insert(0, f"rewrite (exp_plus ({text(total)}) ({text(arg)}))")
+                    total, product = Term("+", (total, arg)), Term("*", (product, factor))
+        if total == number(0):
+            opening = ["rewrite exp_0"]
         name = self.fresh("X")
         steps.append(
             f"assert ({name} : {text(pivot)} = {text(product)}) by\n"
             f"    (transitivity (exp ({text(total)}));\n"
             f"     [f_equal; {self.arithmetic(pivot.args[0], total)}\n"
-            f"     |rewrite ?exp_plus, ?exp_Ropp, ?exp_0; reflexivity])"
+            f"     |{'; '.join(opening) or 'idtac'}; reflexivity])"
         )
         steps.append(f"rewrite {name}")
         return [replaced(s, {pivot: product}.get) for s in out]
+
+    def exponentials_of_logs(self, steps: list[str], *sides: Any) -> list[Any]:
+        """exp of a sum of logarithms (or of halves of them) as a product."""
+        out = list(sides)
+        for term in list(dict.fromkeys(t for side in out for t in _heads(side, "exp"))):
+            logs = _heads(term.args[0], "ln")
+            e = sp.expand(self.atoms.read(term.args[0]))
+            names = [self.atoms.symbol(one) for one in logs]
+            if not logs or e.free_symbols - set(names):
+                continue
+            pieces = []
+            for one, name in zip(logs, names):
+                halves = int(2 * e.coeff(name))
+                whole, half = divmod(abs(halves), 2)
+                parts = [one] * whole + [Term("/", (one, number(2)))] * half
+                pieces += [p if halves > 0 else Term("neg", (p,)) for p in parts]
+            new = self.exponential_of(pieces)
+            steps.append(
+                f"replace ({text(term)}) with ({text(new)}) by\n"
+                f"    (symmetry; transitivity (exp ({text(add(*pieces))})); [f_equal; field|"
+                f"rewrite ?exp_plus, ?exp_Ropp, ?exp_half_ln, ?exp_ln by positive; reflexivity])"
+            )
+            out = [replaced(s, {term: new}.get) for s in out]
+        return out
 
     def factored(self, term: Term) -> list[tuple[Term, Fraction]]:
         """A positive expression as powers (also halves) of irreducible ones."""
@@ -746,7 +860,7 @@ class _Proof:
                         f"(apply sqrt_sqrt; positive)"
                     )
                     steps.append(
-                        f"assert ({self.fresh('P')} : 0 < {text(root)}) by "
+                        f"try assert ({self.fresh('P')} : 0 < {text(root)}) by "
                         f"(apply sqrt_lt_R0; positive)"
                     )
             if new != term:
@@ -790,6 +904,8 @@ class _Proof:
         return f"first [reflexivity | ring{used} | solve [field{used}; repeat split; nonzero]]"
 
     def order(self, left: Term, relation: str, right: Term) -> str:
+        if any(_heads(side, "ln") for side in (left, right)):
+            return self.order_of_logs(left, right)
         small, large = (left, right) if relation in ("<", "<=") else (right, left)
         strict = relation in ("<", ">")
         gap = Term("-", (large, small))
@@ -802,6 +918,16 @@ class _Proof:
             f"   cut (0 {sign} {text(new)}); [lra|{self.denominators(new)}"
             f"{'; ' if self.denominators(new) else ''}positive])"
         )
+
+    def order_of_logs(self, left: Term, right: Term) -> str:
+        """By -ln(1 - a) <= a / (1 - a)."""
+        steps = []
+        for term in dict.fromkeys(t for side in (left, right) for t in _heads(side, "ln")):
+            a = self.atoms.write(sp.expand(1 - self.atoms.read(term.args[0])))
+            steps.append(f"pose proof (ln_bound ({text(a)}) ltac:(lra)) as {self.fresh('L')}")
+        for term in dict.fromkeys(t for side in (left, right) for t in _heads(side, "INR")):
+            steps.append(f"pose proof (pos_INR {term.args[0]})")
+        return f"({'; '.join(steps)}; nra)"
 
 
 def _signed_factors(e: sp.Expr, atoms: Atoms) -> Term:
@@ -822,6 +948,18 @@ def _signed_factors(e: sp.Expr, atoms: Atoms) -> Term:
         return number(0)
     head = atoms.write(coefficient)
     return Term("*", (head, Term("/", tuple(sides))))
+
+
+def _raw_indices(body: Function, at: Index) -> list[tuple[str, str]]:
+    """The indices of a term of a sum as Coq has them when the name is replaced, and simplified."""
+    out = []
+    for part in walk(body.body):
+        if isinstance(part, Index) and any(str(s) == body.name for s in part.at.free_symbols):
+            raw = re.sub(rf"\b{body.name}\b", str(at).removesuffix("%nat"), str(part))
+            simple = str(_at(Function(body.name, Term("", (part,))), at).args[0])
+            if raw != simple:
+                out.append((raw, simple))
+    return out
 
 
 def _at(body: Function, at: Index) -> Term:

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import sympy as sp
 
+from .. import algebra
 from .. import notation as nt
-from ..claim import ASSUMED, DEFINITION, HYPOTHESIS, Claim, Step, at_time
-from .term import Function, Index, Term, add, index_text, number, square, text, variable
+from ..claim import ASSUMED, DEFINITION, HYPOTHESIS, Claim, Step, applied, at_time
+from .term import Function, Index, Term, number, square, substituted, text, variable
 
 RELATIONS = {"=": "=", r"\le": "<=", r"\ge": ">=", "<": "<", ">": ">"}
 
@@ -105,6 +106,8 @@ LETTERS = {
 }
 # Words that mean something in Coq, or in the prelude.
 TAKEN = {"I", "R", "O", "S", "E", "at", "in", "as", "end", "fun", "let", "PI", "exp", "ln", "sqrt"}
+TAKEN |= {"beta", "alpha", "alpha_bar", "schedule", "Sum", "Prod", "norm2", "normal", "variance"}
+TAKEN |= {"expectation", "integral", "Int", "KL", "N", "Dist", "Om"}
 
 
 def letter(tex: str) -> str:
@@ -155,20 +158,26 @@ class Place(NamedTuple):
 
 
 VALUES = Place()
-POINT = "w"  # what a random variable is a function of
+DISTRIBUTION = Place(mean="Dist")
+# Names that only binders have: no letter of the book becomes one.
+POINT = "w'"  # what a random variable is a function of
+
+COMPONENT = "i'"
 
 
 class Writer:
     """Writes expressions, and keeps account of what their letters are."""
 
-    def __init__(self, vectors: bool) -> None:
+    def __init__(self, vectors: bool, rules: list[tuple[Any, Any]]) -> None:
         self.vectors = vectors
+        self.rules = rules
         self.variables: dict[str, str] = {}
+        self.owners: dict[str, Any] = {}
         self.signs: dict[str, str] = {}
         self.least: dict[sp.Symbol, int] = {}  # the least value of an index
         self.means: dict[str, tuple[Any, ...]] = {}
         self.random: dict[str, dict[Any, Term]] = {}  # of each mean: what varies
-        self.laws: dict[str, tuple[Any, Any]] = {}
+        self.laws: dict[str, tuple[Term, Term, Term]] = {}
         self.seen: dict[tuple[Any, Place], None] = {}
         self.integrals = False
         self.series: set[Any] = set()  # what sums and products run over
@@ -176,7 +185,10 @@ class Writer:
 
     # -- letters --
 
-    def declare(self, name: str, kind: str) -> str:
+    def declare(self, name: str, kind: str, owner: Any = None) -> str:
+        """A variable of the statement; two things of the book never share one."""
+        if self.owners.setdefault(name, owner) != owner:
+            raise Refused(f"{name} would be two different letters")
         if self.variables.setdefault(name, kind) != kind:
             raise Refused(f"{name} would be {self.variables[name]} and {kind} at once")
         return name
@@ -248,7 +260,7 @@ class Writer:
     def _letter(self, e: sp.Symbol) -> Term:
         if e in INDICES or e in self.bound_indices:
             return Term("INR", (self.index(e, 1),))
-        name = self.declare(letter(e.name), "R")
+        name = self.declare(letter(e.name), "R", e)
         if e.is_positive:
             self.signs[f"0 < {name}"] = ""
         elif e.is_nonnegative:
@@ -273,6 +285,8 @@ class Writer:
             return Term("neg", (self.real(rest, place),))
         above, below = [], []
         for factor in sp.Mul.make_args(rest) if rest.is_Mul else (rest,):
+            if factor == 1:
+                continue
             base, power = factor.args if factor.is_Pow else (factor, sp.S.One)
             if factor.is_Rational and not factor.is_Integer:
                 if factor.p != 1:
@@ -294,6 +308,12 @@ class Writer:
                 inverse = base if power == -1 else sp.Pow(base, -power)
             return Term("/", (number(1), self.below(inverse, place)))
         written = self.real(base, place)
+        if power.is_Rational and power.q == 2 and not self.at_least_0(base):
+            if place.bound or base.has(nt.Noise, nt.NoiseLetter, nt.RandomLetter):
+                raise Refused(
+                    f"it is not clear that the root of {base} is one of a positive number"
+                )
+            self.signs[f"0 <= {text(written, 49)}"] = ""
         if power == sp.S.Half:
             return Term("sqrt", (written,))
         if power.is_Integer:
@@ -303,6 +323,17 @@ class Writer:
         if power.is_integer and power.free_symbols:
             return Term("^", (written, self.index(nt.index(power))))
         raise Refused(f"the power {power} is no whole number and no half of one")
+
+    def at_least_0(self, e: Any) -> bool:
+        """Whether what stands under a root is sure not to be negative; else it becomes a condition.
+
+        The algebra of the first prover may say so: where it is wrong, the proof does not pass.
+        """
+        e = applied(dict(self.rules), e)
+        try:
+            return bool(e.is_nonnegative or algebra.nonnegative(e))
+        except (ValueError, TypeError, sp.PolynomialError):
+            return False
 
     def _exp(self, e: Any, place: Place) -> Term:
         return Term("exp", (self.real(e.args[0], place),))
@@ -331,8 +362,10 @@ class Writer:
         return Term("normal", tuple(self.real(a, place) for a in (at, mean, var)))
 
     def _Norm2(self, e: Any, place: Place) -> Term:
-        inside = place._replace(component=variable("i"))
-        return Term("norm2", (self.index(nt.d, 1), Function("i", self.real(e.args[0], inside))))
+        inside = place._replace(component=variable(COMPONENT))
+        return Term(
+            "norm2", (self.index(nt.d, 1), Function(COMPONENT, self.real(e.args[0], inside)))
+        )
 
     # -- vectors and random variables --
 
@@ -354,8 +387,10 @@ class Writer:
         if not isinstance(e, (nt.x, nt.Letter, nt.Noise)):
             if not self.vectors:
                 return self.real(e, place)
-            body = self.real(e, place._replace(component=variable("i")))
-            return Term(str(Function("i", body)))
+            return Term(
+                "",
+                (Function(COMPONENT, self.real(e, place._replace(component=variable(COMPONENT)))),),
+            )
         varies = bool(place.mean) and isinstance(e, RANDOM) and e not in place.given
         tex = e.tex if isinstance(e, nt.Indexed) else e.name
         name = letter(tex) + ("_at" if isinstance(e, nt.eps_at) else "")
@@ -370,7 +405,7 @@ class Writer:
         indices: tuple[Any, ...] = ()
         if isinstance(e, nt.Indexed):
             indices, kind = (self.index(e.at),), f"nat -> {kind}"
-        self.declare(name, kind)
+        self.declare(name, kind, type(e) if isinstance(e, nt.Indexed) else e)
         term = Term(name, (*indices, variable(POINT)) if varies else indices)
         if varies:
             self.random[place.mean].setdefault(e, term)
@@ -401,10 +436,8 @@ class Writer:
 
     def mean_name(self, e: nt.E) -> str:
         _, given, over, law = e.args
-        if law:
-            raise Refused("the law of a mean is not said in Coq here")
         words = [time_name(a.at) if isinstance(a, nt.x) else letter(str(a)) for a in given]
-        under = over.name.strip()
+        under = "law" if law else over.name.strip()
         name = "E" + (f"_{letter(under)}" if under else "") + "".join(f"_given_{w}" for w in words)
         self.means.setdefault(name, tuple(given))
         self.random.setdefault(name, {})
@@ -418,12 +451,26 @@ class Writer:
         name = self.mean_name(e)
         self.expressions.add(e)
         inside = place._replace(mean=name, given=tuple(e.args[1]))
+        if e.args[3]:
+            inside = inside.named((e.args[3][0], self.drawn(name, *e.args[3])))
         body = Function(POINT, self.real(e.args[0], inside))
         if isinstance(e, nt.Var):
             return Term("variance", (variable(name), body))
         return Term(name, (body,))
 
     _Var = _E
+
+    def drawn(self, mean: str, letter_: Any, law: Any) -> Term:
+        """The random variable that a mean is over, when its law is a Gaussian."""
+        if not isinstance(law, nt.Normal):
+            raise Refused(f"the law {law} is no Gaussian")
+        own = self.declare(f"{letter(letter_.name).upper()}_", "Om -> R", letter_)
+        term = Term(own, (variable(POINT),))
+        center, var = (self.real(a) for a in law.args[1:3])
+        known = self.laws.setdefault(mean, (term, center, var))
+        if known != (term, center, var):
+            raise Refused("two laws for one mean")
+        return term
 
     # -- densities and integrals --
 
@@ -432,25 +479,47 @@ class Writer:
         own = density_name(e)
         args = [self.real(a, place) for a in (*variables, *given)]
         self.declare(own, " -> ".join(["R"] * (len(args) + 1)))
-        names = [f"y{n}" for n in range(len(args))]
+        names = [f"y{n}'" for n in range(len(args))]
         self.signs[f"(forall {' '.join(names)}, 0 < {own} {' '.join(names)})"] = ""
         self.seen[e, VALUES] = None
         return Term(own, tuple(args))
 
     def _Over(self, e: Any, place: Place) -> Term:
         of, by = e.args
-        return self._line(of, by, "y", place)
+        return self._line(of, by, "y'", place)
 
     def _Integral(self, e: Any, place: Place) -> Term:
         by, *ends = e.limits[0]
         if tuple(ends) != (-sp.oo, sp.oo):
             raise Refused("an integral over a part of the line is not said in Coq here")
-        return self._line(e.function, by, "y", place)
+        return self._line(e.function, by, "y'", place)
 
     def _line(self, of: Any, by: Any, name: str, place: Place) -> Term:
         self.integrals = True
         self.declare("Int", "(R -> R) -> R")
         return Term("Int", (Function(name, self.real(of, place.named((by, variable(name))))),))
+
+    def distribution(self, e: Any, place: Place) -> Term:
+        """What is compared by a divergence: a Gaussian, or a density without its variable."""
+        self.declare("Dist", "Type")
+        kind = "nat -> R" if self.vectors else "R"
+        if isinstance(e, nt.Normal):
+            _, mean, var, _ = e.args
+            self.declare("N", f"{_bracketed(kind)} -> R -> Dist")
+            return Term("N", (self.whole(mean, place), self.real(var, place)))
+        if not isinstance(e, nt.Density) or len(e.args[1]) != 1:
+            raise Refused(f"{e} is not one distribution")
+        _, _, given = e.args
+        own = "law_" + density_name(e)
+        args = tuple(self.whole(a, place) for a in given)
+        self.declare(own, " -> ".join([_bracketed(kind)] * len(args) + ["Dist"]))
+        self.seen[e, DISTRIBUTION] = None
+        return Term(own, args)
+
+    def _KL(self, e: Any, place: Place) -> Term:
+        one, two = (self.distribution(a, place) for a in e.args)
+        self.declare("KL", "Dist -> Dist -> R")
+        return Term("KL", (one, two))
 
     # -- sums and products --
 
@@ -471,6 +540,10 @@ class Writer:
 
     def _Product(self, e: Any, place: Place) -> Term:
         return self._series("Prod", e, place)
+
+
+def _bracketed(kind: str) -> str:
+    return f"({kind})" if " " in kind else kind
 
 
 def _may_vanish(e: Any) -> bool:
@@ -556,6 +629,8 @@ def is_chosen(claim: Claim, number_of_step: int, base: bool = False) -> str:
     if step.by is DEFINITION:
         return "a definition"
     before = steps[number_of_step - 1].expr if number_of_step else claim.lhs
+    if claim.name == "forward.gaussian-integral":
+        return "Gauss's integral: a condition of every statement with an integral"
     if isinstance(step.expr, nt.Over) and isinstance(before, nt.Density):
         return "a rule of probability: a density is the integral of a joint density"
     return ""
@@ -579,14 +654,15 @@ def statement(claim: Claim, number_of_step: int, base: bool = False) -> Statemen
 
 def _write(name: str, claim: Claim, step: Step, before: Any) -> Statement:
     every = [e.expr for e in (*(claim.base.steps if claim.base else ()), *claim.steps)]
-    writer = Writer(any(isinstance(e, sp.Basic) and e.has(nt.Norm2) for e in [claim.lhs, *every]))
     rules = list(rules_of(claim, step))
+    vectors = any(isinstance(e, sp.Basic) and e.has(nt.Norm2) for e in [claim.lhs, *every])
+    writer = Writer(vectors, rules)
     hypotheses: list[Hypothesis] = []
     bound: tuple[str, ...] = ()
     relation = RELATIONS.get(step.relation, step.relation)
     if step.relation == r"\propto":
         free = step.by.free
-        names = [(f"y{n}", f"z{n}") for n in range(len(free))]
+        names = [(f"y{n}'", f"z{n}'") for n in range(len(free))]
         ys, zs = (
             Place(bound=tuple((v, variable(pair[k])) for v, pair in zip(free, names)))
             for k in (0, 1)
@@ -605,8 +681,13 @@ def _write(name: str, claim: Claim, step: Step, before: Any) -> Statement:
         for lhs, place, rhs in more:
             done.add((lhs, place))
             written += [_rule(writer, f"C{len(written) + 1}", lhs, rhs, place)]
-    hypotheses += _background(writer)
-    hypotheses += written
+    remain = [_densities(applied(dict(rules), e)) for e in (before, step.expr)]
+    joints = _joints(writer, remain[0] | remain[1]) if remain[0] != remain[1] else []
+    written += _components(writer, claim, before, rules)
+    hypotheses += [*_background(writer), *written, *joints]
+    for symbol in writer.series:
+        if writer.variables.get(str(symbol), "nat") != "nat":
+            raise Refused(f"{symbol} is a letter, and what a sum runs over")
     return Statement(
         name,
         tuple((key, writer.variables[key]) for key in _ordered(writer.variables)),
@@ -620,14 +701,18 @@ def _write(name: str, claim: Claim, step: Step, before: Any) -> Statement:
 
 
 def _ordered(variables: Mapping[str, str]) -> list[str]:
-    return sorted(variables, key=lambda key: (key != "Om", variables[key] != "nat"))
+    return sorted(variables, key=lambda key: (key != "Om", key != "Dist", variables[key] != "nat"))
 
 
 def _placed(rules: Iterable[tuple[Any, Any]], writer: Writer) -> list[tuple[Any, Any, Any]]:
     """Where each rule is needed: in which mean, and whether of a vector."""
     out = []
     for lhs, rhs in rules:
-        if isinstance(lhs, (nt.x, nt.Letter, nt.Noise, nt.Network, nt.mu_tilde)):
+        if isinstance(lhs, nt.Density) and (lhs, DISTRIBUTION) in writer.seen:
+            out.append((lhs, DISTRIBUTION, rhs))
+            if (lhs, VALUES) in writer.seen:
+                out.append((lhs, VALUES, rhs))
+        elif isinstance(lhs, (nt.x, nt.Letter, nt.Noise, nt.Network, nt.mu_tilde)):
             out += [(lhs, place, rhs) for e, place in writer.seen if e == lhs]
         elif lhs in writer.expressions or not isinstance(lhs, nt.E):
             out.append((lhs, VALUES, rhs))
@@ -635,6 +720,9 @@ def _placed(rules: Iterable[tuple[Any, Any]], writer: Writer) -> list[tuple[Any,
 
 
 def _rule(writer: Writer, name: str, lhs: Any, rhs: Any, place: Place) -> Hypothesis:
+    if place == DISTRIBUTION:
+        left, right = (writer.distribution(side, VALUES) for side in (lhs, rhs))
+        return Hypothesis(name, f"{text(left)} = {text(right)}", ((), left, right))
     names: list[str] = []
     inner = (lhs.free_symbols & INDICES) & writer.series if isinstance(lhs, nt.Indexed) else set()
     if inner:  # for all terms of a sum
@@ -642,20 +730,131 @@ def _rule(writer: Writer, name: str, lhs: Any, rhs: Any, place: Place) -> Hypoth
         writer.bound_indices = frozenset(inner)
     if isinstance(lhs, nt.Density):
         _, variables, given = lhs.args
-        pairs = [(v, variable(f"y{n}")) for n, v in enumerate((*variables, *given))]
+        pairs = [(v, variable(f"y{n}'")) for n, v in enumerate((*variables, *given))]
         names = [term.head for _, term in pairs]
         place = Place(bound=tuple(pairs))
     if place.mean:
         names.append(POINT)
     if place.component is not None:
-        names.append("i")
-        place = place._replace(component=variable("i"))
+        names.append(COMPONENT)
+        place = place._replace(component=variable(COMPONENT))
     left, right = writer.real(lhs, place), writer.real(rhs, place)
     writer.bound_indices = frozenset()
     says = f"{text(left)} = {text(right)}"
     if names:
         says = f"(forall {' '.join(names)}, {says})"
     return Hypothesis(name, says, (tuple(names), left, right))
+
+
+def _components(writer: Writer, claim: Claim, before: Any, rules: Any) -> list[Hypothesis]:
+    """The divergence of Gaussians with d independent components: a sum of divergences of one.
+
+    It is a rule of probability, and each term is what ``loss.kl-gaussians`` says.
+    """
+    vectors = isinstance(before, nt.KL) and all(isinstance(a, nt.Normal) for a in before.args)
+    if not (vectors and writer.vectors) or any(lhs == before for lhs, _ in rules):
+        return []
+    one, two = before.args
+    writer.declare("KL_1", "R -> R -> R -> R -> R")
+    variances = [writer.real(a.args[2]) for a in (one, two)]
+    means = [variable("a'"), variable("b'")]
+    scalar = Term("KL_1", (means[0], variances[0], means[1], variances[1]))
+    left = writer.real(before)
+    summed = Term(
+        "Sum",
+        (
+            writer.index(1),
+            writer.index(nt.d, 1),
+            Function(
+                COMPONENT,
+                substituted(
+                    scalar,
+                    {
+                        m: Term(a.head, (*a.args, variable(COMPONENT)))
+                        for m, a in zip(means, (t.args[0] for t in left.args), strict=True)
+                    },
+                ),
+            ),
+        ),
+    )
+    known = claim.registry["loss.kl-gaussians"]
+    m_1, v_1, m_2, v_2 = (a for n in known.lhs.args for a in n.args[1:3])
+    named = Place(bound=tuple(zip((m_1, m_2, v_1, v_2), (*means, *variances), strict=True)))
+    formula = writer.real(known.rhs, named)
+    names = tuple(m.head for m in means)
+    return [
+        Hypothesis("K1", f"{text(left)} = {text(summed)}", ((), left, summed)),
+        Hypothesis(
+            "K2",
+            f"(forall {' '.join(names)}, {text(scalar)} = {text(formula)})",
+            (names, scalar, formula),
+        ),
+    ]
+
+
+def _densities(e: Any) -> set[Any]:
+    """The densities in an expression that stand for numbers: not those that are compared."""
+    if isinstance(e, nt.KL):
+        return set()
+    if isinstance(e, nt.Density):
+        return {e}
+    return set().union(*(_densities(a) for a in e.args)) if getattr(e, "args", ()) else set()
+
+
+def when(at: sp.Expr) -> sp.Expr:
+    """A number by which times are put in order: 0 < t - 1 < t < T."""
+    return sp.expand(at).subs({nt.T: 10**6, nt.t: 10**3, nt.n: 10**3})
+
+
+def _joints(writer: Writer, densities: Iterable[Any]) -> list[Hypothesis]:
+    """What a conditional density is, and that the noising chain is a chain.
+
+    q(a | b) = q(a, b) / q(b); and q(a, b, c) q(b) = q(a, b) q(b, c) for times a < b < c.
+    """
+    out: list[Hypothesis] = []
+    joints: dict[tuple[Any, ...], None] = {}
+
+    def joint(states: Iterable[Any]) -> tuple[Any, ...]:
+        chain = tuple(sorted(set(states), key=lambda a: when(a.at)))
+        joints.setdefault(chain)
+        return chain
+
+    def written(chain: tuple[Any, ...], names: Mapping[Any, str]) -> Term:
+        return writer.real(nt.Density("q", list(chain)), _named(chain, names))
+
+    def _named(chain: Any, names: Mapping[Any, str]) -> Place:
+        return Place(bound=tuple((a, variable(names[a])) for a in chain))
+
+    def rule(kind: str, states: Any, left: Term, right: Term, names: Mapping[Any, str]) -> None:
+        bound = tuple(names[a] for a in states)
+        says = f"(forall {' '.join(bound)}, {text(left)} = {text(right)})"
+        out.append(Hypothesis(f"{kind}{len(out) + 1}", says, (bound, left, right)))
+
+    for e in sorted(densities, key=str):
+        name, variables, given = e.args
+        if name.name != "q" or not all(isinstance(a, nt.x) for a in (*variables, *given)):
+            continue
+        states = (*variables, *given)
+        names = {a: f"y{n}'" for n, a in enumerate(states)}
+        whole, rest = joint(states), joint(given) if given else ()
+        left = writer.real(e, _named(states, names))
+        right = written(whole, names)
+        if rest:
+            right = Term("/", (right, written(rest, names)))
+        if left != right:
+            rule("D", states, left, right, names)
+    for chain in [c for c in joints if len(c) == 3]:
+        names = {a: f"y{n}'" for n, a in enumerate(chain)}
+        a, b, c = chain
+        right = Term(
+            "/",
+            (
+                Term("*", (written((a, b), names), written((b, c), names))),
+                written((b,), names),
+            ),
+        )
+        rule("K", chain, written(chain, names), right, names)
+    return out
 
 
 def _background(writer: Writer) -> list[Hypothesis]:
@@ -671,6 +870,14 @@ def _background(writer: Writer) -> list[Hypothesis]:
         out.append(Hypothesis(f"is_{name}", f"expectation {name}"))
         atoms = writer.random[name]
         count = 0
+        if name in writer.laws:  # its mean, and its mean square
+            term, center, var = writer.laws[name]
+            moments = ((term, center), (square(term), Term("+", (var, square(center)))))
+            for body, moment in moments:
+                count += 1
+                left = Term(name, (Function(POINT, body),))
+                says = f"{text(left)} = {text(moment)}"
+                out.append(Hypothesis(f"M{name}{count}", says, ((), left, moment)))
         for noise, term in atoms.items():
             if not isinstance(noise, (nt.Noise, nt.NoiseLetter)):
                 continue
@@ -688,4 +895,4 @@ def _background(writer: Writer) -> list[Hypothesis]:
     return out
 
 
-__all__ = ["Refused", "Statement", "add", "index_text", "statement"]
+__all__ = ["Refused", "Statement", "is_chosen", "statement"]

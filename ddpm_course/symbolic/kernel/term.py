@@ -105,6 +105,8 @@ def text(term: Any, room: int = 60) -> str:
         return _in(f"{text(args[0], 29)} ^ {power}", 30, room)
     if not args:
         return head
+    if not head:  # a function on its own
+        return text(args[0])
     return _in(" ".join([head, *(text(a, TIGHT - 1) for a in args)]), TIGHT, room)
 
 
