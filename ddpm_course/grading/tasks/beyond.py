@@ -208,8 +208,9 @@ for eta in (0.0, 0.5, 1.0):
     x_t = x_T
     for t, s in zip(times[:-1], times[1:]):
         eps_hat = model(x_t, torch.full((200,), t))
-        x_t = ddim_step(x_t, eps_hat, torch.randn(200, 2, generator=g), t, s, eta,
-                        schedule.alpha_bar)
+        x_t = ddim_step(
+            x_t, eps_hat, torch.randn(200, 2, generator=g), t, s, eta, schedule.alpha_bar
+        )
     ends.append(x_t)
 plots.show_clouds(ends, ["η = 0", "η = 0.5", "η = 1"], limit=1.5)
 plt.show()

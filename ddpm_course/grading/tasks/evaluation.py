@@ -94,6 +94,9 @@ plt.show()
 # Play: two bells. When is their distance 0?
 from statistics import NormalDist
 
+symbols = sp.symbols("mean_1 std_1 mean_2 std_2", positive=True)
+distance = sp.lambdify(symbols, frechet_line(*symbols))
+
 
 def draw(mean, spread):
     figure, axes = plt.subplots(figsize=(4.6, 2))

@@ -673,7 +673,6 @@ CHAPTER = Chapter(
 Twenty calls of the network instead of a thousand. Here you write the jump and the look ahead,
 check a derivation, choose where to spend a budget of calls, and mend a sampler.""",
     setup="""
-import math
 from collections.abc import Callable
 
 import matplotlib.pyplot as plt

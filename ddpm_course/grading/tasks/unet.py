@@ -390,9 +390,7 @@ layer of `up` with the last of `down`, and so on. (All layers here keep height a
 x = data.digits()[:6]
 down = [lambda h: h, lambda h: 0.5 * h, lambda h: 0 * h]  # the bottom loses everything
 up = [lambda h: h.sum(1, keepdim=True)] * 3
-plots.show_images(
-    [x, down_and_up(x, down, up) / 1.5], ["in", "out"], list("abcdef"), pixels=True
-)
+plots.show_images([x, down_and_up(x, down, up) / 1.5], ["in", "out"], list("abcdef"), pixels=True)
 plt.show()
 """,
     alt="Six digits above, and below what comes out of a U whose bottom gives nothing but zeros: "
@@ -561,7 +559,6 @@ from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ddpm_course import data, plots
