@@ -496,3 +496,12 @@ def test_tables_that_are_odd_are_named(tmp_path, capsys):
     assert "two columns 'year'" in refused(capsys, "papers", table)
     table.write_text('id,title,authors,year\na,"' + "x" * 200_000)
     assert "look for a quote that is not closed" in refused(capsys, "papers", table)
+
+
+def test_a_preset_of_an_unknown_name_or_without_data(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    assert main(["train", "--preset", "gray27", "--out", out]) == 2
+    told = capsys.readouterr().err
+    assert "there is no preset 'gray27'; choose one of digits, color16, gray28" in told
+    assert main(["train", "--preset", "color64", "--out", out]) == 2
+    assert "color64 has no data of its own; name yours in --data" in capsys.readouterr().err

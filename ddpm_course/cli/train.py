@@ -12,30 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ddpm_course.cli.output import tell
 
 if TYPE_CHECKING:
+    from ddpm_course.presets import Preset
     from ddpm_course.run import Run
-    from ddpm_course.schedule import Schedule
-    from ddpm_course.trainer import TrainConfig
-    from ddpm_course.unet import UNetConfig
-
-
-def _digits() -> tuple[UNetConfig, Schedule, TrainConfig]:
-    from ddpm_course.schedule import Schedule
-    from ddpm_course.trainer import TrainConfig
-    from ddpm_course.unet import UNetConfig
-
-    # So small an image needs few steps: 250 draw as well as 1000, in a quarter of the time.
-    return UNetConfig.digits(), Schedule.cosine(250), TrainConfig.digits()
-
-
-def _cifar10() -> tuple[UNetConfig, Schedule, TrainConfig]:
-    from ddpm_course.schedule import Schedule
-    from ddpm_course.trainer import TrainConfig
-    from ddpm_course.unet import UNetConfig
-
-    return UNetConfig.cifar10(), Schedule.linear(), TrainConfig.cifar10()
-
-
-_PRESETS = {"cifar10": _cifar10, "digits": _digits}  # each name is that of its data too
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -56,8 +34,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     folder.add_argument("--resume", type=Path, metavar="RUN", help="go on with this run")
     parser.add_argument(
         "--preset",
-        choices=sorted(_PRESETS),
-        help="the network and how to train it (default: digits)",
+        metavar="NAME",
+        help="the network and how to train it: digits (the default), color16, gray28, color32, "
+        "color64, or cifar10, the one of Ho et al. (2020)",
     )
     parser.add_argument(
         "--data",
@@ -140,12 +119,16 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     from ddpm_course.trainer import Trainer, pick_device
     from ddpm_course.unet import UNet
 
-    name = options.preset or "digits"
-    network, schedule, config = _PRESETS[name]()
+    preset = _preset(options.preset or "digits")
+    network, schedule, config = preset.unet, preset.schedule, preset.train
     if "max_seconds" in changes:
         changes = {"steps": None} | changes
-    source = options.data or name
-    config = replace(config, flip=config.flip and source == name)
+    source = options.data or preset.data
+    if source is None:
+        raise ValueError(
+            f"the preset {options.preset} has no data of its own; name yours in --data."
+        )
+    config = replace(config, flip=config.flip and source == preset.data)
     config = replace(config, **changes)
     pick_device(config.device)  # what can be refused at once is refused before the data are read
     check_new(options.out)
@@ -166,6 +149,14 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     )
 
 
+def _preset(name: str) -> Preset:
+    from ddpm_course.presets import PRESETS
+
+    if name not in PRESETS:
+        raise ValueError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
 def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     from dataclasses import asdict
 
@@ -181,7 +172,7 @@ def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
         raise ValueError(f"{options.resume} holds no run; give the folder of one.") from error
     fixed = {"size": size, "channels": channels, "dropout": network["dropout"]}
     if options.preset is not None:
-        wanted = asdict(_PRESETS[options.preset]()[0]) | fixed
+        wanted = asdict(_preset(options.preset).unet) | fixed
         if json.loads(json.dumps(wanted)) != network:
             raise ValueError(
                 f"the run in {options.resume} has another architecture than the preset "
