@@ -32,10 +32,10 @@ def generator() -> torch.Generator:
 @pytest.fixture(scope="session")
 def walls() -> None:
     """For tests that need the grader's walls: they run hostile code."""
-    from ddpm_course.grading.sandbox import has_bubblewrap
+    from ddpm_course.grading.sandbox import why_no_walls
 
-    if not has_bubblewrap():
-        missing("these tests need bubblewrap's walls, and this system forbids user namespaces")
+    if why := why_no_walls():
+        missing(f"these tests need bubblewrap's walls. {why}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

