@@ -6,12 +6,17 @@ courses mix up, the two sides of a difference or a fraction swapped, another rel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import sympy as sp
 
 from ddpm_course.symbolic.kernel import Statement
-from ddpm_course.symbolic.kernel.term import Function, Index, Term, number
+from ddpm_course.symbolic.kernel.script import match
+from ddpm_course.symbolic.kernel.term import Function, Index, Term, number, replaced
 
 MIXED_UP = {"alpha": "alpha_bar", "alpha_bar": "alpha", "beta": "alpha"}
 
@@ -99,3 +104,120 @@ def _here(term: Term) -> Iterator[tuple[str, Term]]:
             yield f"{term} shifted by 1", Term(head, (*args[:n], later, *args[n + 1 :]))
     if head in ("alpha", "alpha_bar", "beta", "sqrt", "exp", "ln", "normal", "norm2", "variance"):
         yield f"{term} doubled", Term("*", (number(2), term))
+
+
+# -- what a term is worth, in a world where every letter has a value -------------------------------
+
+
+class World:
+    """Values for all letters: the schedule is one, everything else depends on its name alone.
+
+    A letter that is a function has a value for every argument; a mean is one over five points, an
+    integral one over five places. So what holds for all letters holds here.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.times = {"t": 5, "T": 9, "n": 6, "s": 3, "r": 7, "d": 3, "i": 2, "k": 4}
+
+    def number(self, *key: object) -> float:
+        digest = hashlib.sha256(repr((self.seed, key)).encode()).digest()
+        return 0.1 + 0.8 * int.from_bytes(digest[:6], "big") / 2**48
+
+    def index(self, at: Index, bound: dict[str, Any]) -> int:
+        values = {s: bound.get(str(s), self.times.get(str(s))) for s in at.at.free_symbols}
+        return int(at.at.subs(values))
+
+    def beta(self, at: int) -> float:
+        return self.number("beta", at) / 2
+
+    def __call__(self, term: Any, bound: dict[str, Any] | None = None) -> Any:
+        """The value of a term; of a function under a binder, a Python function."""
+        bound = bound or {}
+        if isinstance(term, Index):
+            return self.index(term, bound)
+        if isinstance(term, Function):
+            return lambda value: self(term.body, {**bound, term.name: value})
+        head, args = term
+        if head in ("Sum", "Prod"):
+            low, high, body = (self(a, bound) for a in args)
+            join = sum if head == "Sum" else math.prod
+            return join(body(k) for k in range(low, high + 1))
+        if head == "norm2":
+            size, body = (self(a, bound) for a in args)
+            return sum(body(k) ** 2 for k in range(1, size + 1))
+        if head in ("alpha", "alpha_bar", "beta"):
+            at = self(args[0], bound)
+            if head == "alpha_bar":
+                return math.prod(1 - self.beta(j) for j in range(1, at + 1))
+            return 1 - self.beta(at) if head == "alpha" else self.beta(at)
+        if head in bound and not args:
+            return bound[head]
+        if head == "number":
+            return args[0]
+        if head == "variance":
+            mean = lambda body: self._over_points(args[0].head, body)  # noqa: E731 # short
+            body = self(args[1], bound)
+            return mean(lambda w: body(w) ** 2) - mean(body) ** 2
+        values = [self(a, bound) for a in args]
+        if head in ARITHMETIC:
+            return ARITHMETIC[head](*values)
+        if len(args) == 1 and isinstance(args[0], Function):
+            return self._over_points(head, values[0])
+        return self.number(head, *(_key(v) for v in values))
+
+    def _over_points(self, name: str, body: Any) -> float:
+        points = [self.number(name, "point", j) for j in range(5)]
+        shares = [self.number(name, "share", j) for j in range(5)]
+        return sum(w * body(p) for w, p in zip(shares, points, strict=True)) / sum(shares)
+
+
+def _key(value: Any) -> object:
+    """A value as part of the name of another one: a function by its values."""
+    if callable(value):
+        return tuple(round(value(j), 12) for j in (1, 2, 3))
+    return round(value, 12)
+
+
+ARITHMETIC: dict[str, Callable[..., float]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "neg": lambda a: -a,
+    "inv": lambda a: 1 / a,
+    "^": lambda a, b: a**b,
+    "sqrt": math.sqrt,
+    "ln": math.log,
+    "exp": math.exp,
+    "INR": float,
+    "PI": lambda: math.pi,
+    "normal": lambda x, m, v: math.exp(-((x - m) ** 2) / (2 * v)) / math.sqrt(2 * math.pi * v),
+}
+
+
+def is_true(original: Statement, mutant: Statement) -> bool:
+    """Whether a mutant says the same as the statement, by its values in twenty worlds."""
+    if mutant.relation != original.relation:
+        return False
+    try:
+        for seed in range(20):
+            world = World(seed)
+            names = {name: world.number(name) for name in original.bound}
+            for side in ("left", "right"):
+                a, b = (
+                    world(_rewritten(one, getattr(one, side)), names) for one in (original, mutant)
+                )
+                if not math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12):
+                    return False
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return False
+    return True
+
+
+def _rewritten(statement: Statement, term: Term) -> Term:
+    """With what is cited put in."""
+    for rule in statement.hypotheses:
+        if rule.rule is not None:
+            term = replaced(term, partial(match, rule))
+    return term

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +15,7 @@ from ddpm_course.symbolic import CLAIMS, kernel
 from ddpm_course.symbolic.kernel import coq
 from ddpm_course.symbolic.kernel.term import Term
 from tests.browser import missing
+from tests.kernel_mutants import World, is_true, twenty
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +110,57 @@ def test_the_kernel_accepts_a_claim_and_refuses_a_false_step() -> None:
 def test_an_axiom_too_many_is_seen() -> None:
     printed = "Axioms:\nBook.mine : forall x : R, x = 0\nClassicalDedekindReals.sig_not_dec\n  : x"
     assert coq.axioms(printed) - coq.AXIOMS == {"Book.mine"}
+
+
+CHAPTERS = tuple(dict.fromkeys(claim.chapter for claim in CLAIMS.values()))
+
+
+def attempts(mutants: dict[str, kernel.Statement]) -> str:
+    """A file of Coq that tries to prove each mutant, and says which it could."""
+    parts = [coq.HEADER]
+    for name, mutant in mutants.items():
+        try:
+            script = kernel.script(mutant)
+        except Exception:  # no proof can be tried: nonsense, as the root of what is negative
+            continue
+        tried = f'tryif (timeout 10 (solve [{script}])) then idtac "PROVED {name}" else idtac'
+        parts.append(f"Goal {mutant.says}.\n{tried}.\nAbort.\n")
+    return "\n".join([*parts, "End Book."])
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("coqc")
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_the_kernel_refuses_twenty_false_variants_of_each_statement(
+    chapter: str, report: kernel.Report, tmp_path: Path, record_property: Any
+) -> None:
+    """Each variant gets a proof script of its own. Those that are proved say what the step says."""
+    of_chapter = {n: s for n, s in report.statements.items() if n.startswith(f"{chapter}.")}
+    made = {
+        f"{name}: {what}": (one, mutant)
+        for name, one in of_chapter.items()
+        for what, mutant in twenty(one)
+    }
+    assert len(made) == 20 * len(of_chapter)
+    done = coq.compile_in(tmp_path, attempts({name: pair[1] for name, pair in made.items()}))
+    assert done.returncode == 0, done.stderr
+    proved = re.findall(r"^PROVED (.*)$", done.stdout, re.MULTILINE)
+    record_property("mutants of statements", (len(made), len(made) - len(proved)))
+    assert [name for name in proved if not is_true(*made[name])] == []
+
+
+def test_a_statement_has_the_value_of_its_step() -> None:
+    """Both sides of what is exported, where every letter has a value, agree with each other when
+    nothing is cited, and a false variant does not."""
+    seen = 0
+    for name in ("reverse.posterior-variance", "marginal.snr-decreases", "forward.two-steps"):
+        for one in kernel.exported([CLAIMS[name]]).statements.values():
+            if any(h.rule for h in one.hypotheses) or one.relation != "=":
+                continue
+            for seed in range(5):
+                world = World(seed)
+                assert math.isclose(world(one.left), world(one.right), rel_tol=1e-9)
+                wrong = one.changed(one.left, "=", Term("neg", (one.right,)))
+                assert not is_true(one, wrong)
+            seen += 1
+    assert seen >= 5

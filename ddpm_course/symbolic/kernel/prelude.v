@@ -89,6 +89,15 @@ Proof.
   intros. unfold Sum. induction (S high - low)%nat; simpl; [ring|]. rewrite IHn. ring.
 Qed.
 
+Lemma sum_one : forall d, Sum 1 d (fun _ => 1) = INR d.
+Proof.
+  intros. unfold Sum. replace (S d - 1)%nat with d by lia.
+  induction d; [reflexivity|]. cbn [sum_of]. rewrite IHd, S_INR. reflexivity.
+Qed.
+
+Lemma pow_link : forall x n m, n = S m -> x ^ n = x * x ^ m.
+Proof. intros x n m ->. reflexivity. Qed.
+
 Lemma mean_ext : forall Om (E : (Om -> R) -> R) X Y, (forall w, X w = Y w) -> E X = E Y.
 Proof. intros Om E X Y H. f_equal. apply functional_extensionality. exact H. Qed.
 

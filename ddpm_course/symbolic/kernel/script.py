@@ -5,6 +5,8 @@ Nothing here has to be right: a script that does not prove its statement is refu
 
 from __future__ import annotations
 
+import itertools
+import re
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -125,7 +127,14 @@ def match(rule: Hypothesis, term: Term) -> Term | None:
 
     if not same(left, term):
         return None
-    return replaced(right, lambda part: values.get(part.head) if not part.args else None)
+
+    def put(part: Term) -> Any:
+        value = values.get(part.head)
+        if value is None or not part.args:
+            return value
+        return Term(value.head, (*value.args, *part.args))
+
+    return replaced(right, put)
 
 
 class _Proof:
@@ -262,7 +271,11 @@ class _Proof:
         point = body.name
         inside = self.put_in(body.body)
         atoms = self.atoms
-        e = sp.expand(atoms.read(inside))
+        polynomial = unfolded_normal(inside)
+        for log in _heads(polynomial, "ln"):
+            if log.args and any(p == Term(point) for p in walk(log)):
+                polynomial = replaced(polynomial, {log: add(*self.log_pieces(log))}.get)
+        e = sp.expand(atoms.read(polynomial))
         random = [
             v
             for v, t in atoms.terms.items()
@@ -288,7 +301,7 @@ class _Proof:
             return Term(term.head, (*term.args[:-1], Function(point, m)))
 
         if name == "Sum":
-            plus, times, known = "sum_plus 1 d", "sum_times 1 d", ""
+            plus, times, known = "sum_plus 1 d", "sum_times 1 d", "; rewrite ?sum_one"
         else:
             plus, times = f"mean_plus _ His_{name}", f"mean_times _ His_{name}"
             known = f"; rewrite ?(mean_one _ His_{name})"
@@ -317,9 +330,11 @@ class _Proof:
                 )
             opening.append(f"rewrite ({times} ({text(c)}) (fun {point} => {text(m)}))")
         new = add(*(Term("*", (c, applied(m))) for c, m in parts))
-        if name != "Sum":
-            new = add(*(c if m == number(1) else Term("*", (c, applied(m))) for c, m in parts))
+        one = number(1) if name != "Sum" else Term("INR", (term.args[1],))
+        new = add(*(Term("*", (c, one if m == number(1) else applied(m))) for c, m in parts))
         pointwise = self.plain(inside, written)
+        if polynomial != inside:
+            pointwise = self.core(inside, "=", written)
         tactic = (
             f"replace ({text(term)}) with ({text(new)}) by\n"
             f"    (symmetry; transitivity ({text(applied(written))});\n"
@@ -586,6 +601,10 @@ class _Proof:
                     tactic.append(
                         f"rewrite ({lemma}_last {low} {at} {body}) by lia; "
                         f"replace ({at} - 1)%nat with {Index(sp.expand(high.at - j - 1))} by lia"
+                        + "".join(
+                            f"; try replace {raw} with {simple} by lia"
+                            for raw, simple in _raw_indices(body, at)
+                        )
                     )
                 for j in range(1, count + 1):
                     at = Index(sp.expand(earliest + j))
@@ -598,26 +617,67 @@ class _Proof:
                     f"(symmetry; {'; '.join(tactic)}; reflexivity)"
                 )
                 out = [replaced(s, {term: new}.get) for s in out]
+        out = self.powers(steps, *out)
         if out != list(sides):
             out = self.lower(steps, *out)
         return out
+
+    def powers(self, steps: list[str], *sides: Any) -> list[Any]:
+        """A power that is one higher than another, as a factor more: also inside sums."""
+        out = list(sides)
+        sums = list(dict.fromkeys(t for side in out for t in _heads(side, "Sum")))
+        for high, low in itertools.permutations(sums, 2):
+            if high.args[:2] != low.args[:2]:
+                continue
+            above, below = _heads(high.args[2], "^"), _heads(low.args[2], "^")
+            for p, q in itertools.product(above, below):
+                if p.args[0] != q.args[0] or sp.expand(p.args[1].at - q.args[1].at) != 1:
+                    continue
+                if replaced(high.args[2], {p: q}.get) != low.args[2]:
+                    continue
+                new = Term("*", (p.args[0], low))
+                first, last, body = (text(a) for a in low.args)
+                base, name = text(p.args[0], 9), low.args[2].name
+                steps.append(
+                    f"replace ({text(high)}) with ({text(new)}) by\n"
+                    f"    (rewrite <- (sum_times {first} {last} {base} {body});\n"
+                    f"     apply sum_ext; intros {name} Hk;\n"
+                    f"     rewrite (pow_link {base} {p.args[1]} {q.args[1]}) by lia; ring)"
+                )
+                out = [replaced(s, {high: new}.get) for s in out]
+        plain = [
+            p
+            for p in dict.fromkeys(t for s in out for t in _heads(s, "^"))
+            if not p.args[1].at.is_Integer and self.is_here(Term("", (p.args[1],)))
+        ]
+        for high, low in itertools.permutations(plain, 2):
+            if high.args[0] == low.args[0] and sp.expand(high.args[1].at - low.args[1].at) == 1:
+                new = Term("*", (high.args[0], low))
+                base = text(high.args[0], 9)
+                steps.append(f"rewrite (pow_link {base} {high.args[1]} {low.args[1]}) by lia")
+                out = [replaced(s, {high: new}.get) for s in out]
+        return out
+
+    def log_pieces(self, term: Term) -> list[Term]:
+        """log of a product as the terms of a sum of logarithms."""
+        pieces: list[Term] = []
+        for base, power in self.factored(term.args[0]):
+            one = base.args[0] if base.head == "exp" else Term("ln", (base,))
+            halves = int(2 * power)
+            whole, half = divmod(abs(halves), 2)
+            parts = [one] * whole + [Term("/", (one, number(2)))] * half
+            pieces += [p if halves > 0 else Term("neg", (p,)) for p in parts]
+        return pieces
 
     def logs(self, steps: list[str], *sides: Any) -> list[Any]:
         """Logarithms of products as sums of logarithms."""
         out = list(sides)
         for term in list(dict.fromkeys(t for side in out for t in _heads(side, "ln"))):
-            factors = self.factored(term.args[0])
-            pieces: list[Term] = []
-            for base, power in factors:
-                one = Term("ln", (base,))
-                halves = int(2 * power)
-                whole, half = divmod(abs(halves), 2)
-                parts = [one] * whole + [Term("/", (one, number(2)))] * half
-                pieces += [p if halves > 0 else Term("neg", (p,)) for p in parts]
+            pieces = self.log_pieces(term)
             new = add(*pieces)
             if new == term:
                 continue
-            bases = {base for base, _ in factors}
+            bases = {base for base, _ in self.factored(term.args[0]) if base.head != "exp"}
             target = self.exponential_of(pieces)
             steps.append(
                 f"replace ({text(term)}) with ({text(new)}) by\n"
@@ -634,7 +694,12 @@ class _Proof:
         for piece in pieces:
             under = piece.head == "neg"
             p = piece.args[0] if under else piece
-            value = Term("sqrt", p.args[0].args) if p.head == "/" else p.args[0]
+            if p.head == "ln":
+                value = p.args[0]
+            elif p.head == "/" and p.args[0].head == "ln":
+                value = Term("sqrt", p.args[0].args)
+            else:  # an exponent
+                value = Term("exp", (p,))
             factors.append(Term("inv", (value,)) if under else value)
         return multiply(*factors)
 
@@ -883,6 +948,18 @@ def _signed_factors(e: sp.Expr, atoms: Atoms) -> Term:
         return number(0)
     head = atoms.write(coefficient)
     return Term("*", (head, Term("/", tuple(sides))))
+
+
+def _raw_indices(body: Function, at: Index) -> list[tuple[str, str]]:
+    """The indices of a term of a sum as Coq has them when the name is replaced, and simplified."""
+    out = []
+    for part in walk(body.body):
+        if isinstance(part, Index) and any(str(s) == body.name for s in part.at.free_symbols):
+            raw = re.sub(rf"\b{body.name}\b", str(at).removesuffix("%nat"), str(part))
+            simple = str(_at(Function(body.name, Term("", (part,))), at).args[0])
+            if raw != simple:
+                out.append((raw, simple))
+    return out
 
 
 def _at(body: Function, at: Index) -> Term:

@@ -20,7 +20,7 @@ import sympy as sp
 from .. import algebra
 from .. import notation as nt
 from ..claim import ASSUMED, DEFINITION, HYPOTHESIS, Claim, Step, applied, at_time
-from .term import Function, Index, Term, add, index_text, number, square, text, variable
+from .term import Function, Index, Term, number, square, substituted, text, variable
 
 RELATIONS = {"=": "=", r"\le": "<=", r"\ge": ">=", "<": "<", ">": ">"}
 
@@ -177,7 +177,7 @@ class Writer:
         self.least: dict[sp.Symbol, int] = {}  # the least value of an index
         self.means: dict[str, tuple[Any, ...]] = {}
         self.random: dict[str, dict[Any, Term]] = {}  # of each mean: what varies
-        self.laws: dict[str, tuple[Any, Any]] = {}
+        self.laws: dict[str, tuple[Term, Term, Term]] = {}
         self.seen: dict[tuple[Any, Place], None] = {}
         self.integrals = False
         self.series: set[Any] = set()  # what sums and products run over
@@ -436,10 +436,8 @@ class Writer:
 
     def mean_name(self, e: nt.E) -> str:
         _, given, over, law = e.args
-        if law:
-            raise Refused("the law of a mean is not said in Coq here")
         words = [time_name(a.at) if isinstance(a, nt.x) else letter(str(a)) for a in given]
-        under = over.name.strip()
+        under = "law" if law else over.name.strip()
         name = "E" + (f"_{letter(under)}" if under else "") + "".join(f"_given_{w}" for w in words)
         self.means.setdefault(name, tuple(given))
         self.random.setdefault(name, {})
@@ -453,12 +451,26 @@ class Writer:
         name = self.mean_name(e)
         self.expressions.add(e)
         inside = place._replace(mean=name, given=tuple(e.args[1]))
+        if e.args[3]:
+            inside = inside.named((e.args[3][0], self.drawn(name, *e.args[3])))
         body = Function(POINT, self.real(e.args[0], inside))
         if isinstance(e, nt.Var):
             return Term("variance", (variable(name), body))
         return Term(name, (body,))
 
     _Var = _E
+
+    def drawn(self, mean: str, letter_: Any, law: Any) -> Term:
+        """The random variable that a mean is over, when its law is a Gaussian."""
+        if not isinstance(law, nt.Normal):
+            raise Refused(f"the law {law} is no Gaussian")
+        own = self.declare(f"{letter(letter_.name).upper()}_", "Om -> R", letter_)
+        term = Term(own, (variable(POINT),))
+        center, var = (self.real(a) for a in law.args[1:3])
+        known = self.laws.setdefault(mean, (term, center, var))
+        if known != (term, center, var):
+            raise Refused("two laws for one mean")
+        return term
 
     # -- densities and integrals --
 
@@ -671,6 +683,7 @@ def _write(name: str, claim: Claim, step: Step, before: Any) -> Statement:
             written += [_rule(writer, f"C{len(written) + 1}", lhs, rhs, place)]
     remain = [_densities(applied(dict(rules), e)) for e in (before, step.expr)]
     joints = _joints(writer, remain[0] | remain[1]) if remain[0] != remain[1] else []
+    written += _components(writer, claim, before, rules)
     hypotheses += [*_background(writer), *written, *joints]
     for symbol in writer.series:
         if writer.variables.get(str(symbol), "nat") != "nat":
@@ -731,6 +744,52 @@ def _rule(writer: Writer, name: str, lhs: Any, rhs: Any, place: Place) -> Hypoth
     if names:
         says = f"(forall {' '.join(names)}, {says})"
     return Hypothesis(name, says, (tuple(names), left, right))
+
+
+def _components(writer: Writer, claim: Claim, before: Any, rules: Any) -> list[Hypothesis]:
+    """The divergence of Gaussians with d independent components: a sum of divergences of one.
+
+    It is a rule of probability, and each term is what ``loss.kl-gaussians`` says.
+    """
+    vectors = isinstance(before, nt.KL) and all(isinstance(a, nt.Normal) for a in before.args)
+    if not (vectors and writer.vectors) or any(lhs == before for lhs, _ in rules):
+        return []
+    one, two = before.args
+    writer.declare("KL_1", "R -> R -> R -> R -> R")
+    variances = [writer.real(a.args[2]) for a in (one, two)]
+    means = [variable("a'"), variable("b'")]
+    scalar = Term("KL_1", (means[0], variances[0], means[1], variances[1]))
+    left = writer.real(before)
+    summed = Term(
+        "Sum",
+        (
+            writer.index(1),
+            writer.index(nt.d, 1),
+            Function(
+                COMPONENT,
+                substituted(
+                    scalar,
+                    {
+                        m: Term(a.head, (*a.args, variable(COMPONENT)))
+                        for m, a in zip(means, (t.args[0] for t in left.args), strict=True)
+                    },
+                ),
+            ),
+        ),
+    )
+    known = claim.registry["loss.kl-gaussians"]
+    m_1, v_1, m_2, v_2 = (a for n in known.lhs.args for a in n.args[1:3])
+    named = Place(bound=tuple(zip((m_1, m_2, v_1, v_2), (*means, *variances), strict=True)))
+    formula = writer.real(known.rhs, named)
+    names = tuple(m.head for m in means)
+    return [
+        Hypothesis("K1", f"{text(left)} = {text(summed)}", ((), left, summed)),
+        Hypothesis(
+            "K2",
+            f"(forall {' '.join(names)}, {text(scalar)} = {text(formula)})",
+            (names, scalar, formula),
+        ),
+    ]
 
 
 def _densities(e: Any) -> set[Any]:
@@ -811,6 +870,14 @@ def _background(writer: Writer) -> list[Hypothesis]:
         out.append(Hypothesis(f"is_{name}", f"expectation {name}"))
         atoms = writer.random[name]
         count = 0
+        if name in writer.laws:  # its mean, and its mean square
+            term, center, var = writer.laws[name]
+            moments = ((term, center), (square(term), Term("+", (var, square(center)))))
+            for body, moment in moments:
+                count += 1
+                left = Term(name, (Function(POINT, body),))
+                says = f"{text(left)} = {text(moment)}"
+                out.append(Hypothesis(f"M{name}{count}", says, ((), left, moment)))
         for noise, term in atoms.items():
             if not isinstance(noise, (nt.Noise, nt.NoiseLetter)):
                 continue
@@ -828,4 +895,4 @@ def _background(writer: Writer) -> list[Hypothesis]:
     return out
 
 
-__all__ = ["Refused", "Statement", "add", "index_text", "statement"]
+__all__ = ["Refused", "Statement", "is_chosen", "statement"]
