@@ -222,3 +222,75 @@ def in_place_of(function: str, mutant: Any) -> Iterator[None]:
     finally:
         for place, key in places:
             setattr(place, key, original)
+
+
+# -- statements ----------------------------------------------------------------------------------
+
+RELATIONS = ("=", "<", ">", r"\le", r"\ge", r"\propto")
+SUBSCRIPTS = ("", "q", "p", r"p_\theta", "x \\sim p", "x \\sim q", r"x_T \sim \mathcal N(0, I)")
+
+
+def of_statement(e: Any) -> list[tuple[str, Any]]:
+    """Mutants of what an expression says: subscripts, conditions, directions, laws, functions."""
+    with nt.as_written():
+        return [(what, mutant) for what, mutant in _said(e) if mutant != e]
+
+
+def _said(e: Any) -> Iterator[tuple[str, Any]]:
+    yield from _said_here(e)
+    if isinstance(e, (nt.Indexed, nt.Density)):
+        return
+    for number, part in enumerate(e.args):
+        if not isinstance(part, sp.Basic) or (isinstance(e, nt.E) and number > 0):
+            continue
+        for what, mutant in _said(part):
+            try:
+                yield what, e.func(*(mutant if n == number else a for n, a in enumerate(e.args)))
+            except (TypeError, ValueError, AttributeError):
+                continue
+
+
+def _said_here(e: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(e, nt.E):
+        of, given, over, law = e.args
+        for other in SUBSCRIPTS:
+            if other != over.name.strip():
+                yield f"subscript {over.name} taken for {other}", type(e)(of, given, other, law)
+        if given:
+            yield "condition dropped", type(e)(of, given[1:], over, law)
+            for n, one in enumerate(given):
+                if isinstance(one, nt.x):
+                    for other in (nt.x(one.at - 1), nt.x(one.at + 1), nt.eps):
+                        changed = [*given[:n], other, *given[n + 1 :]]
+                        yield f"given {other} for {one}", type(e)(of, changed, over, law)
+        for other in (nt.x(0), nt.x(nt.t), nt.x(nt.t - 1)):
+            if other not in given:
+                yield f"given {other} too", type(e)(of, [*given, other], over, law)
+        yield (
+            "mean for variance, or variance for mean",
+            (nt.E if isinstance(e, nt.Var) else nt.Var)(of, given, over, law),
+        )
+    if isinstance(e, nt.KL):
+        yield "divergence the other way", e.func(*reversed(e.args))
+    if isinstance(e, nt.Density):
+        name, variables, given = e.args
+        other = "q" if name.name != "q" else r"p_\theta"
+        yield f"{other} taken for {name}", nt.Density(other, variables, given)
+        if given:
+            yield f"condition dropped from {e}", nt.Density(name, variables, given[:-1])
+            yield f"turned: {e}", nt.Density(name, given, variables)
+    if isinstance(e, nt.Normal):
+        at, mean, var, identity = e.args
+        yield "deviation for variance", nt.Normal(at, mean, sp.sqrt(var), identity)
+        yield "twice the variance", nt.Normal(at, mean, 2 * var, identity)
+    if isinstance(e, sp.exp):
+        yield "cos for exp", sp.cos(e.args[0])
+        yield "sign of an exponent", sp.exp(-e.args[0])
+    if isinstance(e, sp.log):
+        yield "no logarithm", e.args[0]
+    if isinstance(e, nt.Transposed):
+        yield "no transpose", e.args[0]
+    if isinstance(e, nt.Norm2):
+        yield "length for squared length", sp.sqrt(e)
+    if isinstance(e, nt.Gradient):
+        yield "no gradient", e.args[0]

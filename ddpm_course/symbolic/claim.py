@@ -19,7 +19,7 @@ import numpy as np
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from . import algebra, worlds
+from . import algebra, spoken, worlds
 from . import notation as nt
 from .numeric import Values
 from .printing import latex
@@ -441,11 +441,19 @@ class Claim:
         self.try_in_worlds()
 
     def try_in_worlds(self) -> None:
-        """Ask the second witness: each line has to be true in every random world."""
+        """Ask the second witness: each line has to be true in every random world, as it is
+        printed; and what the reasons state, too."""
         wrong = worlds.witness(self)
         if wrong:
             line, why = wrong
             raise ClaimError(f"{self.name}: {line} is not true in every world.\n  {why}")
+        trial = worlds.Trial(self)
+        if why := spoken.misread(self, trial):
+            raise ClaimError(f"{self.name}: {why}.")
+        for step in [*(self.base.steps if self.base else ()), *self.steps]:
+            for formula in spoken.formulas(step.reason):
+                if why := spoken.wrong(self, formula, trial):
+                    raise ClaimError(f"{self.name}: in the reason ({step.reason}), {why}.")
 
     def check(self) -> None:
         """Hold the claim to its checks; raises ClaimError as ``verify`` does."""

@@ -11,6 +11,7 @@ rewrite an expression: the rules of ``algebra`` and the worlds share nothing but
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -128,13 +129,53 @@ def _wrong(world: Any, lhs: Any, before: Any, relation: str, after: Any) -> str:
             r"\propto": same,
             r"\le": (gap <= 0) | same,
             r"\ge": (gap >= 0) | same,
-            "<": gap < 0,
-            ">": gap > 0,
+            "<": (gap < 0) & ~same,
+            ">": (gap > 0) & ~same,
         }[relation]
     if holds.all():
         return ""
     bad = np.unravel_index(int(np.argmin(holds)), holds.shape)
     return f"{one[bad]:.6g} against {two[bad]:.6g}"
+
+
+ERRORS = (NoWorld, ArithmeticError, ValueError, TypeError, IndexError, KeyError)
+
+
+class Trial:
+    """The worlds of one claim, built once, in which lines are tried."""
+
+    def __init__(self, claim: Any) -> None:
+        self.lhs = claim.lhs
+        self.source = worlds(claim)
+        self.built: list[World] = []
+
+    def _worlds(self) -> Iterator[World]:
+        for number in itertools.count():
+            if number == len(self.built):
+                world = next(self.source, None)
+                if world is None:
+                    return
+                self.built.append(world)
+            yield self.built[number]
+
+    def wrong(
+        self, before: Any, relation: str, after: Any, more: Any = None, batches: int = 100
+    ) -> str:
+        """What is wrong with a line, or nothing when it holds in all worlds.
+
+        Args:
+            more: values of letters that are not the claim's.
+            batches: of worlds that are tried, at most.
+        """
+        try:
+            for world in itertools.islice(self._worlds(), batches):
+                for letter, value in (more or {}).items():
+                    world = world.with_letter(letter, value)
+                if found := _wrong(world, self.lhs, before, relation, after):
+                    return f"in a random world it is {found}"
+        except ERRORS as error:
+            return f"no world: {error}"
+        return ""
 
 
 def witness(claim: Any) -> tuple[str, str] | None:
@@ -145,16 +186,10 @@ def witness(claim: Any) -> tuple[str, str] | None:
     """
     if claim.name in WITHOUT:
         return None
-    lines = list(_lines(claim))
-    name = "its worlds"
-    try:
-        for world in worlds(claim):
-            for name, before, relation, after in lines:
-                wrong = _wrong(world, claim.lhs, before, relation, after)
-                if wrong:
-                    return name, f"in a random world it is {wrong}"
-    except (NoWorld, ArithmeticError, ValueError, TypeError, IndexError, KeyError) as error:
-        return name, f"no world: {error}"
+    trial = Trial(claim)
+    for name, before, relation, after in _lines(claim):
+        if wrong := trial.wrong(before, relation, after):
+            return name, wrong
     return None
 
 

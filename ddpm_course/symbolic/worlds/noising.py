@@ -423,6 +423,8 @@ class Noising(World):
     def on_E(self, e: nt.E) -> Any:
         _of, given, over, _ = e.args
         subscript = over.name.strip()
+        if subscript not in ("", "p") and (given or isinstance(e, nt.Var)):
+            raise NoWorld(f"a mean over {subscript} has no condition here, and is no variance")
         if r"\sim" in subscript:
             return self._over_density(e, subscript)
         if subscript.startswith("t, "):
@@ -508,7 +510,7 @@ class Noising(World):
     def on_Density(self, e: nt.Density) -> Any:
         name, variables, given = e.args
         of, behind = list(variables), list(given)
-        if any(isinstance(one, nt.Label) for one in [*of, *behind]):
+        if name.name == "p" and any(isinstance(one, nt.Label) for one in [*of, *behind]):
             return self._labelled(of, behind)
         if name.name in ("q", "p") and len(of) == 1 and not behind and of[0].is_Symbol:
             return self._plain(name.name, of[0])
@@ -769,7 +771,9 @@ class Noising(World):
     def on_Least(self, e: Any) -> Any:
         """The least mean over all guesses of x_t: for each x_t the lowest point of a parabola."""
         mean, name = e.args
-        if type(mean) is not nt.E or len(mean.args[1]) or name.name != r"\epsilon_\theta":
+        free = type(mean) is nt.E and not mean.args[1] and not mean.args[2].name.strip()
+        asked = {tuple(one.args) for one in mean.atoms(nt.eps_theta)}
+        if not free or asked != {(nt.x(nt.t), nt.t)} or name.name != r"\epsilon_\theta":
             raise NoWorld(f"{e} is no least mean over the network")
         law, here = self.law, ("x", self.letters[nt.t])
         values, rest = self._values([])

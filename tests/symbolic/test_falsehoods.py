@@ -1,0 +1,295 @@
+"""More than a hundred false statements, by their kind: neither witness lets one pass.
+
+Each is put to ``verify`` with a method that fits its relation, and to the worlds alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import sympy as sp
+
+from ddpm_course.symbolic import CLAIMS, Claim, ClaimError, worlds
+from ddpm_course.symbolic import notation as nt
+from ddpm_course.symbolic.claim import ALGEBRA, AT_LEAST, AT_MOST, BELOW, LOGARITHMS, Step
+from ddpm_course.symbolic.notation import (
+    KL,
+    E,
+    Gradient,
+    Loss,
+    Norm2,
+    Normal,
+    Over,
+    States,
+    T,
+    Var,
+    alpha,
+    alpha_bar,
+    as_written,
+    beta,
+    beta_tilde,
+    d,
+    eps,
+    eps_at,
+    eps_theta,
+    exp,
+    half,
+    log,
+    mu_theta,
+    mu_tilde,
+    p_theta,
+    prior,
+    q,
+    sigma,
+    snr,
+    sqrt,
+    t,
+    v,
+    x,
+    x0_hat,
+    z,
+)
+
+BY = {"=": ALGEBRA, r"\le": AT_MOST, r"\ge": AT_LEAST, "<": BELOW}
+one_back, step_back = q(x(t - 1), x(t), x(0)), p_theta(x(t - 1), x(t))
+Pair = tuple[Any, str, Any]
+
+
+def relations() -> Iterator[Pair]:
+    yield beta_tilde(t), r"\ge", beta(t)
+    yield alpha_bar(t), r"\ge", alpha_bar(t - 1)
+    yield alpha_bar(t - 1), "<", alpha_bar(t)
+    yield snr(t - 1), r"\le", snr(t)
+    yield 1 - alpha_bar(t), r"\le", 1 - alpha_bar(t - 1)
+    yield alpha(t), r"\le", alpha_bar(t)
+    yield beta(t), r"\ge", sp.S.One
+    yield Var(x(t), x(0)), r"\le", Var(x(t - 1), x(0))
+    yield Var(x(0), x(t)), r"\le", sp.S.Zero
+    yield Var(eps, x(t)), r"\ge", sp.S.One
+    yield KL(q(x(T), x(0)), prior(x(T))), r"\le", sp.S.Zero
+    yield KL(q(x(T), x(0)), prior(x(T))), r"\le", alpha_bar(T) / 2 * Norm2(x(0))
+    yield Loss(t - 1), r"\le", sp.S.Zero
+    yield E(x(t)) ** 2, r"\ge", E(x(t) ** 2)
+    yield -log(E(exp(x(t)))), r"\ge", E(-x(t))
+    yield sqrt(alpha_bar(t)), r"\le", alpha_bar(t)
+    yield log(alpha_bar(t)), r"\ge", sp.S.Zero
+    yield sp.S.One, "<", sp.S.Zero
+    yield Norm2(eps), "<", sp.S.Zero
+    yield beta(t), "=", 1 + alpha(t)
+
+
+def laws() -> Iterator[Pair]:
+    ratio = p_theta([States(0, T)]) / q([States(1, T)], x(0))
+    yield E(log(ratio), over="q"), "=", E(log(ratio), over=r"p_\theta")
+    yield E(log(p_theta(x(0), x(1))), over=r"p_\theta"), "=", E(log(p_theta(x(0), x(1))), over="q")
+    yield E(KL(one_back, step_back), over="q"), "=", E(KL(step_back, one_back), over="q")
+    yield (
+        E(KL(q(x(T), x(0)), prior(x(T))), over="q"),
+        "=",
+        E(KL(prior(x(T)), q(x(T), x(0))), over="q"),
+    )
+    yield KL(one_back, step_back), "=", -KL(step_back, one_back)
+    yield q(x(t), x(t - 1)), "=", p_theta(x(t), x(t - 1))
+    yield one_back, "=", step_back
+    yield p_theta(x(0)), "=", E(ratio, over=r"p_\theta")
+    yield -log(p_theta(x(0))), "=", E(-log(ratio), over="q")
+    yield -log(p_theta(x(0))), r"\ge", E(-log(ratio), over="q")
+    yield E(-log(ratio), over="q"), "=", E(Loss(T) + Loss(0), over="q")
+    yield (
+        E(-log(ratio), over="q"),
+        "=",
+        E(Loss(T) + sp.Sum(Loss(t - 1), (t, 1, T)) + Loss(0), over="q"),
+    )
+    yield E(x(t) ** 2, over="p"), "=", E(x(t) ** 2)
+    yield E(x(t) ** 2, over="q"), "=", E(x(t) ** 2)
+    yield E(x(t), over="anything"), "=", E(x(t))
+    yield prior(x(T)), "=", q(x(T))
+    yield q([States(1, T)], x(0)), "=", sp.S.One
+    yield p_theta([States(0, T)]), "=", sp.S.One
+    yield q([States(1, T)], x(0)), "=", sp.Product(q(x(t), x(t - 1)), (t, 2, T))
+    yield p_theta([States(0, T)]), "=", sp.Product(step_back, (t, 1, T))
+
+
+def conditions() -> Iterator[Pair]:
+    yield E(eps, x(t)), "=", sp.S.Zero
+    yield E(eps, [x(t), x(0)]), "=", sp.S.Zero
+    yield Var(eps, x(t)), "=", sp.S.One
+    yield E(eps_at(t), x(t)), "=", sp.S.Zero
+    yield Var(eps_at(t), x(t)), "=", sp.S.One
+    yield E(z, x(t - 1)), "=", sp.S.Zero
+    yield E(z * x(t - 1)), "=", sp.S.Zero
+    yield E(x(0), x(t)), "=", E(x(0))
+    yield E(x(0), x(t)), "=", x(t) / sqrt(alpha_bar(t))
+    yield E(x(0), x(t)), "=", sqrt(alpha_bar(t)) * x(t)
+    yield E(x(t - 1), x(t)), "=", x(t) / sqrt(alpha(t))
+    yield E(x(t - 1), [x(t), x(0)]), "=", E(x(t - 1), x(t))
+    yield Var(x(t - 1), x(t)), "=", beta_tilde(t)
+    yield Var(x(t - 1), x(t)), "=", beta(t)
+    yield Var(x(t - 1), [x(t), x(0)]), "=", beta(t)
+    yield Var(x(t)), "=", sp.S.One
+    yield Var(x(t)), "=", 1 - alpha_bar(t)
+    yield Var(x(t), x(0)), "=", beta(t)
+    yield Var(x(t), x(t - 1)), "=", 1 - alpha_bar(t)
+    yield Var(x(t), x(t - 2)), "=", beta(t) + beta(t - 1)
+    yield Var(x(0), x(t)), "=", Var(x(0))
+    yield E(Var(x(0), x(t))), "=", Var(x(0))
+    yield Var(E(x(0), x(t))), "=", Var(x(0))
+    yield E(eps * eps_at(t)), "=", sp.S.Zero
+    yield E(eps_at(t) * eps_at(t)), "=", sp.S.Zero
+    yield E(x(t) * eps_at(t)), "=", sp.S.Zero
+    yield E(x(t) * eps), "=", sp.S.Zero
+    yield Var(v), "=", sp.S.Zero
+    yield E(v * x(t)), "=", sp.S.Zero
+    yield E(x(0), x(t) - x(0)), "=", sp.S.Zero
+    yield Var(x(t) + x(t - 1)), "=", Var(x(t)) + Var(x(t - 1))
+    yield E(x(0) * x(t)), "=", E(x(0)) * E(x(t))
+
+
+def densities() -> Iterator[Pair]:
+    bar, before = alpha_bar(t), alpha_bar(t - 1)
+    yield q(x(t), x(t - 1)), "=", Normal(x(t), sqrt(alpha(t)) * x(t - 1), sqrt(beta(t)))
+    yield q(x(t), x(t - 1)), "=", Normal(x(t), alpha(t) * x(t - 1), beta(t))
+    yield q(x(t), x(0)), "=", Normal(x(t), bar * x(0), 1 - bar)
+    yield q(x(t), x(0)), "=", Normal(x(t), sqrt(bar) * x(0), sqrt(1 - bar))
+    yield q(x(t), x(0)), "=", Normal(x(t), sqrt(before) * x(0), 1 - before)
+    yield q(x(t)), "=", Normal(x(t), 0, 1)
+    yield one_back, "=", Normal(x(t - 1), mu_tilde(x(t), x(0)), beta(t))
+    yield one_back, "=", Normal(x(t - 1), x(t), beta_tilde(t))
+    yield one_back, "=", q(x(t), x(t - 1)) * q(x(t - 1), x(0))
+    yield one_back, "=", q(x(t), x(t - 1)) * q(x(t), x(0)) / q(x(t - 1), x(0))
+    yield q(x(t - 1), x(t)), "=", q(x(t), x(t - 1))
+    yield q(x(t - 1), x(t)), "=", one_back
+    yield q(x(t), [x(t - 1), x(0)][1]), "=", q(x(t), x(t - 1))
+    yield step_back, "=", Normal(x(t - 1), mu_theta(x(t), t), sigma(t))
+    yield Over(q(x(t), x(0)) * q(x(0)), x(0)), "=", q(x(0))
+    yield Over(q(x(t)), x(t)), "=", sp.S.Zero
+    yield Gradient(log(q(x(t), x(0))), x(t)), "=", eps / sqrt(1 - bar)
+    yield Gradient(log(q(x(t), x(0))), x(t)), "=", -eps / (1 - bar)
+    yield Gradient(log(q(x(t), x(0))), x(t)), "=", -eps
+    yield Gradient(log(q(x(t))), x(t)), "=", -E(eps, x(t))
+    yield Gradient(log(q(x(t))), x(t)), "=", Gradient(log(q(x(t), x(0))), x(t))
+    yield Gradient(log(q(x(t))) + x(t) ** 2, x(t)), "=", Gradient(log(q(x(t))), x(t))
+    yield KL(Normal(None, 0, beta(t)), Normal(None, 0, 1)), "=", sp.S.Zero
+    yield (
+        KL(Normal(None, 0, beta(t)), Normal(None, 0, 1)),
+        "=",
+        KL(Normal(None, 0, 1), Normal(None, 0, beta(t))),
+    )
+
+
+def algebra() -> Iterator[Pair]:
+    bar, before = alpha_bar(t), alpha_bar(t - 1)
+    yield x(t), "=", bar * x(0) + (1 - bar) * eps
+    yield x(t), "=", sqrt(bar) * x(0) + (1 - bar) * eps
+    yield x(t), "=", sqrt(bar) * x(0) + sqrt(1 - bar) * eps_at(t)
+    yield x(t), "=", sqrt(bar) * x(0) - sqrt(1 - bar) * eps
+    yield x(0), "=", (x(t) - sqrt(1 - bar) * eps) / bar
+    yield x(0), "=", (x(t) + sqrt(1 - bar) * eps) / sqrt(bar)
+    yield eps, "=", (x(t) - sqrt(bar) * x(0)) / (1 - bar)
+    yield beta_tilde(t), "=", beta(t)
+    yield beta_tilde(t), "=", (1 - bar) / (1 - before) * beta(t)
+    yield beta_tilde(t), "=", (1 - before) / (1 - bar)
+    yield mu_tilde(x(t), x(0)), "=", (x(t) - beta(t) / sqrt(1 - bar) * eps) / alpha(t)
+    yield mu_tilde(x(t), x(0)), "=", (x(t) - beta(t) * eps) / sqrt(alpha(t))
+    yield mu_tilde(x(0), x(t)), "=", mu_tilde(x(t), x(0))
+    yield mu_theta(x(t), t), "=", mu_tilde(x(t), x(0))
+    yield mu_theta(x(t), t), "=", (x(t) - beta(t) * eps_theta(x(t), t)) / sqrt(alpha(t))
+    yield x0_hat(x(t), t), "=", x(0)
+    yield x0_hat(x(t), t), "=", (x(t) - sqrt(1 - bar) * eps_theta(x(t), t)) / bar
+    yield bar, "=", alpha(t)
+    yield bar, "=", alpha(t) + before
+    yield bar, "=", sp.Product(1 - beta(nt.s), (nt.s, 1, t - 1))
+    yield snr(t), "=", bar**2 / (1 - bar)
+    yield snr(t), "=", bar / (1 - bar) ** 2
+    yield v, "=", sqrt(bar) * x(0) - sqrt(1 - bar) * eps
+    yield v, "=", sqrt(1 - bar) * eps - sqrt(bar) * x(0)
+    yield Loss(t - 1), "=", half / sigma(t) ** 2 * Norm2(mu_tilde(x(t), x(0)) - mu_theta(x(t), t))
+    yield Loss(T), "=", half * (alpha_bar(T) * Norm2(x(0)) - alpha_bar(T) - log(1 - alpha_bar(T)))
+    yield Norm2(eps - eps_theta(x(t), t)), "=", Norm2(x(0) - x0_hat(x(t), t))
+    yield Norm2(x(0) + eps), "=", Norm2(x(0)) + Norm2(eps)
+    yield sqrt(x(0) ** 2), "=", x(0)
+    yield Norm2(eps), "=", d
+    yield exp(-bar), "=", sp.cos(bar)
+
+
+with as_written():
+    KINDS = [relations, laws, conditions, densities, algebra]
+    FALSE = [
+        Claim(f"wrong.{kind.__name__}-{n}", lhs, (Step(rhs, "", BY[relation], (), relation),))
+        for kind in KINDS
+        for n, (lhs, relation, rhs) in enumerate(kind())
+    ]
+
+
+def test_there_are_more_than_a_hundred() -> None:
+    assert len({(one.lhs, one.relation, one.rhs) for one in FALSE}) >= 120
+
+
+@pytest.mark.parametrize("claim", FALSE, ids=lambda claim: claim.name)
+def test_false_statement_is_refused(claim: Claim) -> None:
+    with pytest.raises(ClaimError):
+        claim.verify()
+    if claim.relation == "=":
+        by_logs = replace(claim, steps=(claim.steps[0]._replace(by=LOGARITHMS),))
+        with pytest.raises(ClaimError):
+            by_logs.verify()
+
+
+@pytest.mark.parametrize("claim", FALSE, ids=lambda claim: claim.name)
+def test_worlds_alone_refuse_it(claim: Claim) -> None:
+    assert worlds.witness(claim) is not None
+
+
+# -- claims that are right, with one thing about them that is not --------------------------------
+
+CITED = [name for name, claim in CLAIMS.items() if claim.steps[-1].by is ALGEBRA]
+
+
+@pytest.mark.parametrize("name", CITED[:40])
+def test_unrelated_citation_is_refused(name: str) -> None:
+    claim = CLAIMS[name]
+    step = claim.steps[-1]
+    other = "trends.contrastive" if claim.chapter != "trends" else "training.ema"
+    wrong = (*claim.steps[:-1], step._replace(uses=(*step.uses, other)))
+    with pytest.raises(ClaimError, match="nothing here is replaced by it"):
+        replace(claim, steps=wrong).verify()
+
+
+@pytest.mark.parametrize("name", [name for name in CITED if CLAIMS[name].used][:25])
+def test_claim_that_rests_on_itself_is_refused(name: str) -> None:
+    """The first claim that it uses is made to use it in turn."""
+    claim, below = CLAIMS[name], CLAIMS[CLAIMS[name].used[0]]
+    first = below.steps[0]
+    round_about = replace(below, steps=(first._replace(uses=(*first.uses, name)), *below.steps[1:]))
+    registry = MappingProxyType({**CLAIMS, below.name: round_about})
+    with pytest.raises(ClaimError, match="cannot rest on itself"):
+        replace(claim, registry=registry).verify()
+
+
+REASONS = [
+    (
+        "marginal.variance",
+        r"$\operatorname{Var}[a+b] = \operatorname{Var}[a] - \operatorname{Var}[b]$",
+    ),
+    ("marginal.variance", r"$\alpha_t \bar\alpha_{t-1} = \alpha_t$"),
+    ("marginal.mean", r"$\bar\alpha_t = \bar\alpha_{t-1}$"),
+    ("marginal.mean", r"$\mathbb E[\epsilon_t \mid x_t] = 0$"),
+    ("reverse.variance-order", r"$\bar\alpha_{t-1} \le \bar\alpha_t$"),
+    ("reverse.posterior-variance", r"$\alpha_t + \beta_t = 2$"),
+    ("reverse.mean-eps", r"$\sqrt{\bar\alpha_{t-1}} / \sqrt{\bar\alpha_t} = \sqrt{\alpha_t}$"),
+    ("loss.prior-bound", r"$-\log(1 - a) \ge \frac{a}{1 - a}$"),
+    ("loss.prior-bound", r"$\log(1 + u) = u$"),
+    ("loss.one-prediction", r"$x_0 - \hat x_0 = \sqrt{1-\bar\alpha_t}\, (v - \hat v)$"),
+]
+
+
+@pytest.mark.parametrize(("name", "reason"), REASONS)
+def test_false_formula_in_a_reason_is_refused(name: str, reason: str) -> None:
+    claim = CLAIMS[name]
+    step = claim.steps[-1]._replace(reason=f"because {reason}")
+    with pytest.raises(ClaimError, match="in the reason"):
+        replace(claim, steps=(*claim.steps[:-1], step)).verify()
