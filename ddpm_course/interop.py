@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,16 +24,17 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
 from ddpm_course.checkpoint import load_weights, read
+from ddpm_course.schedule import Schedule
 from ddpm_course.unet import UNet, UNetConfig, frequencies, unwrapped
 
 if TYPE_CHECKING:
     from diffusers import UNet2DModel
 
-__all__ = ["HubUNet", "from_diffusers", "to_diffusers"]
+__all__ = ["HubUNet", "Wrapped", "from_diffusers", "to_diffusers"]
 
 _FIRST = "time.0.weight"  # the layer that the sines and cosines go into
 
-# What every network of ours has in diffusers' terms; theirs may differ only in the rest.
+# What every network of ours has in diffusers' terms. A model that differs here is wrapped.
 _FIXED = {
     "act_fn": "silu",
     "add_attention": True,
@@ -52,68 +54,102 @@ _FIXED = {
 }
 
 
-def from_diffusers(source: UNet2DModel | str | os.PathLike[str]) -> UNet:
-    """Our U-Net with the weights of a ``UNet2DModel``.
+def from_diffusers(source: UNet2DModel | str | os.PathLike[str]) -> UNet | Wrapped:
+    """A network that answers at our t what a ``UNet2DModel`` answers at t - 1.
 
     Args:
         source: the model, or a folder or a name on the Hub in the diffusers format, such as
             "google/ddpm-cifar10-32"; only safetensors are read.
 
     Returns:
-        A U-Net in evaluation mode: at t in 1..T it answers what theirs answers at t - 1.
+        In evaluation mode, our U-Net with the model's weights; or, where the model has a part that
+        ours lacks, the model itself, ``Wrapped``: it samples and can be evaluated as ours can.
 
     Raises:
-        ValueError: the model cannot be had, or has a part that our U-Net lacks.
+        ValueError: the model cannot be had, or predicts something else than the noise in one image.
     """
     given: Any = _load(source) if isinstance(source, (str, os.PathLike)) else source
     theirs: Any = unwrapped(given)
     config = dict(theirs.config)
-    widths = tuple(config["block_out_channels"])
-    for name, value in _FIXED.items():
-        if config.get(name, value) != value:
-            raise ValueError(f"{name} is {config[name]!r}; our U-Net has {value!r} alone.")
     if config["in_channels"] != config["out_channels"]:
         raise ValueError(
             f"the model takes {config['in_channels']} channels and gives "
-            f"{config['out_channels']}; our U-Net gives as many as it takes."
+            f"{config['out_channels']}; a network for the noise gives as many as it takes."
         )
-    _check_heads(theirs)
-    attention = _attention(config["down_block_types"], "DownBlock2D", "AttnDownBlock2D")
-    if attention != _attention(config["up_block_types"], "UpBlock2D", "AttnUpBlock2D")[::-1]:
-        raise ValueError(
-            "attention sits at other levels on the way up than on the way down; our U-Net has it "
-            "at the same."
-        )
-    size = config["sample_size"] or 2 ** (len(widths) - 1)
-    ours = UNet(
-        UNetConfig(
-            size=size if isinstance(size, int) else tuple(size),
-            in_channels=config["in_channels"],
-            channels=widths,
-            blocks=config["layers_per_block"],
-            attention=attention,
-            groups=config["norm_num_groups"],
-            dropout=config["dropout"],
-        )
-    )
+    for name in ("class_embed_type", "num_class_embeds"):
+        if config.get(name) is not None:
+            raise ValueError(
+                f"{name} is {config[name]!r}; the model needs labels, and only those that need "
+                "none are taken."
+            )
+    sizes = _sizes(theirs)
+    if sizes is None:
+        return Wrapped(theirs).eval()
+    ours = UNet(sizes)
     parts, weights = theirs.state_dict(), {}
     for name, value in ours.state_dict().items():
         # One convolution of ours makes q, k and v; diffusers has a linear layer for each.
         joined = torch.cat([parts.pop(part) for part in _their_names(name)])
         weights[name] = joined.reshape(value.shape)
-    if parts:
-        raise ValueError(f"the model has {next(iter(parts))}, which our U-Net lacks.")
+    assert not parts, f"{next(iter(parts))} was left"
     weights[_FIRST] = _turn(weights[_FIRST], by=-1)
     ours.load_state_dict(weights)
     return ours.eval()
 
 
-def to_diffusers(model: UNet) -> UNet2DModel:
+class Wrapped(nn.Module):
+    """A ``UNet2DModel`` behind our call: ε_θ(x_t, t) with t in 1..T, diffusers' timestep t - 1."""
+
+    def __init__(self, model: UNet2DModel) -> None:
+        super().__init__()
+        self.model: Any = model
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        """(B, C, H, W) the predicted noise, for x (B, C, H, W) and t (B,)."""
+        return self.model(x, t - 1).sample
+
+
+def _sizes(theirs: Any) -> UNetConfig | None:
+    """The config of our U-Net that has a model's parts, and no other; None where there is none."""
+    config = dict(theirs.config)
+    widths, kinds = tuple(config["block_out_channels"]), {"DownBlock2D", "AttnDownBlock2D"}
+    down = list(config["down_block_types"])
+    mirror = [name.replace("Up", "Down") for name in reversed(config["up_block_types"])]
+    middle = config.get("mid_block_type", "UNetMidBlock2D")
+    plain = all(config.get(name, value) == value for name, value in _FIXED.items())
+    if not plain or down != mirror or not kinds.issuperset(down) or middle != "UNetMidBlock2D":
+        return None
+    size = config["sample_size"] or 2 ** (len(widths) - 1)
+    return UNetConfig(
+        size=size if isinstance(size, int) else tuple(size),
+        in_channels=config["in_channels"],
+        channels=widths,
+        blocks=config["layers_per_block"],
+        attention=tuple("Attn" in name for name in down),
+        groups=config["norm_num_groups"],
+        dropout=config["dropout"],
+        head_width=config["attention_head_dim"],
+    )
+
+
+def to_diffusers(
+    model: UNet,
+    schedule: Schedule | None = None,
+    folder: str | os.PathLike[str] | None = None,
+) -> UNet2DModel:
     """A ``UNet2DModel`` with the weights of our U-Net, the inverse of ``from_diffusers``.
+
+    Args:
+        model: our network.
+        schedule: what it was trained with; needed for a folder.
+        folder: where a pipeline is written, with safetensors: ``DDPMPipeline.from_pretrained``
+            opens it and samples, with ``num_inference_steps=schedule.T``.
 
     Returns:
         The model in evaluation mode: at the timestep t - 1 it answers what ours answers at t.
-        Its ``save_pretrained`` writes safetensors.
+
+    Raises:
+        ValueError: a folder without a schedule, or one that exists already.
     """
     from diffusers import UNet2DModel
 
@@ -130,7 +166,7 @@ def to_diffusers(model: UNet) -> UNet2DModel:
         down_block_types=tuple(names),
         up_block_types=tuple(name.replace("Down", "Up") for name in reversed(names)),
         norm_num_groups=config.groups,
-        attention_head_dim=None,
+        attention_head_dim=config.head_width,
         dropout=config.dropout,
     )
     own = model.state_dict()
@@ -141,7 +177,32 @@ def to_diffusers(model: UNet) -> UNet2DModel:
         for part, piece in zip(parts, value.chunk(len(parts)), strict=True):
             weights[part] = piece.reshape(shapes[part].shape)
     theirs.load_state_dict(weights)
-    return theirs.eval()
+    theirs.eval()
+    if folder is not None:
+        _write_pipeline(theirs, schedule, Path(folder))
+    return theirs
+
+
+def _write_pipeline(theirs: Any, schedule: Schedule | None, folder: Path) -> None:
+    from diffusers import DDPMPipeline, DDPMScheduler
+
+    if schedule is None:
+        raise ValueError("a pipeline needs the schedule; give it as well: to_diffusers(model, ...")
+    if folder.exists():
+        raise ValueError(f"{folder} exists already; name a new folder.")
+    scheduler = DDPMScheduler(
+        num_train_timesteps=schedule.T,
+        trained_betas=schedule.beta[1:].tolist(),
+        variance_type="fixed_small",  # σ_t² = β̃_t, as our samplers do unless told
+        clip_sample=True,
+    )
+    beside = folder.with_name(f".{folder.name}-{os.getpid()}")
+    try:
+        pipeline: Any = DDPMPipeline(unet=theirs, scheduler=scheduler)
+        pipeline.save_pretrained(beside)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _load(source: str | os.PathLike[str]) -> UNet2DModel:
@@ -164,19 +225,6 @@ def _unet(model: nn.Module) -> UNet:
     if not isinstance(network, UNet):
         raise ValueError(f"this model is a {type(network).__name__}; give a UNet.")
     return network
-
-
-def _attention(types: tuple[str, ...], plain: str, attentive: str) -> tuple[bool, ...]:
-    for name in types:
-        if name not in (plain, attentive):
-            raise ValueError(f"the model has a {name}; our U-Net has {plain} and {attentive}.")
-    return tuple(name == attentive for name in types)
-
-
-def _check_heads(theirs: Any) -> None:
-    for name, layer in theirs.named_modules():
-        if getattr(layer, "heads", 1) != 1:
-            raise ValueError(f"{name} has {layer.heads} heads; our attention has one.")
 
 
 def _turn(weight: Tensor, by: int) -> Tensor:

@@ -30,6 +30,7 @@ class UNetConfig:
             as high and half as wide.
         blocks: residual blocks at each resolution on the way down (one more on the way up).
         attention: for each resolution, whether self-attention follows its residual blocks.
+        head_width: channels of each head of the attention; None for one head of all channels.
         groups: groups of each GroupNorm; must divide every width.
         dropout: dropout probability inside the residual blocks.
 
@@ -44,6 +45,7 @@ class UNetConfig:
     attention: tuple[bool, ...] = (False, True)
     groups: int = 8
     dropout: float = 0.0
+    head_width: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -76,6 +78,14 @@ class UNetConfig:
                     f"a width of {width} cannot be divided into {self.groups} groups; "
                     "choose channels that are multiples of groups."
                 )
+        if (heads := self.head_width) is not None:
+            attentive = [width for width, here in zip(self.channels, self.attention) if here]
+            for width in [*attentive, self.channels[-1]]:
+                if heads < 1 or width % heads:
+                    raise ValueError(
+                        f"a width of {width} cannot be divided into heads of {heads} channels; "
+                        "choose channels that are multiples of head_width, or None for one head."
+                    )
         if self.channels[0] % 2:
             raise ValueError(
                 f"channels starts with {self.channels[0]}; the time embedding has half sines and "
@@ -156,20 +166,21 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention over all H·W positions, with one head, around a shortcut."""
+    """Self-attention over all H·W positions, around a shortcut: each head looks at channels of its
+    own, ``width`` of them; None for one head that looks at all."""
 
-    def __init__(self, channels: int, groups: int) -> None:
+    def __init__(self, channels: int, groups: int, width: int | None = None) -> None:
         super().__init__()
+        self.heads = channels // (width or channels)
         self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.out = _zero(nn.Conv2d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
-        height, width = x.shape[2:]
-        qkv = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)  # (B, H·W, 3C)
-        q, k, v = qkv.unsqueeze(1).chunk(3, dim=-1)  # (B, 1 head, H·W, C) each
-        h = F.scaled_dot_product_attention(q, k, v).squeeze(1)  # softmax(q kᵀ / √C) v
-        return x + self.out(h.transpose(1, 2).unflatten(2, (height, width)))
+        qkv = self.qkv(self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1))
+        q, k, v = qkv.transpose(3, 4).unbind(1)  # (B, heads, H·W, width) each
+        h = F.scaled_dot_product_attention(q, k, v)  # softmax(q kᵀ / √width) v
+        return x + self.out(h.transpose(2, 3).reshape(x.shape))
 
 
 class Downsample(nn.Module):
@@ -243,7 +254,7 @@ class UNet(nn.Module):
     def __init__(self, config: UNetConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or UNetConfig()
-        widths, groups = config.channels, config.groups
+        widths, groups, heads = config.channels, config.groups, config.head_width
         time_dim = 4 * widths[0]
         self.time = nn.Sequential(
             nn.Linear(widths[0], time_dim), nn.SiLU(), nn.Linear(time_dim, time_dim)
@@ -254,7 +265,9 @@ class UNet(nn.Module):
 
         def block(c_in: int, level: int) -> Block:
             c_out = widths[level]
-            attention = Attention(c_out, groups) if config.attention[level] else nn.Identity()
+            attention = (
+                Attention(c_out, groups, heads) if config.attention[level] else nn.Identity()
+            )
             return Block([residual(c_in, c_out), attention])
 
         self.conv_in = nn.Conv2d(config.in_channels, widths[0], 3, padding=1)
@@ -274,7 +287,7 @@ class UNet(nn.Module):
                 skips.append(width)
 
         self.middle = nn.ModuleList(
-            [residual(width, width), Attention(width, groups), residual(width, width)]
+            [residual(width, width), Attention(width, groups, heads), residual(width, width)]
         )
 
         self.up = nn.ModuleList()

@@ -4,10 +4,10 @@ import pickle
 
 import pytest
 import torch
-from diffusers import UNet2DModel
+from diffusers import DDPMPipeline, UNet2DModel
 from safetensors.torch import load_file, save_file
 
-from ddpm_course import UNet, UNetConfig, interop
+from ddpm_course import Schedule, UNet, UNetConfig, interop, reverse
 
 # What google/ddpm-cifar10-32 has in its config.json.
 GOOGLE = {
@@ -139,22 +139,90 @@ def test_a_folder_of_pickles_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("changes", "native"),
     [
-        ({"attention_head_dim": 8}, r"attentions\.0 has 8 heads; our attention has one"),
-        ({"flip_sin_to_cos": True}, "flip_sin_to_cos is True; our U-Net has False alone"),
-        ({"freq_shift": 0}, "freq_shift is 0; our U-Net has 1 alone"),
-        ({"norm_eps": 1e-5}, "norm_eps is 1e-05"),
-        ({"out_channels": 2}, "takes 1 channels and gives 2"),
-        ({"down_block_types": ("DownBlock2D", "SkipDownBlock2D")}, "has a SkipDownBlock2D"),
-        ({"up_block_types": ("UpBlock2D", "AttnUpBlock2D")}, "attention sits at other levels"),
-        ({"num_class_embeds": 10}, "num_class_embeds is 10"),
+        ({"attention_head_dim": 8}, True),
+        ({"attention_head_dim": 64}, True),
+        ({"attention_head_dim": 8, "mid_block_type": None}, False),
+        ({"flip_sin_to_cos": True, "freq_shift": 0}, False),
+        ({"norm_eps": 1e-5, "downsample_padding": 1}, False),
+        ({"add_attention": False}, False),
+        ({"resnet_time_scale_shift": "scale_shift"}, False),
+        ({"down_block_types": ("DownBlock2D", "SkipDownBlock2D")}, False),
+        ({"up_block_types": ("UpBlock2D", "AttnUpBlock2D")}, False),
+        ({"sample_size": (8, 16)}, True),
     ],
 )
-def test_parts_that_ours_lacks_are_named(changes, sentence):
+@torch.no_grad()
+def test_the_whole_family_answers_alike(changes, native):
+    """Ours where it has the same parts; else theirs behind our call: t in 1..T for both."""
+    torch.manual_seed(0)
+    theirs = randomized(UNet2DModel(**GOOGLE | THEIRS["digits"] | changes)).eval()
+    model = interop.from_diffusers(theirs)
+    assert isinstance(model, UNet) == native
+    assert not model.training
+    x, t = torch.randn(4, 1, 8, 16), torch.tensor([1, 2, 500, 1000])
+    expected = theirs(x, t - 1).sample
+    assert expected.std() > 0.02
+    torch.testing.assert_close(model(x, t), expected, rtol=0, atol=1e-5)
+    if native:
+        back = interop.to_diffusers(model)
+        torch.testing.assert_close(back(x, t - 1).sample, expected, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_network_of_diffusers_training_example_samples():
+    """examples/unconditional_image_generation: its defaults are not those of the paper."""
+    torch.manual_seed(0)
+    theirs = UNet2DModel(
+        sample_size=16,
+        layers_per_block=1,
+        block_out_channels=(32, 32, 64),
+        down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+    )
+    assert theirs.config.attention_head_dim == 8
+    model = interop.from_diffusers(theirs)
+    images = reverse.sample(model, (2, 3, 16, 16), Schedule.linear(5))
+    assert images.shape == (2, 3, 16, 16)
+    assert torch.isfinite(images).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"out_channels": 2}, "takes 1 channels and gives 2"),
+        ({"num_class_embeds": 10}, "num_class_embeds is 10; the model needs labels"),
+    ],
+)
+def test_what_predicts_something_else_is_refused(changes, sentence):
     theirs = UNet2DModel(**GOOGLE | THEIRS["digits"] | changes)
     with pytest.raises(ValueError, match=sentence):
         interop.from_diffusers(theirs)
+
+
+def test_a_folder_that_diffusers_opens_and_samples_from(tmp_path):
+    torch.manual_seed(0)
+    model = randomized(UNet(UNetConfig.digits())).eval()
+    schedule = Schedule.linear(12, 1e-3, 0.3)
+    interop.to_diffusers(model, schedule, tmp_path / "pipeline")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipeline"]
+    pipeline = DDPMPipeline.from_pretrained(tmp_path / "pipeline")
+    pipeline.set_progress_bar_config(disable=True)
+
+    def seeded() -> torch.Generator:
+        return torch.Generator().manual_seed(3)
+
+    theirs = pipeline(2, seeded(), num_inference_steps=schedule.T, output_type="np").images
+    ours = reverse.sample(model, (2, 1, 8, 8), schedule, clip_x0=True, generator=seeded())
+    expected = (ours / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+    assert 0.05 < expected.std() < 0.5
+    torch.testing.assert_close(torch.from_numpy(theirs), expected, rtol=0, atol=1e-4)
+
+    with pytest.raises(ValueError, match="pipeline exists already; name a new folder"):
+        interop.to_diffusers(model, schedule, tmp_path / "pipeline")
+    with pytest.raises(ValueError, match="a pipeline needs the schedule"):
+        interop.to_diffusers(model, folder=tmp_path / "other")
 
 
 def test_the_hub_format(tmp_path):

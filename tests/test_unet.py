@@ -213,6 +213,8 @@ def test_shapes_that_do_not_fit_are_refused(x, t, said):
         ({"attention": (True,)}, "attention has 1 entries and channels 2"),
         ({"channels": (32, 60)}, "a width of 60 cannot be divided into 8 groups"),
         ({"groups": 0}, "cannot be divided into 0 groups"),
+        ({"head_width": 24}, "a width of 64 cannot be divided into heads of 24 channels"),
+        ({"head_width": 0}, "cannot be divided into heads of 0 channels"),
         ({"channels": (9, 18), "groups": 9}, "the first width must be even"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"dropout": -0.1}, "dropout is -0.1"),

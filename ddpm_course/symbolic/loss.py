@@ -672,10 +672,19 @@ with as_written():
                     ),
                 ),
                 Step(
+                    -log(
+                        prior(x(T + 1))
+                        * p_theta(x(T), x(T + 1))
+                        / prior(x(T))
+                        * (q(x(T), x(0)) / (q(x(T), x(T + 1), x(0)) * q(x(T + 1), x(0))))
+                    ),
+                    "Bayes' rule turns $q(x_{T+1} \\mid x_T)$ around",
+                ),
+                Step(
                     -log(prior(x(T + 1)) / q(x(T + 1), x(0)))
                     + log(prior(x(T)) / q(x(T), x(0)))
                     - log(p_theta(x(T), x(T + 1)) / q(x(T), x(T + 1), x(0))),
-                    "Bayes' rule: $L_{T+1}$ comes, $L_T$ goes, and one more step is summed",
+                    "sort into three: $L_{T+1}$ comes, $L_T$ goes, and one more step is summed",
                 ),
             ),
         ),
