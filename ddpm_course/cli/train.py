@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ddpm_course.cli.output import Pulse, add_quiet, no_bar, say, tell
 if TYPE_CHECKING:
     from ddpm_course.run import Run
     from ddpm_course.schedule import Schedule
-    from ddpm_course.trainer import TrainConfig
+    from ddpm_course.trainer import Metrics, TrainConfig
     from ddpm_course.unet import UNetConfig
 
 
@@ -125,11 +126,7 @@ def run(options: argparse.Namespace) -> int:
             bar.update()
             if metrics.step % 20 == 0:
                 bar.set_postfix(loss=f"{metrics.loss:.4f}", seconds=f"{metrics.seconds:.0f}")
-            pulse.beat(
-                lambda at=metrics: (
-                    f"step {at.step}: loss {at.loss:.4f}, {at.seconds:.0f} s of training"
-                )
-            )
+            pulse.beat(partial(_progress, metrics))
     if silent:
         return 0
     if run.stopped_by:
@@ -142,6 +139,10 @@ def run(options: argparse.Namespace) -> int:
     say(f"{trainer.step} steps in {trainer.seconds:.0f} s; the model is in {run.path}")
     say(f"now draw from it:  ddpm-course sample {run.path} --out grid.png")
     return 0
+
+
+def _progress(metrics: Metrics) -> str:
+    return f"step {metrics.step}: loss {metrics.loss:.4f}, {metrics.seconds:.0f} s of training"
 
 
 def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
