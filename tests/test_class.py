@@ -28,8 +28,9 @@ def test_the_page_for_instructors_names_only_options_that_exist(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     named = set(re.findall(r"(--[a-z]+)", (ROOT / "book" / "instructors.md").read_text()))
-    with pytest.raises(SystemExit):
-        main(["grade", "--help"])
+    for command in ("grade", "pack"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
     known = set(re.findall(r"(--[a-z]+)", capsys.readouterr().out)) | {"--force"}  # nbgrader's
     assert {"--walls", "--shard"} <= named <= known
 

@@ -130,7 +130,7 @@ class Room:
         self.measures = measures
         self.limits, self.hide, self.walls = limits, [path.resolve() for path in hide], walls
         self.user = FIRST_USER + number if os.geteuid() == 0 else None
-        self.seconds = 0.0  # of work and waiting, so far
+        self.seconds = self.processor = 0.0  # of work and waiting so far, and of work alone
         self.begin()
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
@@ -171,6 +171,7 @@ class Room:
         header = HEADER.pack(patience, seconds, len(content))
         words, reply = self._talk(header + content, 2 * patience)
         self.seconds += words.get("cpu", 0.0) + words.get("waited", 0.0)
+        self.processor += words.get("cpu", 0.0)
         if not words.get("clean"):
             self.close()  # the next one gets a new room
         return Reply(words.get("ended", "badly"), reply)
@@ -226,6 +227,7 @@ class Room:
         schedule = marshal.dumps(compile(text, "<schedule>", "exec", dont_inherit=True))
         words, _ = self._talk(LENGTH.pack(len(schedule)) + schedule, PATIENCE)
         self.seconds += words.get("cpu", 0.0)
+        self.processor += words.get("cpu", 0.0)
         if words.get("ready") != "well":
             self._log.seek(0)
             told = self._log.read().decode(errors="replace").strip().splitlines()

@@ -31,7 +31,7 @@ def test_points_are_the_same_for_any_seed(task: Task) -> None:
             assert verdict.mistake == number, (seed, mistake.sentence, verdict.sentence)
 
 
-def test_a_class_of_two_hundred_takes_less_than_four_gigabytes(
+def test_a_class_of_two_hundred_takes_less_than_two_gigabytes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nb = solved("marginal")
@@ -42,4 +42,4 @@ def test_a_class_of_two_hundred_takes_less_than_four_gigabytes(
     with capsys.disabled():
         print(f"\n{STUDENTS} submissions: {most.bytes / 2**20:.0f} MiB", end=" ")
     assert [one.points for one in found] == [20] * STUDENTS
-    assert 0 < most.bytes < 4 * 2**30
+    assert 0 < most.bytes < 2 * 2**30
