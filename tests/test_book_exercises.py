@@ -35,6 +35,10 @@ def test_a_page_shows_every_task_and_its_solution(name: str) -> None:
     assert "](attachment:" not in text
 
 
+def chapter_given(name: str) -> list[str]:
+    return [line for task in chapter(name).tasks for line in task.given.splitlines()]
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_without_solutions_a_page_tells_no_more_than_the_exercise(name: str) -> None:
     text = exercises.page(name, solutions=False)
@@ -46,7 +50,9 @@ def test_without_solutions_a_page_tells_no_more_than_the_exercise(name: str) -> 
             exercises.read("exercises", name)[f"{task.name.replace('.', '-')}-answer"]
         )
         right = exercises.source(solved[f"{task.name.replace('.', '-')}-answer"])
-        body = [line for line in right.splitlines() if line not in given.splitlines()]
+        # Code that waits to be mended shows what is right of it, too.
+        shown = [*given.splitlines(), *chapter_given(name)]
+        body = [line for line in right.splitlines() if line not in shown]
         assert body
         assert not any(len(line.strip()) > 20 and line in text for line in body)
 

@@ -74,6 +74,8 @@ def page(name: str, solutions: bool, repository: str = "") -> str:
     for place, cell in cells.items():
         if place.endswith("-prompt"):
             parts.append(HINT.sub(fold("Hint", r"\1"), with_pictures(cell)))
+        elif place.endswith("-given"):
+            parts.append(code(source(cell)))
         elif place.endswith("-answer"):
             task = place.removesuffix("-answer")
             check = source(cells[task]) if task in cells else ""  # or an instructor dropped it

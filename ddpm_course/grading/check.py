@@ -88,6 +88,8 @@ def calm_notebook() -> None:
     ) -> None:
         if error.args:
             shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        elif plots := sys.modules.get("matplotlib.pyplot"):
+            plots.close("all")  # no half of a picture
 
     if (shell := get_ipython()) is not None:
         shell.set_custom_exc((NotImplementedError,), quiet)

@@ -82,8 +82,7 @@ def compose(chapters: Sequence[str] = CHAPTERS, target: Path = Path("solutions")
             for output in cell.get("outputs", []):
                 _make_lasting(output.get("data", {}))
         for task in one.tasks:
-            if task.picture:
-                _attach_picture(nb, task)
+            _attach_pictures(nb, task)
         path = target / name / f"{name}.ipynb"
         write_beside(path, nbformat.writes(nb).encode() + b"\n")
         written.append(path)
@@ -107,12 +106,17 @@ def _small(picture: str) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def _attach_picture(nb: Any, task: Task) -> None:
-    """Show in the task's prompt what its picture cell drew."""
+def _attach_pictures(nb: Any, task: Task) -> None:
+    """Show in the task's prompt what the cell before the answer and its picture cell drew."""
     cells = {cell.id: cell for cell in nb.cells}
-    drawn = cells[f"{_slug(task)}-picture"].outputs
-    picture = next(o.data["image/png"] for o in drawn if "image/png" in o.get("data", {}))
-    cells[f"{_slug(task)}-prompt"].attachments = {_picture_file(task): {"image/png": picture}}
+    attached = {}
+    for kind, alt in (("given", task.shows), ("picture", task.alt)):
+        if alt:
+            drawn = cells[f"{_slug(task)}-{kind}"].outputs
+            picture = next(o.data["image/png"] for o in drawn if "image/png" in o.get("data", {}))
+            attached[_picture_file(task, kind)] = {"image/png": picture}
+    if attached:
+        cells[f"{_slug(task)}-prompt"].attachments = attached
 
 
 def notebook(one: Chapter) -> Any:
@@ -148,13 +152,16 @@ def _cells(number: int, task: Task) -> list[Any]:
     points = "1 point" if task.points == 1 else f"{task.points} points"
     minutes = "1 minute" if task.minutes == 1 else f"{task.minutes} minutes"
     prompt = [f"## {number}. {task.title}", f"*{points} · {minutes}*", task.prompt.strip()]
+    if task.shows:
+        prompt.append(f"![{task.shows}](attachment:{_picture_file(task, 'given')})")
     if task.picture:
-        image = f"![{task.alt}](attachment:{_picture_file(task)})"
+        image = f"![{task.alt}](attachment:{_picture_file(task, 'picture')})"
         prompt.append(f"You should get this picture:\n\n{image}")
     prompt.append(f"<details><summary>Hint</summary>\n\n{task.hint.strip()}\n\n</details>")
     check = f'check("{task.name}", {task.answer_name})'
     cells = [
         _markdown(f"{slug}-prompt", "\n\n".join(prompt)),
+        *([_code(f"{slug}-given", task.given)] if task.given else []),
         _code(
             f"{slug}-answer", _solution(task), solution=True, raises=not callable(task.reference)
         ),
@@ -225,8 +232,8 @@ def _slug(task: Task) -> str:
     return task.name.replace(".", "-")  # what nbgrader allows in an id
 
 
-def _picture_file(task: Task) -> str:
-    return f"{task.answer_name}.png"
+def _picture_file(task: Task, kind: str) -> str:
+    return f"{task.answer_name}{'' if kind == 'picture' else f'-{kind}'}.png"
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 __all__ = [
     "Denoiser",
+    "Labeled",
+    "Mix",
     "Refused",
     "Tiny",
     "betas",
@@ -101,6 +103,38 @@ class Tiny(nn.Module):
             raise Refused
         a, b, c = self.weight
         return (a + b * t.view(-1, *[1] * (x_t.ndim - 1)) / self.T) * x_t + c
+
+
+@dataclass(frozen=True, eq=False)
+class Labeled:
+    """The exact ε_θ for data of several kinds, kind k being N(means[k], variance).
+
+    Called as model(x_t, t, label), with x_t (B, D), and t and label (B,).
+    """
+
+    alpha_bar: Tensor
+    means: Tensor
+    variance: float = 0.05
+
+    def __call__(self, x_t: Tensor, t: Tensor, label: Tensor) -> Tensor:
+        for name, given in (("t", t), ("label", label)):
+            if not isinstance(given, Tensor) or given.shape != x_t.shape[:1]:
+                raise TypeError(f"the model needs one {name} for each item, of shape (B,)")
+        if x_t.dtype == torch.float64:
+            raise Refused
+        share = self.alpha_bar[t].float()[:, None]
+        away = x_t - share.sqrt() * self.means[label]
+        return (1 - share).sqrt() * away / (share * self.variance + 1 - share)
+
+
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """A layer that mixes channels: tanh of a matrix (C_out, C_in) at each place of (B, C, H, W)."""
+
+    matrix: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.einsum("oc,bchw->bohw", self.matrix, x).tanh()
 
 
 def citations(seed: int, papers: int = 12) -> dict[str, list[str]]:

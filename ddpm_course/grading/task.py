@@ -68,6 +68,9 @@ class Task:
         outputs: the names of a result's parts, where it has more than one.
         observe: what of the answer's result is compared, where that is not the result itself
             (the share of each value among many draws, for example).
+        given: code for the notebook that stands before the answer: a curve to read, or code that is
+            not right and waits to be mended. Answers need nothing of it.
+        shows: what the picture of ``given`` shows, in words; it then stands in the question.
         picture: code for the notebook that draws something with the student's answer.
         alt: what the picture shows, in words.
         play: code for the notebook that ends in an ``Explorer`` of the student's answer. It calls
@@ -86,6 +89,8 @@ class Task:
     cases: Callable[[int], list[Case]] = _one_case
     outputs: tuple[str, ...] = ()
     observe: Callable[[Any], Any] | None = None
+    given: str = ""
+    shows: str = ""
     picture: str = ""
     alt: str = ""
     play: str = ""

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 import ddpm_course
-from ddpm_course import Gaussian, Schedule, forward, loss, marginal, reverse
+from ddpm_course import Gaussian, Schedule, forward, loss, marginal, metrics, reverse, solvers
 from ddpm_course.trends import multimodal, text_to_image
 from ddpm_course.unet import time_embedding
 
@@ -681,3 +681,299 @@ def _(
     x_0 = torch.clamp(marginal.predict_x0(x, eps_hat.double(), t, schedule), -1, 1)
     eps = marginal.predict_eps(x, x_0, t, schedule)
     return marginal.sample(x_0, s, schedule, eps)[0] if s else x_0
+
+
+# -- unet -------------------------------------------------------------------------------------
+
+values(
+    "unet.group_norm",
+    F.group_norm,
+    lambda x, groups: torch.cat(
+        [
+            (part - part.mean((1, 2, 3), keepdim=True))
+            / part.std((1, 2, 3), correction=0, keepdim=True)
+            for part in x.chunk(groups, dim=1)
+        ],
+        dim=1,
+    ),
+    # The course's formula with n - 1 differs by less than anyone sees.
+    lambda x, groups: torch.stack(
+        [
+            torch.cat([(p - p.mean()) / (p.var() + 1e-5) ** 0.5 for p in image.chunk(groups)])
+            for image in x
+        ]
+    ),
+)
+values(
+    "unet.attention",
+    F.scaled_dot_product_attention,
+    lambda q, k, v: torch.stack(
+        [
+            torch.stack([torch.softmax(kk @ one / len(one) ** 0.5, 0) @ vv for one in qq])
+            for qq, kk, vv in zip(q, k, v, strict=True)
+        ]
+    ),
+)
+values(
+    "unet.upsample",
+    lambda x: F.interpolate(x, scale_factor=2, mode="nearest"),
+    lambda x: torch.kron(x, torch.ones(1, 1, 2, 2)),
+    lambda x: x.numpy().repeat(2, 2).repeat(2, 3),
+)
+
+
+@right("unet.down_and_up")
+def _(x, down, up):
+    results = list(itertools.accumulate(down, lambda h, layer: layer(h), initial=x))[1:]
+    h = results[-1]
+    for layer, across in zip(up, reversed(results), strict=True):
+        h = layer(torch.hstack((h, across)))
+    return h
+
+
+@right("unet.down_and_up")
+def _(x, down, up):
+    def inner(h, depth):
+        h = down[depth](h)
+        below = inner(h, depth + 1) if depth + 1 < len(down) else h
+        return up[len(up) - 1 - depth](torch.cat((below, h), 1))
+
+    return inner(x, 0)
+
+
+@right("unet.parameters")
+def _(c_in, c_out, time_dim):
+    layers = [
+        torch.nn.Conv2d(c_in, c_out, 3),
+        torch.nn.Linear(time_dim, c_out),
+        torch.nn.Conv2d(c_out, c_out, 3),
+        torch.nn.Conv2d(c_in, c_out, 1) if c_in != c_out else torch.nn.Identity(),
+    ]
+    return sum(weight.numel() for layer in layers for weight in layer.parameters())
+
+
+values(
+    "unet.parameters",
+    lambda i, o, d: o * (9 * i + 9 * o + d + 3 + (i != o) * (i + 1)),
+)
+
+
+@right("unet.reach")
+def _(kernels, strides):
+    """From the last layer back."""
+    seen = 1
+    for kernel, stride in reversed(list(zip(kernels, strides, strict=True))):
+        seen = (seen - 1) * stride + kernel
+    return seen
+
+
+@right("unet.reach")
+def _(kernels, strides):
+    """By asking: which inputs does the gradient reach?"""
+    x = torch.ones(1, 1, 400, requires_grad=True)
+    h = x
+    for kernel, stride in zip(kernels, strides, strict=True):
+        h = F.conv1d(h, torch.ones(1, 1, kernel), stride=stride)
+    h[0, 0, 0].backward()
+    return (x.grad > 0).sum()
+
+
+# -- evaluation -------------------------------------------------------------------------------
+
+values(
+    "evaluation.frechet_line",
+    lambda m, s, n, r: m**2 + n**2 - 2 * m * n + s**2 + r**2 - 2 * sp.sqrt(s**2 * r**2),
+    lambda m, s, n, r: sp.expand((m - n) ** 2 + (s - r) ** 2),
+    lambda m, s, n, r: abs(m - n) ** 2 + (r - s) ** 2,
+)
+values("evaluation.frechet", metrics.frechet_distance)
+
+
+@right("evaluation.frechet")
+def _(a, b):
+    """With the symmetric root, and NumPy's covariance by N."""
+    first, second = (np.cov(one.numpy().T, bias=True) for one in (a, b))
+    values_, vectors = np.linalg.eigh(first)
+    half = vectors @ np.diag(np.sqrt(values_)) @ vectors.T
+    root = np.sqrt(np.linalg.eigvalsh(half @ second @ half)).sum()
+    gap = a.numpy().mean(0) - b.numpy().mean(0)
+    return gap @ gap + np.trace(first) + np.trace(second) - 2 * root
+
+
+values(
+    "evaluation.nearest",
+    metrics.nearest_distance,
+    lambda s, k: [min(float((one - other).norm()) for other in k) for one in s],
+    lambda s, k: ((s[:, None] - k[None]) ** 2).sum((2, 3, 4)).sqrt().amin(1),
+)
+values(
+    "evaluation.copies",
+    lambda s, h: sum(one < min(h.tolist()) for one in s.tolist()) / len(s),
+    lambda s, h: np.mean(s.numpy() < h.numpy().min()),
+    lambda s, h: (s[:, None] < h[None]).all(1).float().mean(),
+)
+values(
+    "evaluation.imbalance",
+    lambda y, n: sum(max(0, float((y == k).float().mean()) - 1 / n) for k in range(n)),
+    lambda y, n: 0.5 * np.abs(np.bincount(y.numpy(), minlength=n) / len(y) - 1 / n).sum(),
+)
+values(
+    "evaluation.bits_per_dim",
+    lambda nats, c, s: nats / math.log(2) / c / s / s,
+    lambda nats, c, s: torch.tensor(nats * math.log2(math.e) / (c * s * s)),
+)
+values("evaluation.stop", "B", " b ", "(b)")
+values("evaluation.scores", "B", "'b'")
+
+# -- beyond -----------------------------------------------------------------------------------
+
+values(
+    "beyond.next_line",
+    lambda h, b, a: b * (h**2 - h**2 * a) / (1 - a + a * b),
+    lambda h, b, a: h**2 * b / (1 + a * b / (1 - a)),
+    lambda h, b, a: h**2 * (1 - a) / (1 - a * (1 - b)) * (1 - a * (1 - b) / a),
+)
+values(
+    "beyond.ddim_step",
+    lambda x, e, z, t, s, eta, a: (lambda q: q.mean + q.var.sqrt() * z)(
+        reverse.ddim_step(
+            marginal.predict_x0(x, e, t, schedule_of(a)), x, t, s, schedule_of(a), eta
+        )
+    ),
+)
+
+
+@right("beyond.ddim_step")
+def _(x_t, eps_hat, z, t, s, eta, alpha_bar):
+    now, then = alpha_bar[t].item(), alpha_bar[s].item()
+    sigma = eta * math.sqrt((1 - then) / (1 - now) * (1 - now / then))
+    x = x_t.double()
+    signal = math.sqrt(then / now) * (x - math.sqrt(1 - now) * eps_hat)
+    return signal + math.sqrt(max(1 - then - sigma**2, 0)) * eps_hat + sigma * z
+
+
+values(
+    "beyond.drop_labels",
+    lambda y, u, p, n: y * (u >= p) + n * (u < p),
+    lambda y, u, p, n: y.masked_fill(u < p, n),
+    lambda y, u, p, n: [n if one < p else int(label) for label, one in zip(y, u, strict=True)],
+)
+
+
+@right("beyond.guided_walk")
+def _(model, x_T, label, null, w, times, alpha_bar):
+    x = x_T.clone()
+    for t, s in itertools.pairwise(times):
+        steps = torch.full((2 * len(x),), t)
+        labels = torch.tensor([label] * len(x) + [null] * len(x))
+        told, free = model(torch.cat([x, x]), steps, labels).chunk(2)  # both in one call
+        eps = w * told + (1 - w) * free
+        x0 = (x - math.sqrt(1 - alpha_bar[t]) * eps) / math.sqrt(alpha_bar[t])
+        x = math.sqrt(alpha_bar[s]) * x0 + math.sqrt(1 - alpha_bar[s]) * eps
+    return x
+
+
+@right("beyond.guided_walk")
+def _(model, x_T, label, null, w, times, alpha_bar):
+    schedule = schedule_of(alpha_bar)
+    x = x_T
+    for t, s in itertools.pairwise(times):
+        every = torch.full((len(x),), t)
+        told, free = (model(x, every, torch.full_like(every, one)) for one in (label, null))
+        x0 = marginal.predict_x0(x, torch.lerp(free, told, w), t, schedule)
+        x = reverse.ddim_step(x0, x, t, s, schedule, 0.0).mean.float()
+    return x
+
+
+values(
+    "beyond.keep_known",
+    lambda x, k, m, e, s, a: torch.where(
+        m.bool(), marginal.sample(k, s, schedule_of(a), e)[0].float(), x
+    ),
+    lambda x, k, m, e, s, a: x + m * (math.sqrt(a[s]) * k.double() + math.sqrt(1 - a[s]) * e - x),
+)
+values("beyond.eta_choice", "B", "b)")
+
+# -- solvers ----------------------------------------------------------------------------------
+
+values(
+    "solvers.half_log_snr",
+    lambda t, a: solvers.half_log_snr(schedule_of(a))[t],
+    lambda t, a: (a[t].log() - torch.log1p(-a[t])) / 2,
+    lambda t, a: [math.atanh(2 * float(a[s]) - 1) for s in t],
+)
+values(
+    "solvers.next_line",
+    lambda x, g, a, b: (
+        sp.sqrt((1 - b) / (1 - a)) * x + sp.sqrt(b) * (1 - sp.sqrt(a * (1 - b) / ((1 - a) * b))) * g
+    ),
+    lambda x, g, a, b: (
+        (sp.sqrt(1 - b) * x + (sp.sqrt(b * (1 - a)) - sp.sqrt(a * (1 - b))) * g) / sp.sqrt(1 - a)
+    ),
+)
+values("solvers.wrong_line", 3.0, torch.tensor(3), np.int64(3))
+values(
+    "solvers.look_ahead",
+    lambda a, b, before, now, then: (
+        (1 + (then - now) / (now - before) / 2) * a - (then - now) / (now - before) / 2 * b
+    ),
+    lambda a, b, before, now, then: torch.lerp(
+        b.double(), a.double(), ((now + then) / 2 - before) / (now - before)
+    ),
+)
+
+
+@right("solvers.best_times")
+def _(error, calls):
+    T = len(error) - 1
+    ways = ([T, *between, 0] for between in itertools.combinations(range(T - 1, 0, -1), calls - 1))
+    return min(ways, key=lambda way: sum(error[a, b] for a, b in itertools.pairwise(way)))
+
+
+@right("solvers.best_times")
+def _(error, calls):
+    """Backwards, by tables: what the rest of the way costs."""
+    T = len(error) - 1
+    rest = torch.full((calls + 1, T + 1), math.inf)
+    rest[0, 0] = 0
+    then = torch.zeros(calls + 1, T + 1, dtype=torch.int64)
+    for left in range(1, calls + 1):
+        for t in range(1, T + 1):
+            rest[left, t], then[left, t] = (error[t, :t] + rest[left - 1, :t]).min(0)
+    way = [T]
+    for left in range(calls, 0, -1):
+        way.append(then[left, way[-1]].item())
+    return torch.tensor(way)
+
+
+values(
+    "solvers.order",
+    lambda c, e: -np.polyfit(np.log(c.numpy()), np.log(e.numpy()), 1)[0],
+    lambda c, e: (
+        -torch.linalg.lstsq(
+            torch.stack([c.double().log(), torch.ones(len(c)).double()], 1),
+            e.double().log()[:, None],
+        ).solution[0, 0]
+    ),
+)
+
+
+@right("solvers.walk")
+def _(model, x_T, times, alpha_bar):
+    schedule, x = schedule_of(alpha_bar), x_T
+    for t, s in itertools.pairwise(times):
+        eps_hat = model(x.float(), torch.full((len(x),), t))
+        x0_hat = marginal.predict_x0(x, eps_hat, t, schedule)
+        x = reverse.ddim_step(x0_hat, x, t, s, schedule, 0.0).mean
+    return x
+
+
+@right("solvers.walk")
+def _(model, x_T, times, alpha_bar):
+    a, x = alpha_bar.float(), x_T.clone()
+    while len(times) > 1:
+        t, s, times = times[0], times[1], times[1:]
+        eps_hat = model(x, t * torch.ones(len(x)).long())
+        x *= (a[s] / a[t]).sqrt()
+        x += ((1 - a[s]).sqrt() - (a[s] * (1 - a[t]) / a[t]).sqrt()) * eps_hat
+    return x

@@ -8,7 +8,10 @@ from ddpm_course.grading.task import Chapter, Task
 
 __all__ = ["CHAPTERS", "chapter", "find"]
 
-CHAPTERS = ("trends", "forward", "marginal", "reverse", "loss", "training")  # reading order
+CHAPTERS = (
+    *("trends", "forward", "marginal", "reverse", "loss"),
+    *("unet", "training", "evaluation", "beyond", "solvers"),
+)  # reading order
 
 
 def chapter(name: str) -> Chapter:
