@@ -53,9 +53,11 @@ class Setting:
         self.t = torch.arange(1, int(length) + 1)
         self.beta = self.schedule.beta.numpy()
         self.length = int(length)
+        self.read: set[str] = set()  # the claims that were evaluated
 
     def numeric(self, claim: Claim, given: Mapping[Any, Any] | None = None, **at: Any) -> Any:
         """The right side of a claim at every t; ``given`` as for ``Claim.numeric``."""
+        self.read.add(claim.name)
         values = {key: np.asarray(value) for key, value in (given or {}).items()}
         return claim.numeric(self.beta, values, **at)
 
@@ -463,6 +465,9 @@ def _bound(claim: Claim, s: Setting) -> Iterator[Pair]:
     if claim.name == "evaluation.bits":
         said = s.numeric(claim, {nt.Loss: mean_terms, nt.d: 3}, t=[1])
         yield bits.total.reshape(1, 1), np.asarray(said).reshape(1, 1)
+    else:  # the sum of the terms, in nats
+        said = s.numeric(claim, {nt.Loss: mean_terms}, t=[1])
+        yield bits.total.reshape(1, 1) * scale, np.asarray(said).reshape(1, 1)
 
 
 def _cell(s: Setting, x_0: Any, mean: Any, levels: int, claim: Claim | None = None) -> Any:
@@ -764,13 +769,20 @@ def largest_error(
 
     Args:
         stop: give up as soon as the error is larger than this.
+
+    Raises:
+        ValueError: the binding never evaluates its claim, so it compares it with nothing.
     """
-    worst = 0.0
+    worst, read = 0.0, False
     for name in settings:
-        for found, said in BINDINGS[claim.name].pairs(claim, Setting(name)):
+        setting = Setting(name)
+        for found, said in BINDINGS[claim.name].pairs(claim, setting):
             worst = max(worst, relative_error(found, said))
             if worst > stop:
                 return worst
+        read = read or claim.name in setting.read
+    if not read:
+        raise ValueError(f"{claim.name} is bound to a function, but the binding never reads it.")
     return worst
 
 

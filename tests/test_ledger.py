@@ -9,11 +9,33 @@ import torch
 
 from ddpm_course import Schedule, ledger, marginal
 from ddpm_course.symbolic import CLAIMS
+from ddpm_course.symbolic.notation import Normal, as_written
 
 
 @pytest.mark.parametrize("name", ledger.BINDINGS)
 def test_function_computes_the_claim_at_every_t(name: str) -> None:
     assert ledger.largest_error(CLAIMS[name]) <= ledger.TOLERANCE
+
+
+@pytest.mark.parametrize("name", ledger.BINDINGS)
+def test_binding_reads_its_claim(name: str) -> None:
+    """Another right side, three times as large and one more, is noticed."""
+    claim = CLAIMS[name]
+    with as_written():
+        if isinstance(claim.rhs, Normal):
+            at, mean, var, identity = claim.rhs.args
+            wrong = Normal(at, 3 * mean + 1, 3 * var + 1, identity)
+        else:
+            wrong = 3 * claim.rhs + 1
+    changed = claim.with_step(-1, wrong)
+    assert not ledger.largest_error(changed, stop=ledger.TOLERANCE) <= ledger.TOLERANCE
+
+
+def test_binding_that_never_reads_its_claim_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    idle = ledger.Binding(("marginal.sample",), lambda claim, s: iter([(s.eps, s.eps)]))
+    monkeypatch.setitem(ledger.BINDINGS, "marginal.sample", idle)
+    with pytest.raises(ValueError, match=r"marginal\.sample is bound .* never reads it"):
+        ledger.largest_error(CLAIMS["marginal.sample"])
 
 
 def test_error_is_relative_to_each_row() -> None:

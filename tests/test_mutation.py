@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from ddpm_course import ledger
-from ddpm_course.symbolic import CLAIMS, Claim, ClaimError
-from tests.mutants import in_place_of, of_expression, of_function
+from ddpm_course.symbolic import CLAIMS, Claim, ClaimError, worlds
+from ddpm_course.symbolic.claim import Chain, Step
+from tests.mutants import RELATIONS, in_place_of, of_expression, of_function, of_statement
 
 # Changes that change nothing.
 EQUAL_EXPRESSIONS = {
@@ -84,3 +86,78 @@ def test_every_mutant_of_a_function_is_caught(
     record_property("mutants of code", (made, made - len(survivors)))
     equal = [line for name, line in EQUAL_CODE if name == function]
     assert [what for what in survivors if not any(line in what for line in equal)] == []
+
+
+# Wrong variants of what a claim says that say something true.
+TRUE_VARIANTS = {
+    ("forward.reparameterization-mean", "given x(0) too"),  # ε_t, given what came before it
+    ("forward.reparameterization-mean", "given x(t - 1) too"),
+    ("forward.reparameterization-variance", "given x(0) too"),
+    ("forward.reparameterization-variance", "given x(t - 1) too"),
+    ("forward.unit-variance", "given x(0) too"),
+    ("forward.unit-variance", "given x(t - 1) too"),
+    ("reverse.prior", "deviation for variance"),  # the root of 1
+    ("reverse.bayes", "condition dropped from q(x(t) | x(t - 1), x(0))"),  # a Markov chain
+    ("loss.marginal-score", "condition dropped from q(x(t) | x(0))"),  # ∇q(x_t), averaged
+}
+WEAKER = {("=", r"\le"), ("=", r"\ge"), ("=", r"\propto"), ("<", r"\le"), (">", r"\ge")}
+
+
+def proved(claim: Claim, number: int, base: bool) -> bool:
+    try:
+        claim.prove_step(number, base)
+    except ClaimError:
+        return False
+    return True
+
+
+def survivors_of(claim: Claim) -> set[str]:
+    """Subscripts, conditions, directions, laws and relations, changed in each line."""
+    trial, out = worlds.Trial(claim), set()
+    chains = [(claim.lhs, claim.steps, False)]
+    chains += [(claim.base.lhs, claim.base.steps, True)] if claim.base else []
+    for lhs, steps, base in chains:
+        sides = [lhs, *(step.expr for step in steps)]
+        for number, step in enumerate(steps):
+            before = sides[number]
+            for what, wrong in of_statement(step.expr):
+                changed = claim.with_step(number, wrong, base)
+                follows = number + 1 < len(steps)
+                if trial.wrong(before, step.relation, wrong) or not proved(changed, number, base):
+                    continue
+                if follows and trial.wrong(wrong, steps[number + 1].relation, sides[number + 2]):
+                    continue
+                if not follows or proved(changed, number + 1, base):
+                    out.add(what)
+            for relation in RELATIONS:
+                if relation == step.relation or (step.relation, relation) in WEAKER:
+                    continue
+                turned = list(steps)
+                turned[number] = step._replace(relation=relation)
+                changed = (
+                    replace(claim, base=replace_steps(claim, tuple(turned)))
+                    if base
+                    else replace(claim, steps=tuple(turned))
+                )
+                if proved(changed, number, base) and not trial.wrong(before, relation, step.expr):
+                    out.add(f"{step.relation} taken for {relation}")
+    return out
+
+
+def replace_steps(claim: Claim, steps: tuple[Step, ...]) -> Chain:
+    assert claim.base is not None
+    return claim.base._replace(steps=steps)
+
+
+SLOW = ("loss.best-predictor",)  # means of two quantities at once, for each of 300 variants
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.long) if n in SLOW else n for n in CLAIMS]
+)
+def test_every_wrong_variant_of_a_statement_is_refused(name: str) -> None:
+    """A subscript, a condition, a direction or a relation that is wrong, in any line."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a false formula may divide by zero
+        found = survivors_of(CLAIMS[name])
+    assert found == {what for claim, what in TRUE_VARIANTS if claim == name}

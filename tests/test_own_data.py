@@ -43,7 +43,7 @@ def script(folder: Path) -> dict[str, Any]:
         exec(
             shorter(PAINT, **{'("train", 600)': '("train", 40)', '"held-out", 60': '"held-out", 6'})
         )
-        exec(shorter(SCRIPT, **{"steps=160": "steps=3", "(32, channels": "(4, channels"}), names)
+        exec(shorter(SCRIPT, **{"steps=200": "steps=3", "(32, channels": "(4, channels"}), names)
     return names
 
 
@@ -65,7 +65,7 @@ def test_the_command_trains_the_same(
     folder: Path, script: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    program, *arguments = shlex.split(shorter(COMMANDS[0], **{"--steps 160": "--steps 3"}))
+    program, *arguments = shlex.split(shorter(COMMANDS[0], **{"--steps 200": "--steps 3"}))
     assert program == "ddpm-course"
     assert cli.main(arguments) == 0
     of_script, schedule = checkpoint.load("mine/model.safetensors")
