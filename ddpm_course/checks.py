@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["agree", "answer", "floating", "in_range", "pictures", "seed", "sizes"]
+__all__ = ["agree", "answer", "floating", "in_range", "on_grid", "pictures", "seed", "sizes"]
 
 
 def floating(**tensors: Tensor) -> None:
@@ -61,6 +61,19 @@ def in_range(images: Tensor, name: str = "images") -> None:
         raise ValueError(
             f"{name} has values from {images.amin().item():g} to {images.amax().item():g}; give "
             "floating point pictures in [-1, 1] (x / 127.5 - 1), or uint8 in 0..255."
+        )
+
+
+def on_grid(images: Tensor, levels: int, name: str = "images") -> None:
+    """Raise a ValueError for pictures that are not on the even grid of ``levels`` values from -1 to
+    1: the chance of a value between two of them is not what a bound on the grid's cells is about.
+    """
+    cells = (images.double() + 1) / 2 * (levels - 1)
+    off = ~(cells - cells.round().clamp(0, levels - 1)).abs().le(0.01)  # NaN is off it, too
+    if off.any():
+        raise ValueError(
+            f"{name} holds {images[off][0].item():g}, which is none of the {levels} even values "
+            "from -1 to 1; give whole pixel values, scaled, or the right number of levels."
         )
 
 

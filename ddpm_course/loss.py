@@ -84,10 +84,16 @@ def bits_per_dim(
 
     Returns:
         ``Bits``, averaged over the batch, on x_0's device.
+
+    Raises:
+        ValueError: pictures that are not on the grid, or a network that answers in another shape.
     """
     checks.floating(x_0=x_0)
     if x_0.ndim == 4:
         checks.in_range(x_0, "x_0")
+        if levels < 2:
+            raise ValueError(f"levels is {levels}; a grid from -1 to 1 has at least 2.")
+        checks.on_grid(x_0, levels, "x_0")
     schedule = schedule.to(x_0.device)
     standard = Gaussian(torch.zeros_like(x_0), torch.ones_like(x_0))
     q = given_x0(x_0, schedule.T, schedule)

@@ -42,7 +42,9 @@ def _own(
         attention=tuple(level == "a" for level in attention),  # "." for a level without
         dropout=0.1,
     )
-    return unet, Schedule.cosine(T), TrainConfig(steps=steps, batch_size=batch, learning_rate=1e-3)
+    rate = 2e-4 if size >= 64 else 2e-3  # large networks bear small steps alone
+    train = TrainConfig(steps=steps, batch_size=batch, learning_rate=rate)
+    return unet, Schedule.cosine(T), train
 
 
 PRESETS = {

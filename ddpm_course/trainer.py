@@ -38,6 +38,8 @@ class TrainConfig:
         steps: optimizer steps in all; the learning rate decays to 0 towards the last one.
         max_seconds: stop after so much training time, whichever comes first.
         batch_size: images a step, over all processes together.
+        accumulate: pieces that a batch is cut into, one after another, where the memory is too
+            small for all of it; the step is the same.
         learning_rate: Adam's, after the warm-up.
         warmup: steps over which the learning rate rises from 0.
         ema_decay: how much of the averaged weights each step keeps.
@@ -55,6 +57,7 @@ class TrainConfig:
     steps: int | None = None
     max_seconds: float | None = None
     batch_size: int = 128
+    accumulate: int = 1
     learning_rate: float = 2e-3
     warmup: int = 100
     ema_decay: float = 0.999
@@ -87,6 +90,8 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} is {value}; it must be a positive number.")
+        if not isinstance(self.accumulate, int) or self.accumulate < 1:
+            raise ValueError(f"accumulate is {self.accumulate}; cut a batch into 1 piece or more.")
         checks.seed(self.seed)
         if self.warmup < 0:
             raise ValueError(f"warmup is {self.warmup}; it must be 0 or more.")
@@ -153,11 +158,15 @@ class Trainer:
         )
         self.device = self.accelerator.device if launched else device
         self.rank, self.ranks = self.accelerator.process_index, self.accelerator.num_processes
-        if config.batch_size % self.ranks:
-            raise ValueError(
-                f"a batch of {config.batch_size} cannot be shared evenly by {self.ranks} "
-                f"processes; set batch_size to a multiple of {self.ranks}."
-            )
+        for count, whom in (
+            (self.ranks, f"by {self.ranks} processes"),
+            (self.ranks * config.accumulate, f"as {config.accumulate} pieces for each process"),
+        ):
+            if config.batch_size % count:
+                raise ValueError(
+                    f"a batch of {config.batch_size} cannot be shared evenly {whom}; set "
+                    f"batch_size to a multiple of {count}."
+                )
         self.config, self.schedule = config, schedule.to(self.device)
         cuda = self.device.type == "cuda"
         room = torch.cuda.mem_get_info(self.device)[0] if cuda else math.inf
@@ -178,6 +187,7 @@ class Trainer:
         self.generator = torch.Generator(self.device)
         self.orders: dict[int, Tensor] = {}
         self.step, self.seconds = 0, 0.0
+        self.piece = 0  # of the batch, from 0
 
     # -- training: the part that this file is about -------------------------------------------
 
@@ -194,16 +204,26 @@ class Trainer:
             rate = self._learning_rate()
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            loss = epsilon_loss(self._predict, *self._draw())
-            self.accelerator.backward(loss)
+            loss = torch.zeros((), device=self.device)
+            for piece in self._pieces():
+                part = epsilon_loss(self._predict, *piece) / self.config.accumulate
+                self.accelerator.backward(part)  # gradients add up until they are set to zero
+                loss += part.detach()
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
             self.optimizer.step()
             self.optimizer.zero_grad()
             self.ema.update_parameters(self.accelerator.unwrap_model(self.model))
             self.step += 1
             self.seconds = self._clock(self.seconds + time.perf_counter() - start)
-            yield Metrics(self.step, rate, self.seconds, loss.detach(), norm)
+            yield Metrics(self.step, rate, self.seconds, loss, norm)
             n = None if n is None else n - 1
+
+    def _pieces(self) -> Iterator[tuple[Tensor, Schedule, Tensor, Tensor]]:
+        """What this step draws, cut into ``accumulate`` pieces of one size."""
+        x_0, schedule, t, eps = self._draw()
+        cut = (each.chunk(self.config.accumulate) for each in (x_0, t, eps))
+        for self.piece, (x_0, t, eps) in enumerate(zip(*cut, strict=True)):
+            yield x_0, schedule, t, eps
 
     def _draw(self) -> tuple[Tensor, Schedule, Tensor, Tensor]:
         """x_0, t and ε of this step. Every process draws for the whole batch and keeps its share,
@@ -244,8 +264,9 @@ class Trainer:
     def _predict(self, x_t: Tensor, t: Tensor) -> Tensor:
         """ε_θ in the chosen precision; what goes in and what comes out is float32."""
         low = self.config.precision == "bfloat16"
+        place = self.rank * self.config.accumulate + self.piece  # in the whole batch
         with (
-            _dropout_from(self._seed(_DROPOUT, self.rank, self.step), self.device),
+            _dropout_from(self._seed(_DROPOUT, place, self.step), self.device),
             torch.autocast(self.device.type, torch.bfloat16, enabled=low),
         ):
             return self.model(x_t, t).float()

@@ -35,7 +35,7 @@ PAIRS: dict[str, Door] = {
     "reverse.ddim, the network": lambda x, y: next(reverse.ddim(model_that_says(y), x.shape, S, 2)),
     "loss.epsilon_loss, the network": lambda x, y: loss.epsilon_loss(model_that_says(y), x, S),
     "loss.epsilon_loss, eps": lambda x, y: loss.epsilon_loss(lambda x_t, t: x_t, x, S, eps=y),
-    "loss.bits_per_dim, the network": lambda x, y: loss.bits_per_dim(model_that_says(y), x, S),
+    "loss.bits_per_dim, the network": lambda x, y: loss.bits_per_dim(model_that_says(y), x, S, 17),
     "loss.discretized_log_prob": lambda x, y: loss.discretized_log_prob(
         x, Gaussian(y, torch.ones(())), 256
     ),
@@ -129,6 +129,25 @@ def test_values_that_are_not_finite_are_refused(door):
 def test_an_answer_that_is_no_tensor_is_named():
     with pytest.raises(ValueError, match="answers with a tuple"):
         loss.epsilon_loss(model_that_says((torch.zeros(4, 2),)), torch.zeros(4, 2), S)
+
+
+@pytest.mark.parametrize("levels", [2, 17, 256])
+def test_pictures_on_and_off_their_grid(levels):
+    grid = torch.arange(levels).float() / (levels - 1) * 2 - 1
+    checks.on_grid(grid, levels)
+    checks.on_grid(torch.empty(0), levels)
+    half_a_cell = 1 / (levels - 1)
+    for off in (grid[0] - 2 * half_a_cell, grid[1] - half_a_cell, torch.tensor(torch.nan)):
+        with pytest.raises(ValueError, match=f"none of the {levels} even values"):
+            checks.on_grid(torch.cat([grid, off[None]]), levels)
+
+
+def test_bits_of_resized_pictures_are_refused():
+    between = torch.full((2, 1, 8, 8), 1 / 255 + 0.003)
+    with pytest.raises(ValueError, match="x_0 holds 0.0069"):
+        loss.bits_per_dim(lambda x_t, t: x_t, between, S)
+    bits = loss.bits_per_dim(lambda x_t, t: x_t, torch.full((2, 1, 8, 8), 1 / 255), S)
+    assert torch.isfinite(bits.total)
 
 
 def test_bits_of_pictures_in_0_to_255_are_refused():

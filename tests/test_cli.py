@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from PIL import Image
 
 from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, solvers
 from ddpm_course.cli import main
+from ddpm_course.cli.output import Pulse
 from ddpm_course.data import digits
 from ddpm_course.loss import bits_per_dim
 
@@ -87,6 +89,39 @@ def test_evaluate_measures_bits_on_digits_that_were_held_out(capsys):
     bits = bits_per_dim(model, digits("test")[:2], schedule, 17, generator=generator)
     report = json.loads(capsys.readouterr().out)
     assert report["bits_per_dim"] == pytest.approx(float(bits.total))
+
+
+def test_evaluate_bits_of_floats_is_refused_before_the_drawing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ddpm_course.cli.evaluate.draw", lambda *_: pytest.fail("it drew"))
+    file = tmp_path / "floats.npy"
+    np.save(file, np.full((4, 1, 8, 8), 0.1, np.float32))
+    assert main(["evaluate", "digits", "--num", "2", "--data", str(file), "--bits"]) == 2
+    assert "holds 0.1, which is none of the 256 even values" in capsys.readouterr().err
+
+
+def test_quiet_says_results_and_errors_alone(tmp_path, capsys):
+    out = tmp_path / "x.npy"
+    few = ["--num", "2", "--steps", "2", "--quiet"]
+    assert main(["sample", "digits", *few, "--out", str(out)]) == 0
+    assert main([*TRAIN, "--quiet", "--out", str(tmp_path / "run")]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main(["sample", "digits", *few, "--out", str(out)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert main(["evaluate", "digits", *few]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["samples"] == 2
+    assert told.err == ""
+    assert main(["sample", "digits", *few[:-1], "--force", "--out", str(out)]) == 0
+    assert "2 images in" in capsys.readouterr().out  # the next command speaks again
+
+
+def test_a_log_shows_how_far_training_is(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ddpm_course.cli.train.Pulse", lambda: Pulse(every=0))
+    assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 0
+    lines = re.findall(r"step (\d+): loss \d\.\d{4}, \d+ s of training", capsys.readouterr().err)
+    assert lines == ["1", "2", "3"]
+    pulse = Pulse(every=3600)
+    pulse.beat(lambda: pytest.fail("too early"))
 
 
 def test_train_on_a_folder(tmp_path, photos, capsys):

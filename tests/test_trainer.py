@@ -164,6 +164,37 @@ def test_steps_can_be_taken_in_pieces():
     assert torch.equal(weights(whole.ema.module), weights(pieces.ema.module))
 
 
+@pytest.mark.parametrize("pieces", [2, 8])
+def test_a_batch_in_pieces_is_the_same_step(pieces):
+    plain = replace(TINY, dropout=0.0)
+
+    def trained(accumulate: int) -> tuple[list[float], torch.Tensor, list[int]]:
+        model, sizes = tiny_unet(config=plain), []
+        model.register_forward_hook(lambda _m, given, _o: sizes.append(len(given[0])))
+        trainer = Trainer(model, SCHEDULE, images(), replace(CONFIG, accumulate=accumulate))
+        seen = [x for m in trainer.steps(4) for x in (m.loss, m.gradient_norm)]
+        # Adam's average of the gradients: its step makes much of a gradient that is almost 0.
+        moments = [v.flatten() for k, v in trainer.state().items() if k.endswith(".exp_avg")]
+        return seen, torch.cat(moments), sizes
+
+    whole, parted = trained(1), trained(pieces)
+    assert whole[2] == [8] * 4
+    assert parted[2] == [8 // pieces] * 4 * pieces
+    assert parted[0] == pytest.approx(whole[0], rel=1e-4)
+    assert whole[1].abs().max() > 0.01
+    torch.testing.assert_close(parted[1], whole[1], rtol=0, atol=1e-5)
+
+
+def test_the_pieces_of_a_batch_drop_other_units():
+    trainer = Trainer(tiny_unet(), SCHEDULE, images(), replace(CONFIG, accumulate=2))
+    for parameter in trainer.model.parameters():
+        nn.init.normal_(parameter, std=0.1)  # dropout acts behind layers that start at 0
+    x, t = images(1), torch.tensor([3])
+    trainer.model.train()
+    answers = [trainer._predict(x, t).detach() for _ in trainer._pieces()]
+    assert not torch.equal(*answers)
+
+
 def test_it_leaves_the_global_random_state_alone():
     torch.manual_seed(3)
     expected = torch.randn(4)
@@ -257,6 +288,8 @@ def test_max_seconds_ends_the_training():
         ({"clip_norm": 0.0}, "clip_norm is 0"),
         ({"warmup": -1}, "warmup is -1"),
         ({"seed": -1}, "seed is -1"),
+        ({"accumulate": 0}, "accumulate is 0; cut a batch into 1 piece or more"),
+        ({"accumulate": 1.5}, r"accumulate is 1\.5"),
         ({"ema_decay": 1.0}, r"ema_decay is 1\.0"),
         ({"precision": "float16"}, "precision is 'float16'; choose"),
     ],
@@ -270,6 +303,7 @@ def test_config_out_of_range(changes, sentence):
     ("data", "changes", "sentence"),
     [
         (images(7), {}, "a batch of 8 cannot be drawn from 7 items; set batch_size to at most 7"),
+        (images(), {"accumulate": 3}, "a batch of 8 cannot be shared evenly as 3 pieces"),
         (images().double(), {}, "data has dtype torch.float64"),
         (torch.zeros(8, 2), {"flip": True}, r"shape \(8, 2\); flip and uint8 are for images"),
         (images(), {"compile": True}, "compile needs a CUDA device, and this is cpu"),

@@ -22,6 +22,7 @@ from ddpm_course.cli import (
     evaluate,
     exercises,
     grade,
+    output,
     pack,
     papers,
     release,
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
+        output.hush(getattr(options, "quiet", False))
         with _ended_in_order():
             if isinstance(seed := getattr(options, "seed", None), int):
                 _check_seed(seed)

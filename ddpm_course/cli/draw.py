@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ddpm_course.cli.output import add_quiet
 from ddpm_course.cli.pictures import write_images
 
 
@@ -32,6 +33,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "--out", type=Path, default=Path("drawn.png"), help=".png or .npy (default: drawn.png)"
     )
     parser.add_argument("--force", action="store_true", help="overwrite a file that is there")
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 

@@ -38,7 +38,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     import torch
 
-    from ddpm_course import checkpoint, images, loss, metrics
+    from ddpm_course import checkpoint, checks, images, loss, metrics
     from ddpm_course.data import digits
     from ddpm_course.run import read_config
 
@@ -55,9 +55,13 @@ def run(options: argparse.Namespace) -> None:
         if source != "digits" and not run.is_dir():
             raise ValueError(f"{source} does not name its data; give them with --data.")
     data = images.load(source, size, channels, tell)
-    levels = 17 if data.is_floating_point() else 256
+    levels = 17 if source == "digits" else 256
     if not data.is_floating_point():
         data = data / 127.5 - 1
+    unseen = digits("test") if source == "digits" else data  # our split is the one we know
+    batch = unseen[: options.batch_size]
+    if options.bits:
+        checks.on_grid(batch, levels, source)  # refused before the work
     samples = draw(options, model, schedule)
     report: dict[str, Any] = {"model": str(options.model), "data": source, "samples": options.num}
     if source == "digits":
@@ -69,8 +73,6 @@ def run(options: argparse.Namespace) -> None:
         report["fid"] = metrics.inception_fid(samples, data, inception)
     if options.bits:
         generator = torch.Generator().manual_seed(options.seed)
-        unseen = digits("test") if source == "digits" else data  # our split is the one we know
-        batch = unseen[: options.batch_size]
         bits = loss.bits_per_dim(model, batch, schedule, levels, generator=generator)
         report["bits_per_dim"] = float(bits.total)
     print(json.dumps(report, indent=2))

@@ -1,14 +1,54 @@
-"""What the commands say, and where."""
+"""What the commands say, and where: results on stdout, the rest on stderr, and with --quiet nothing
+that is no result and no error."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+import time
+from collections.abc import Callable
 
-__all__ = ["tell"]
+__all__ = ["Pulse", "add_quiet", "hush", "no_bar", "say", "tell"]
+
+_quiet = False
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="say nothing but results and errors")
+
+
+def hush(quiet: bool) -> None:
+    """Whether from here on only results and errors are said."""
+    global _quiet
+    _quiet = quiet
 
 
 def tell(line: str) -> None:
     """A line for people, on stderr; of several processes, the first one speaks."""
-    if int(os.environ.get("RANK", 0)) == 0:
+    if not _quiet and int(os.environ.get("RANK", 0)) == 0:
         print(line, file=sys.stderr)
+
+
+def say(line: str) -> None:
+    """What was done, on stdout."""
+    if not _quiet:
+        print(line)
+
+
+def no_bar() -> bool | None:
+    """tqdm's ``disable``: True with --quiet, None for a bar on a terminal alone."""
+    return True if _quiet else None
+
+
+class Pulse:
+    """Where there is no terminal to show a bar: a line now and then, so that a log shows life."""
+
+    def __init__(self, every: float = 30.0) -> None:
+        self.every, self.last = every, time.monotonic()
+
+    def beat(self, line: Callable[[], str]) -> None:
+        """Say the line if ``every`` seconds have gone since the last one."""
+        if not sys.stderr.isatty() and time.monotonic() - self.last >= self.every:
+            self.last = time.monotonic()
+            tell(line())

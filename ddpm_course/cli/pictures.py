@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ddpm_course.cli.output import say
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -29,7 +31,7 @@ def write_images(out: Path, draw: Callable[[], Tensor], force: bool = False) -> 
             from ddpm_course.plots import save_images
 
             save_images(images, file)
-    print(f"{len(images)} images in {out}")
+    say(f"{len(images)} images in {out}")
 
 
 def _ours(file: Path) -> bool:

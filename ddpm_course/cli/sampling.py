@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ddpm_course.cli.output import add_quiet, no_bar
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -48,6 +50,7 @@ def add_sampling(parser: argparse.ArgumentParser, num: int) -> None:
         help="inside the network (default: float32)",
     )
     add("--compile", action="store_true", help="torch.compile, for many images (CUDA)")
+    add_quiet(parser)
 
 
 def check_sampling(options: argparse.Namespace) -> None:
@@ -94,7 +97,7 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
     eta = options.eta if options.eta is not None else fresh
     starts = range(0, options.num, options.batch_size)
     batches = []
-    with tqdm(total=len(starts) * steps, desc="sampling", unit="step", disable=None) as bar:
+    with tqdm(total=len(starts) * steps, desc="sampling", unit="step", disable=no_bar()) as bar:
         for start in starts:
             stop = min(start + options.batch_size, options.num)
             shape = (stop - start, *image)

@@ -6,14 +6,16 @@ import argparse
 import json
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddpm_course.cli.output import tell
+from ddpm_course.cli.output import Pulse, add_quiet, no_bar, say, tell
 
 if TYPE_CHECKING:
     from ddpm_course.presets import Preset
     from ddpm_course.run import Run
+    from ddpm_course.trainer import Metrics
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,6 +51,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--steps", type=int, help="stop after so many optimizer steps")
     parser.add_argument("--max-seconds", type=float, help="stop after so much training time")
     parser.add_argument("--batch-size", type=int, help="images a step, over all processes")
+    parser.add_argument(
+        "--accumulate",
+        type=int,
+        metavar="PIECES",
+        help="cut each batch into so many, one after another, where the memory is too small "
+        "(default: 1); the step is the same",
+    )
     parser.add_argument("--learning-rate", type=float, help="Adam's, after the warm-up")
     parser.add_argument("--dropout", type=float, help="probability inside the residual blocks")
     parser.add_argument(
@@ -67,6 +76,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="steps between two checkpoints, each with a grid of samples (default: 1000)",
     )
     parser.add_argument("--tensorboard", action="store_true", help="write for TensorBoard too")
+    add_quiet(parser)
     parser.set_defaults(run=run)
 
 
@@ -77,25 +87,27 @@ def run(options: argparse.Namespace) -> int:
         name: value
         for name in (
             *("steps", "max_seconds", "batch_size", "learning_rate"),
-            *("flip", "precision", "compile", "seed", "device"),
+            *("accumulate", "flip", "precision", "compile", "seed", "device"),
         )
         if (value := getattr(options, name)) is not None
     }
     run = _resumed(options, changes) if options.resume else _new_run(options, changes)
     trainer = run.trainer
-    quiet = trainer.rank > 0  # of several processes, one speaks
+    silent = trainer.rank > 0  # of several processes, one speaks
+    pulse = Pulse()
     with tqdm(
         total=trainer.config.steps,
         initial=trainer.step,
         desc="training",
         unit="step",
-        disable=True if quiet else None,
+        disable=silent or no_bar(),
     ) as bar:
         for metrics in run.steps():
             bar.update()
             if metrics.step % 20 == 0:
                 bar.set_postfix(loss=f"{metrics.loss:.4f}", seconds=f"{metrics.seconds:.0f}")
-    if quiet:
+            pulse.beat(partial(_progress, metrics))
+    if silent:
         return 0
     if run.stopped_by:
         print(
@@ -104,9 +116,13 @@ def run(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 128 + getattr(signal, run.stopped_by, signal.SIGTERM)
-    print(f"{trainer.step} steps in {trainer.seconds:.0f} s; the model is in {run.path}")
-    print(f"now draw from it:  ddpm-course sample {run.path} --out grid.png")
+    say(f"{trainer.step} steps in {trainer.seconds:.0f} s; the model is in {run.path}")
+    say(f"now draw from it:  ddpm-course sample {run.path} --out grid.png")
     return 0
+
+
+def _progress(metrics: Metrics) -> str:
+    return f"step {metrics.step}: loss {metrics.loss:.4f}, {metrics.seconds:.0f} s of training"
 
 
 def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:

@@ -355,11 +355,17 @@ def _view(hide: Sequence[Path], package: Path) -> list[str]:
             arguments += [*_way(link, shown), "--symlink", os.readlink(link), str(link)]
             shown.append(link)
         link = link.parent / os.readlink(link)
+    unseen = _unseen([*hide, Path.cwd()], shown)
+    for path in unseen:
+        arguments += ["--tmpfs", str(path)]
     arguments += _way(PACKAGE, shown)
+    for parent in reversed(PACKAGE.parents):  # the package may lie in what is not seen else
+        if any(parent != path and parent.is_relative_to(path) for path in unseen):
+            arguments += ["--perms", "0755", "--dir", str(parent)]
     arguments += ["--ro-bind", str(package), str(PACKAGE)]
     shown.append(PACKAGE)
-    for path in _unseen([*hide, Path.cwd()], shown):
-        arguments += ["--tmpfs", str(path), "--remount-ro", str(path)]
+    for path in unseen:
+        arguments += ["--remount-ro", str(path)]
     arguments += ["--size", str(LARGEST_SCRATCH), "--perms", "1777", "--tmpfs", SCRATCH]
     if not any(place.is_relative_to("/tmp") for place in shown):
         arguments += ["--symlink", SCRATCH, "/tmp"]
@@ -466,7 +472,7 @@ _OPEN = {
 
 def _unseen(hide: Sequence[Path], shown: Sequence[Path]) -> list[Path]:
     """Folders that hold right answers or others' work, where they lie inside what is shown."""
-    found: list[Path] = []
+    found = [Path("/usr/src"), Path("/usr/local/src")]  # sources; Python reads none
     for copy in _copies(shown):
         found += [copy] if copy != PACKAGE else []
         # Beside a copy that is not a library's lies the course: solutions, exercises, submissions.
@@ -475,7 +481,7 @@ def _unseen(hide: Sequence[Path], shown: Sequence[Path]) -> list[Path]:
     for path in hide:
         ours = PACKAGE.is_relative_to(path)
         found += [one for one in _folders(path) if one != PACKAGE] if ours else [path]
-    kept: list[str | Path] = [*_SYSTEM, PACKAGE, sys.prefix, sys.base_prefix, *_libraries()[1:]]
+    kept: list[str | Path] = [*_SYSTEM, sys.prefix, sys.base_prefix, *_libraries()[1:]]
     unseen: list[Path] = []
     for path in sorted({path.resolve() for path in found if path.is_dir()}):
         inside = any(path != one and path.is_relative_to(one) for one in shown)

@@ -62,6 +62,15 @@ def _over(e: Any, subscript: str) -> Any:
     return e.func(*(_over(a, subscript) for a in e.args))
 
 
+def _is_known(text: str, known: set[sp.Symbol]) -> bool:
+    """Whether the book or the claim has a quantity of this name already."""
+    try:
+        found = reader.read(text, known)
+    except reader.Unreadable:
+        return False
+    return found not in (*reader.INDICES, nt.d)  # "at $t = 1$" chooses
+
+
 def wrong(claim: Any, formula: str, trial: Any) -> str:
     """What is wrong with a formula that states something; nothing where it holds.
 
@@ -73,11 +82,7 @@ def wrong(claim: Any, formula: str, trial: Any) -> str:
     if not between:
         return ""
     known = letters(claim)
-    if (
-        between == ["="]
-        and INTRODUCED.fullmatch(sides[0])
-        and sides[0] not in {latex(one) for one in known}
-    ):
+    if between == ["="] and INTRODUCED.fullmatch(sides[0]) and not _is_known(sides[0], known):
         return ""  # the sentence gives something a name of its own
     names = {one.name for one in known}
     own = {one for one in _own(formula) if one.name not in names}

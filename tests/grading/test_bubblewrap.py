@@ -114,6 +114,25 @@ def test_the_course_may_lie_anywhere(
 
 
 @needs_linux
+def test_sources_that_come_while_a_room_is_open_are_not_seen(
+    monkeypatch: pytest.MonkeyPatch, walls: None
+) -> None:
+    """Where the course lies among them, as in many images, it is seen and nothing beside it."""
+    from ddpm_course.grading import sandbox
+
+    for package in (sandbox.PACKAGE, Path("/usr/src/app/ddpm_course")):
+        monkeypatch.setattr(sandbox, "PACKAGE", package)
+        view = sandbox._view([], Path("/usr/lib"))
+        if not Path("/usr/src").is_dir():
+            return
+        hidden, bound = view.index("/usr/src"), len(view) - view[::-1].index(str(package))
+        assert view[hidden - 1] == "--tmpfs"
+        assert hidden < bound
+        assert view.index("--remount-ro", hidden) > 0
+        assert why_no_walls() == "" or package.parts[1] == "usr"
+
+
+@needs_linux
 def test_its_own_words_are_shown_where_it_may_not_build_walls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -186,6 +186,10 @@ and why?""",
             lambda b: b,
         ),
         Mistake(
+            "α stands where ᾱ belongs: the noise of one step, not of all steps so far.",
+            lambda b: _clean_first(b[:-1]),
+        ),
+        Mistake(
             "Everything is one place too early: ᾱ_{t-1} stands before ᾱ_t.",
             lambda b: torch.cat([_left(b)[:-1] / _left(b)[1:] * b[1:], b[:1]]),
         ),
@@ -784,6 +788,14 @@ $\mathrm{E}[u \mid v] = \frac{\mathrm{Cov}[u, v]}{\mathrm{Var}[v]}\,v$.""",
         Mistake(
             "This is the guess of x_0, not of the noise.",
             lambda x, a, s: sp.sqrt(a) * s**2 * x / (a * s**2 + 1 - a),
+        ),
+        Mistake(
+            "This is divided by the standard deviation of x_t; its variance is asked for.",
+            lambda x, a, s: sp.sqrt(1 - a) * x / sp.sqrt(a * s**2 + 1 - a),
+        ),
+        Mistake(
+            "This is only the factor: x_t itself is forgotten.",
+            lambda x, a, s: sp.sqrt(1 - a) / (a * s**2 + 1 - a),
         ),
         Mistake(
             "The sign is turned round: this points the way of the score.",

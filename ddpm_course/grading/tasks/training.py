@@ -66,6 +66,10 @@ $\lambda$ is `decay`.""",
             lambda w, d: _ema(torch.cat([w[:1] * 0, w]), d),
         ),
         Mistake("These are the last weights; no average.", lambda w, d: w[-1]),
+        Mistake(
+            "The average is corrected as if it had begun at 0; it began at θ_0.",
+            lambda w, d: _ema(w, d) / (1 - d ** (len(w) - 1)),
+        ),
     ),
     picture="""
 g = torch.Generator().manual_seed(0)
@@ -212,6 +216,14 @@ def _residual(
         h = F.silu(F.conv2d(x, w_1, padding=1)) + bias
         return x + F.silu(F.conv2d(h, w_2, padding=1))
     h = F.conv2d(F.silu(x), w_1, padding=1 if form != "narrow" else 0)
+    if form == "bare":
+        h = F.conv2d(x, w_1, padding=1)
+    if form == "once":
+        w_2 = w_1
+    if form == "behind":
+        return x + F.conv2d(F.silu(h) + bias, w_2, padding=1)
+    if form == "activated":
+        return F.silu(x) + F.conv2d(F.silu(h + bias), w_2, padding=1)
     if form == "relu":
         h = F.conv2d(F.relu(x), w_1, padding=1)
         return x + F.conv2d(F.relu(h + bias), w_2, padding=1)
@@ -263,6 +275,22 @@ also normalize; we leave that out.) The convolutions keep height and width.""",
             partial(_residual, form="linear"),
         ),
         Mistake("This uses ReLU; the block uses SiLU.", partial(_residual, form="relu")),
+        Mistake(
+            "The first SiLU is missing: it comes before the first convolution, too.",
+            partial(_residual, form="bare"),
+        ),
+        Mistake(
+            "Both convolutions use `w_1`; the second one has its own weights.",
+            partial(_residual, form="once"),
+        ),
+        Mistake(
+            "The time is added behind the second SiLU; it belongs before it.",
+            partial(_residual, form="behind"),
+        ),
+        Mistake(
+            "The shortcut adds SiLU(x); it adds the input as it came.",
+            partial(_residual, form="activated"),
+        ),
         Mistake(
             "The picture shrinks: 3x3 convolutions need padding to keep its size.",
             partial(_residual, form="narrow"),

@@ -484,9 +484,15 @@ def _pagerank(
     by = _cited_by(references)
     rank = dict.fromkeys(references, 1 / n)
     for _ in range(rounds):
+        if form == "in place":
+            for p in references:
+                lost = sum(rank[q] for q in references if not references[q])
+                came = lost / n + sum(rank[q] / len(references[q]) for q in by[p])
+                rank[p] = (1 - damping) / n + damping * came
+            continue
         lost = 0.0 if form == "lossy" else sum(rank[p] for p in references if not references[p])
         rank = {
-            p: (1 - damping) / n
+            p: (1 - damping) / (1 if form == "whole" else n)
             + damping * lost / n
             + damping
             * sum(rank[q] / (1 if form == "undivided" else len(references[q])) for q in by[p])
@@ -536,6 +542,14 @@ times what came in, where $d$ is `damping`. All ranks are renewed at once.""",
         ),
         Mistake("The damping is not there.", partial(_pagerank, form="undamped")),
         Mistake("One round is missing.", partial(_pagerank, form="early")),
+        Mistake(
+            "1 - d is not divided by n: then the ranks add up to more than 1.",
+            partial(_pagerank, form="whole"),
+        ),
+        Mistake(
+            "Ranks are renewed one after the other; all at once, from the old ones.",
+            partial(_pagerank, form="in place"),
+        ),
     ),
     picture="""
 ranks = pagerank(example, damping=0.85, rounds=50)
