@@ -78,6 +78,7 @@ _CHANGES: dict[str, Callable[[Any], Any]] = {
     "the square of what was asked for: is a root missing?": lambda x: x**2,
     "1 divided by what was asked for: is a fraction upside down?": lambda x: 1 / x,
     "1 minus what was asked for.": lambda x: 1 - x,
+    "clipped to [-1, 1]: what was asked for may well lie outside.": lambda x: x.clamp(-1, 1),
 }
 
 

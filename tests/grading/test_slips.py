@@ -25,7 +25,7 @@ def table(seed: int) -> list[Case]:
     beta = 0.1 + 0.3 * torch.rand(9, generator=g, dtype=torch.float64)
     alpha_bar = torch.cat([torch.ones(1), (1 - beta).cumprod(0)])
     t = torch.tensor([4, 8, 1, 6, 3])
-    x, y = torch.rand(2, 5, 3, generator=g)
+    x, y = 2 * torch.rand(2, 5, 3, generator=g)
     return [Case((x, y, t, alpha_bar), along=t.tolist())]
 
 
@@ -62,6 +62,8 @@ def task(reference: Any, cases: Any, *mistakes: Mistake) -> Task:
         ),
         (lambda x, y, t, a: scaled(x, y, t, a) ** 0.5, "This is the square root of what was asked"),
         (lambda x, y, t, a: 1 - scaled(x, y, t, a), "This is 1 minus what was asked"),
+        (lambda x, y, t, a: scaled(3 * x, y, t, a).clamp(-1, 1), "not right"),
+        (lambda x, y, t, a: scaled(x, y, t, a).clamp(-1, 1), "This is clipped to"),
     ],
 )
 def test_general_slips_of_a_batch_are_named(answer: Any, told: str, seed: int) -> None:
