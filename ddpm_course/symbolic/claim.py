@@ -443,11 +443,11 @@ class Claim:
     def try_in_worlds(self) -> None:
         """Ask the second witness: each line has to be true in every random world, as it is
         printed; and what the reasons state, too."""
-        wrong = worlds.witness(self)
+        trial = worlds.Trial(self)
+        wrong = worlds.witness(self, trial)
         if wrong:
             line, why = wrong
             raise ClaimError(f"{self.name}: {line} is not true in every world.\n  {why}")
-        trial = worlds.Trial(self)
         if why := spoken.misread(self, trial):
             raise ClaimError(f"{self.name}: {why}.")
         for step in [*(self.base.steps if self.base else ()), *self.steps]:

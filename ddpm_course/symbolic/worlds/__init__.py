@@ -178,7 +178,7 @@ class Trial:
         return ""
 
 
-def witness(claim: Any) -> tuple[str, str] | None:
+def witness(claim: Any, trial: Trial | None = None) -> tuple[str, str] | None:
     """Try every line of a claim in all its worlds.
 
     Returns:
@@ -186,7 +186,7 @@ def witness(claim: Any) -> tuple[str, str] | None:
     """
     if claim.name in WITHOUT:
         return None
-    trial = Trial(claim)
+    trial = trial or Trial(claim)
     for name, before, relation, after in _lines(claim):
         if wrong := trial.wrong(before, relation, after):
             return name, wrong
