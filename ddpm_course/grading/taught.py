@@ -21,8 +21,21 @@ __all__ = ["HIDDEN", "Borrowed", "borrowed", "forbid", "is_taught", "refuse", "w
 
 # Every room of the package is taught but these; and those with right answers in them are kept out
 # of sight.
-_FREE = ("schedule", "data", "images", "checks", "checkpoint", "plots", "widgets", "grading")
-HIDDEN = tuple(f"ddpm_course.{room}" for room in ("grading.tasks", "symbolic", "ledger", "cli"))
+_FREE = (
+    "schedule",
+    "data",
+    "images",
+    "checks",
+    "checkpoint",
+    "plots",
+    "presets",
+    "widgets",
+    "grading",
+)
+HIDDEN = tuple(
+    f"ddpm_course.{room}"
+    for room in ("grading.tasks", "grading.slips", "symbolic", "ledger", "cli")
+)
 
 # What of Schedule is itself the answer, task by task.
 _OF_SCHEDULE = {

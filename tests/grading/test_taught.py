@@ -32,6 +32,8 @@ def with_bank(sealed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         place = Path(*name.split("."))
         if (PACKAGE.parent / place).is_dir():
             shutil.copytree(PACKAGE.parent / place, folder / place)
+        elif (file := PACKAGE.parent / place.with_suffix(".py")).is_file():
+            shutil.copy(file, folder / place.parent)
     shutil.copy(PACKAGE / "schedule.py", folder / "ddpm_course")
     return folder
 
@@ -94,6 +96,13 @@ def test_exactly_the_answers_that_call_taught_functions_are_found(with_bank: Pat
         ("training.time_embedding", "0", "unet.time_embedding"),
         ("training.train", "0", "loss.epsilon_loss"),
         ("training.ddim", "1", "marginal.predict_x0"),
+        ("evaluation.nearest", "0", "metrics.nearest_distance"),
+        ("evaluation.frechet", "0", "metrics.frechet_distance"),
+        ("beyond.ddim_step", "0", "marginal.predict_x0"),
+        ("beyond.guided_walk", "1", "marginal.predict_x0"),
+        ("beyond.keep_known", "0", "marginal.sample"),
+        ("solvers.half_log_snr", "0", "solvers.half_log_snr"),
+        ("solvers.walk", "0", "marginal.predict_x0"),
         ("trends.contrastive", "2", "trends.multimodal.contrastive_loss"),
         ("trends.guided", "3", "trends.text_to_image.guide"),
     }
@@ -104,8 +113,8 @@ WALK = """
 import importlib, inspect, pkgutil
 import ddpm_course
 from ddpm_course.grading.taught import Borrowed, borrowed
-free = ("schedule", "data", "images", "checks", "checkpoint", "plots", "widgets", "grading",
-        "symbolic", "cli")
+free = ("schedule", "data", "images", "checks", "checkpoint", "plots", "presets", "widgets",
+        "grading", "symbolic", "cli", "ledger")
 for one in pkgutil.walk_packages(ddpm_course.__path__, "ddpm_course."):
     if one.name.split(".")[1] in free:
         continue
@@ -144,6 +153,7 @@ def test_the_room_has_no_file_with_a_right_answer(sealed: Path) -> None:
     text = "\n".join(path.read_text(encoding="utf8") for path in sealed.rglob("*.py"))
     for name in HIDDEN:
         assert not sealed.joinpath(*name.split(".")).exists()
+        assert not sealed.joinpath(*name.split(".")).with_suffix(".py").exists()
     assert not list(sealed.rglob("__pycache__"))
     assert "cumprod" not in text  # ᾱ, in Schedule and everywhere
     for part in ("alpha_bar", "beta_tilde", "snr"):
