@@ -21,8 +21,12 @@ __all__ = ["can_close", "can_fence", "close_doors", "fence", "leave_keyring"]
 _LIBRARY = "libseccomp.so.2"
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000  # what to do; a refusal carries its error number
 _PR_SET_NO_NEW_PRIVS = 38
-_NOT_EQUAL, _EQUAL = 1, 4  # how an argument is compared
-_F_SETPIPE_SZ, _AF_UNIX, _JOIN_SESSION_KEYRING = 1031, 1, 1
+_NOT_EQUAL, _MASKED_EQUAL = 1, 7  # how an argument is compared
+_INT = 0xFFFF_FFFF  # the kernel looks at no more of a command
+_AF_UNIX, _JOIN_SESSION_KEYRING = 1, 1
+# F_SETPIPE_SZ; and F_SETOWN, F_SETSIG, F_SETOWN_EX: who gets a signal when a file is ready may be
+# anybody of the same user. FIOSETOWN and SIOCSPGRP are the same, by ioctl.
+_OF_FCNTL, _OF_IOCTL = (1031, 8, 10, 15), (0x8901, 0x8902)
 
 _REFUSED = (
     # others: their memory, their limits, their place in the queue
@@ -94,7 +98,9 @@ def _rules() -> Iterator[tuple[str, int, tuple[int, int, int, int] | None]]:
         yield name, errno.EPERM, (0, _NOT_EQUAL, me, 0)
     yield "socket", errno.EPERM, (0, _NOT_EQUAL, _AF_UNIX, 0)
     yield "prlimit64", errno.EPERM, (0, _NOT_EQUAL, 0, 0)  # limits: one's own alone
-    yield "fcntl", errno.EPERM, (1, _EQUAL, _F_SETPIPE_SZ, 0)
+    for name, commands in (("fcntl", _OF_FCNTL), ("ioctl", _OF_IOCTL)):
+        for command in commands:
+            yield name, errno.EPERM, (1, _MASKED_EQUAL, _INT, command)
 
 
 def close_doors(closable: bool = True) -> None:

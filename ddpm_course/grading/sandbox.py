@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import functools
 import json
+import marshal
 import os
 import pickle
 import selectors
@@ -221,7 +222,8 @@ class Room:
                 import fcntl
 
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, LONGEST_PIPE)
-        schedule = (PACKAGE / "schedule.py").read_bytes()
+        text = (PACKAGE / "schedule.py").read_text(encoding="utf8")
+        schedule = marshal.dumps(compile(text, "<schedule>", "exec", dont_inherit=True))
         words, _ = self._talk(LENGTH.pack(len(schedule)) + schedule, PATIENCE)
         self.seconds += words.get("cpu", 0.0)
         if words.get("ready") != "well":
@@ -332,7 +334,8 @@ def _environment(scratch: str) -> dict[str, str]:
 def _view(hide: Sequence[Path], package: Path) -> list[str]:
     """What is seen from inside: Python, its libraries, at the package's place ``package``, a
     scratch folder that is /tmp too where none of these is there; nothing of ``hide``."""
-    arguments = ["--proc", "/proc", "--dev", "/dev", "--size", "65536", "--tmpfs", "/dev/shm"]
+    arguments = ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
+    arguments += ["--size", "65536", "--tmpfs", "/dev/shm"]
     arguments += ["--remount-ro", "/dev/shm", "--remount-ro", "/dev"]
     for root in _ROOTS:
         if Path(root).is_symlink():

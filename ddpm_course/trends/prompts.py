@@ -22,7 +22,8 @@ __all__ = [
     "words_of",
 ]
 
-# Korean has two series of numerals. Zero has two names in the one, and none in the other.
+# Korean has two series of numerals. A digit is read in the first, sino; the second counts things,
+# and is understood here as well, on purpose. Zero has two names in the one, and none in the other.
 _NAMES = """
 numeral  0    1    2   3     4    5    6    7     8     9
 english  zero one  two three four five six  seven eight nine

@@ -1,5 +1,7 @@
 """What a fork can still ask of the kernel once its doors are closed, tried in forks."""
 
+import ctypes
+import fcntl
 import os
 import resource
 import socket
@@ -30,6 +32,14 @@ def works(act: Callable[[], object], closed: bool = True) -> bool:
     return os.waitpid(child, 0)[1] == 0
 
 
+def raw(name: str, *arguments: int) -> None:
+    """A system call by its number, with whole registers."""
+    number = ctypes.CDLL("libseccomp.so.2").seccomp_syscall_resolve_name(name.encode())
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(number, *map(ctypes.c_long, arguments)) < 0:
+        raise OSError(ctypes.get_errno(), name)
+
+
 def memfd() -> None:
     os.close(os.memfd_create("x"))
 
@@ -53,6 +63,12 @@ def forks() -> None:
         lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).close(),
         lambda: resource.prlimit(os.getppid(), resource.RLIMIT_CORE),
         lambda: os.setxattr("/proc/self/exe", "user.x", b""),
+        lambda: fcntl.fcntl(os.pipe()[0], 1031, 4096),
+        lambda: fcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, os.getppid()),
+        lambda: fcntl.fcntl(os.pipe()[0], 10, 9),
+        lambda: fcntl.ioctl(os.pipe()[0], 0x8901, os.getppid().to_bytes(4, "little")),
+        lambda: raw("fcntl", os.pipe()[0], (1 << 32) + 1031, 4096),
+        lambda: raw("fcntl", os.pipe()[0], (1 << 32) + 8, os.getppid()),
     ],
 )
 def test_a_door_is_closed(act: Callable[[], object]) -> None:
@@ -78,6 +94,8 @@ def test_the_tests_acts_are_let_elsewhere() -> None:
     assert works(memfd, closed=False)
     assert works(forks, closed=False)
     assert works(lambda: os.kill(os.getppid(), 0), closed=False)
+    assert works(lambda: fcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, os.getppid()), closed=False)
+    assert works(lambda: raw("fcntl", os.pipe()[0], (1 << 32) + 1031, 4096), closed=False)
 
 
 def test_no_right_is_gained_by_a_program_even_without_the_library() -> None:
