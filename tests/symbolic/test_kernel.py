@@ -137,9 +137,9 @@ def test_the_kernel_refuses_twenty_false_variants_of_each_statement(
     """Each variant gets a proof script of its own. Those that are proved say what the step says."""
     of_chapter = {n: s for n, s in report.statements.items() if n.startswith(f"{chapter}.")}
     made = {
-        f"{name}: {what}": (one, mutant)
+        f"{name}, {number}: {what}": (one, mutant)
         for name, one in of_chapter.items()
-        for what, mutant in twenty(one)
+        for number, (what, mutant) in enumerate(twenty(one))
     }
     assert len(made) == 20 * len(of_chapter)
     done = coq.compile_in(tmp_path, attempts({name: pair[1] for name, pair in made.items()}))

@@ -45,6 +45,14 @@ Definition alpha_bar_of (beta : nat -> R) (t : nat) : R := Prod 1 t (alpha_of be
 
 (* ---- Lemmas ---- *)
 
+Lemma from_one : forall P : nat -> Prop, P 1%nat ->
+  (forall t, (2 <= t)%nat -> P (t - 1)%nat -> P t) -> forall t, (1 <= t)%nat -> P t.
+Proof.
+  intros P one next t. induction t as [|t IH]; [lia|]. intros _.
+  destruct t as [|t]; [exact one|].
+  apply next; [lia|]. replace (S (S t) - 1)%nat with (S t) by lia. apply IH. lia.
+Qed.
+
 Lemma sum_last : forall low high f, (low <= high)%nat -> (1 <= high)%nat ->
   Sum low high f = Sum low (high - 1) f + f high.
 Proof.

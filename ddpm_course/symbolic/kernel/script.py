@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -22,7 +24,52 @@ HALF = sp.S.Half
 
 def script(statement: Statement) -> str:
     """One tactic that proves the statement, where it is true."""
-    return _Proof(statement).all()
+    if statement.over:
+        return _by_induction(statement)
+    return f"{_intros(statement, statement.bound)};\n  {_Proof(statement).body()}"
+
+
+def _intros(statement: Statement, more: Iterable[str] = ()) -> str:
+    names = [name for names, _ in statement.groups for name in names]
+    names += [f"H{h.name}" for h in statement.hypotheses]
+    names += more
+    return f"intros {' '.join(names)}" if names else "idtac"
+
+
+def _by_induction(statement: Statement) -> str:
+    """From 1, and from each time to the next; each part at once, with all that its steps use."""
+    base, step = statement.facts["base"], statement.facts["step"]
+    over = statement.over
+    left, right = statement.left, statement.right
+    if (left, right) != (step.left, step.right):  # another conclusion than that of the claim
+        step = replace(step, left=left, right=right)
+        at_one = [_at(Function(over, side), Index(sp.S.One)) for side in (left, right)]
+        base = replace(base, left=at_one[0], right=at_one[1])
+    known = {h.says for h in statement.hypotheses}
+    first = replace(
+        base,
+        hypotheses=tuple(
+            h
+            if h.says in known and any(g.name == h.name for g in statement.hypotheses)
+            else h._replace(name=f"{h.name}b")
+            for h in base.hypotheses
+        ),
+    )
+    given = [
+        f"pose proof (H{h.name}g {over} Hat_{over}) as H{h.name}"
+        for h in step.hypotheses
+        if any(g.name == f"{h.name}g" for g in statement.hypotheses)
+    ]
+    (earlier,) = [
+        h.name for h in step.hypotheses if h.says.startswith(f"{statement.facts['hypothesis']} = ")
+    ]
+    said = f"{text(statement.left)} = {text(statement.right)}"
+    return (
+        f"{_intros(statement)};\n  apply (from_one (fun {over} => {said}));\n"
+        f"  [change ({text(base.left)} = {text(base.right)});\n   {_Proof(first).body()}\n"
+        f"  |intros {over} Hat_{over} H{earlier}; {'; '.join(given) or 'idtac'};\n"
+        f"   {_Proof(step).body()}]"
+    )
 
 
 class Atoms:
@@ -157,15 +204,11 @@ class _Proof:
 
     # -- the whole --
 
-    def all(self) -> str:
+    def body(self) -> str:
+        """The proof, once all names are introduced."""
         s = self.statement
-        names = [name for names, _ in s.groups for name in names] + [
-            f"H{h.name}" for h in s.hypotheses
-        ]
-        names += s.bound
-        first = f"intros {' '.join(names)}" if names else "idtac"
         left, right = s.left, s.right
-        steps = [first]
+        steps: list[str] = []
         left, right = self.rewrite(steps, self.cited, left, right)
         rest: list[str] = []
         if left != right:
@@ -212,16 +255,7 @@ class _Proof:
             return out  # they stand alike on both sides
         if any(_heads(side, "variance") for side in out):
             steps.append("unfold variance")
-
-            def opened(part: Term) -> Term | None:
-                if part.head != "variance":
-                    return None
-                mean, body = part.args
-                twice = Function(body.name, square(body.body))
-                once = Term(mean.head, (body,))
-                return Term("-", (Term(mean.head, (twice,)), square(once)))
-
-            out = [replaced(side, opened) for side in out]
+            out = [replaced(side, _opened_variance) for side in out]
         if any(_heads(side, "norm2") for side in out):
             steps.append("unfold norm2")
 
@@ -256,11 +290,11 @@ class _Proof:
                 mean, body = left.args
                 twice = Term(mean.head, (Function(body.name, square(body.body)),))
                 once = Term(mean.head, (body,))
-                new = add(right, square(once))
+                new = add(replaced(right, _opened_variance), square(once))
                 if any(twice in list(walk(side)) for side in out):
                     steps.append(
                         f"replace ({text(twice)}) with ({text(new)}) by "
-                        f"(rewrite <- H{rule.name}; unfold variance; ring)"
+                        f"(unfold variance in H{rule.name}; lra)"
                     )
                     out = [replaced(side, {twice: new}.get) for side in out]
         return self.rewrite(steps, self.cited, *out)
@@ -928,6 +962,15 @@ class _Proof:
         for term in dict.fromkeys(t for side in (left, right) for t in _heads(side, "INR")):
             steps.append(f"pose proof (pos_INR {term.args[0]})")
         return f"({'; '.join(steps)}; nra)"
+
+
+def _opened_variance(part: Term) -> Term | None:
+    """As Coq's ``unfold variance`` leaves it."""
+    if part.head != "variance":
+        return None
+    mean, body = part.args
+    once = Term(mean.head, (body,))
+    return Term("-", (Term(mean.head, (Function(body.name, square(body.body)),)), square(once)))
 
 
 def _signed_factors(e: sp.Expr, atoms: Atoms) -> Term:

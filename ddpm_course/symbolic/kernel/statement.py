@@ -51,11 +51,14 @@ class Statement:
     relation: str
     right: Term
     bound: tuple[str, ...] = ()  # names that the conclusion is for all of
+    over: str = ""  # the index of an induction: the conclusion is for all of them, from 1 on
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def conclusion(self) -> str:
         said = f"{text(self.left)} {self.relation} {text(self.right)}"
+        if self.over:
+            return f"forall {self.over}, (1 <= {self.over})%nat -> {said}"
         return f"forall {' '.join(self.bound)}, {said}" if self.bound else said
 
     @property
@@ -652,11 +655,62 @@ def statement(claim: Claim, number_of_step: int, base: bool = False) -> Statemen
     return _write(name, claim, step, before)
 
 
-def _write(name: str, claim: Claim, step: Step, before: Any) -> Statement:
+def induction(claim: Claim) -> Statement:
+    """What a claim with an induction says: its equation at every time from 1 on.
+
+    What its base uses is granted at 1, and what its step uses at every time from 2 on.
+
+    Raises:
+        Refused: it has no induction, or cannot be said in Coq with what is here.
+    """
+    if claim.base is None:
+        raise Refused("it has no induction")
+    if claim.lhs.has(nt.Density):
+        raise Refused("a density for every time is not said in Coq here")
+
+    def all_at_once(steps: Iterable[Step], rhs: Any) -> Step:
+        uses: list[Any] = []
+        for step in steps:
+            uses += [use for use in step.uses if use not in uses]
+        return Step(rhs, "", uses=tuple(uses))
+
+    name, over = f"{claim.name}/all", str(claim.over)
+    rhs = claim.base.steps[-1].expr
+    first = _write(name, claim, all_at_once(claim.base.steps, rhs), claim.base.lhs)
+    hypothesis = at_time(claim.lhs, {claim.over: claim.over - 1})
+    again = _write(name, claim, all_at_once(claim.steps, claim.rhs), claim.lhs, hypothesis)
+    shared = {h.says for h in first.hypotheses} & {h.says for h in again.hypotheses}
+    granted: list[Hypothesis] = [h for h in again.hypotheses if h.says in shared]
+    granted += [h._replace(name=f"{h.name}b") for h in first.hypotheses if h.says not in shared]
+    before = text(again.facts["writer"].real(hypothesis))
+    for h in again.hypotheses:
+        if h.says in shared or h.name == f"at_{over}" or h.says.startswith(f"{before} = "):
+            continue
+        says = f"(forall {over}, (2 <= {over})%nat -> {h.says})"
+        granted.append(Hypothesis(f"{h.name}g", says))
+    variables = {**dict(first.variables), **dict(again.variables)}
+    del variables[over]
+    if any(kind == "nat" for kind in variables.values()):
+        raise Refused("it has another index")
+    return Statement(
+        name,
+        tuple((key, variables[key]) for key in _ordered(variables)),
+        tuple(granted),
+        again.left,
+        "=",
+        again.right,
+        (),
+        over,
+        facts={"base": first, "step": again, "hypothesis": before},
+    )
+
+
+def _write(name: str, claim: Claim, step: Step, before: Any, needed: Any = None) -> Statement:
     every = [e.expr for e in (*(claim.base.steps if claim.base else ()), *claim.steps)]
     rules = list(rules_of(claim, step))
     vectors = any(isinstance(e, sp.Basic) and e.has(nt.Norm2) for e in [claim.lhs, *every])
     writer = Writer(vectors, rules)
+    writer.expressions.add(needed)
     hypotheses: list[Hypothesis] = []
     bound: tuple[str, ...] = ()
     relation = RELATIONS.get(step.relation, step.relation)
@@ -696,7 +750,7 @@ def _write(name: str, claim: Claim, step: Step, before: Any) -> Statement:
         relation,
         right,
         bound,
-        {"writer": writer, "rules": rules},
+        facts={"writer": writer},
     )
 
 
@@ -895,4 +949,4 @@ def _background(writer: Writer) -> list[Hypothesis]:
     return out
 
 
-__all__ = ["Refused", "Statement", "is_chosen", "statement"]
+__all__ = ["Refused", "Statement", "induction", "is_chosen", "statement"]
