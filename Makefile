@@ -57,7 +57,7 @@ digits-model: $(INSTALLED)  ## train the digits model that ships with the packag
 	$(BIN)/python -c 'from ddpm_course.checkpoint import halve; \
 		halve("runs/digits-model", "ddpm_course/assets/digits.safetensors")'
 
-miniatures: $(INSTALLED)  ## train the small models of the chapter on trends anew (25 minutes)
+miniatures: $(INSTALLED)  ## train the small models of the pages on trends anew (25 minutes)
 	$(BIN)/python -m ddpm_course.trends.train
 
 clean:  ## remove the built book and every cache

@@ -16,7 +16,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "draw",
         help="draw digits from words",
         description="Draw the digit that a prompt asks for, in English or Korean, with the small "
-        "text-to-image model of the chapter on trends.",
+        "text-to-image model of the pages on trends.",
         epilog='examples: ddpm-course draw "a handwritten three"  |  '
         'ddpm-course draw "숫자 칠" --num 64 --guidance 4 --out sevens.png',
     )

@@ -1,4 +1,4 @@
-"""The claims of the chapter on trends: attention, and what pairs pictures with texts."""
+"""The claims of the pages on trends: attention, and what pairs pictures with texts."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train, save and measure; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m ddpm_course.trends.train",
-        description="Train the miniatures of the chapter on trends, and measure them.",
+        description="Train the miniatures of the pages on trends, and measure them.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MINIATURES)}")
     parser.add_argument("--seed", type=int, default=0, help="all chance follows from it (0)")

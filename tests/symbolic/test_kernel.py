@@ -57,6 +57,16 @@ def test_gauss_s_integral_is_a_condition_and_not_proved_from_itself() -> None:
     assert not kernel.whole(CLAIMS["forward.gaussian-integral"])
 
 
+def test_an_induction_is_said_for_every_time() -> None:
+    said = kernel.induction(CLAIMS["marginal.variance"]).says
+    assert said.endswith(
+        "forall t, (1 <= t)%nat -> variance E_given_0 (fun w' => X t w') = 1 - alpha_bar t"
+    )
+    assert "(forall t, (2 <= t)%nat -> E_given_0 (fun w' => eps_at_ t w') = 0) ->" in said
+    with pytest.raises(kernel.Refused, match="no induction"):
+        kernel.induction(CLAIMS["marginal.snr"])
+
+
 def test_a_name_that_a_binder_has_is_no_letter() -> None:
     """The y of ∫ ... du and the letter y of the claim stay two."""
     said = kernel.statement(CLAIMS["forward.gaussian-sum"], 0).says
