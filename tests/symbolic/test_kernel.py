@@ -106,6 +106,7 @@ def test_without_coq_the_command_says_so(
     assert "Coq is not installed" in err
 
 
+@pytest.mark.long  # `make test` needs no Coq
 @pytest.mark.usefixtures("coqc")
 def test_the_kernel_accepts_a_claim_and_refuses_a_false_step() -> None:
     report = kernel.exported([CLAIMS["marginal.variance"]])
@@ -116,6 +117,7 @@ def test_the_kernel_accepts_a_claim_and_refuses_a_false_step() -> None:
         kernel.check(report._replace(statements={"marginal.variance/4": wrong}))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("coqc")
 def test_an_axiom_too_many_is_seen() -> None:
     printed = "Axioms:\nBook.mine : forall x : R, x = 0\nClassicalDedekindReals.sig_not_dec\n  : x"
