@@ -540,3 +540,10 @@ def test_a_preset_of_an_unknown_name_or_without_data(tmp_path, capsys):
     assert "there is no preset 'gray27'; choose one of digits, color16, gray28" in told
     assert main(["train", "--preset", "color64", "--out", out]) == 2
     assert "color64 has no data of its own; name yours in --data" in capsys.readouterr().err
+
+
+def test_a_batch_that_no_memory_holds_is_refused_at_once(tmp_path, capsys):
+    many = ["--num", str(10**12), "--batch-size", str(10**12)]
+    assert main(["sample", "digits", *many, "--out", str(tmp_path / "x.npy")]) == 2
+    assert "Give a smaller --batch-size." in capsys.readouterr().err
+    assert not (tmp_path / "x.npy").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING
 
 from ddpm_course.cli.output import add_quiet, no_bar
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from ddpm_course.schedule import Schedule
     from ddpm_course.unet import UNet
 
+_GENERATOR = 5056  # bytes of one generator's state
 FEW = {"solver": (20, 1.0), "ddim": (50, 0.0)}  # calls of the network, and fresh noise
 
 
@@ -101,6 +103,8 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
         for start in starts:
             stop = min(start + options.batch_size, options.num)
             shape = (stop - start, *image)
+            # A batch that cannot fit is refused before its generators are made, which takes long.
+            torch.empty(stop - start, _GENERATOR + 4 * math.prod(image), dtype=torch.uint8)
             generator = [_chance(options.seed, i) for i in range(start, stop)]
             if options.sampler == "ancestral":
                 variance: reverse.Variance = options.variance or "beta_tilde"
