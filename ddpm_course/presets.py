@@ -23,12 +23,14 @@ class Preset:
         schedule: the forward process.
         train: how long, and in what batches.
         data: what it is trained on when nothing else is named; None where that must be named.
+        side: the size that one's own pictures are brought to; None for their own.
     """
 
     unet: UNetConfig
     schedule: Schedule
     train: TrainConfig
     data: str | None = None
+    side: int | None = None
 
 
 def _own(
@@ -50,10 +52,10 @@ def _own(
 PRESETS = {
     # So small an image needs few steps: 250 draw as well as 1000, in a quarter of the time.
     "digits": Preset(UNetConfig.digits(), Schedule.cosine(250), TrainConfig.digits(), "digits"),
-    "color16": Preset(*_own(16, 3, (32, 64), ".a", 250, 128, 10_000)),
-    "gray28": Preset(*_own(28, 1, (32, 64, 96), "..a", 1000, 64, 20_000), "mnist"),
-    "color32": Preset(*_own(32, 3, (32, 64, 96, 96), "..a.", 1000, 64, 30_000), "cifar10"),
-    "color64": Preset(*_own(64, 3, (64, 128, 128, 256), "..aa", 1000, 64, 100_000)),
+    "color16": Preset(*_own(16, 3, (32, 64), ".a", 250, 128, 10_000), None, 16),
+    "gray28": Preset(*_own(28, 1, (32, 64, 96), "..a", 1000, 64, 20_000), "mnist", 28),
+    "color32": Preset(*_own(32, 3, (32, 64, 96, 96), "..a.", 1000, 64, 30_000), "cifar10", 32),
+    "color64": Preset(*_own(64, 3, (64, 128, 128, 256), "..aa", 1000, 64, 100_000), None, 64),
     # The network and the training of Ho et al. (2020) for CIFAR-10: for a GPU.
     "cifar10": Preset(UNetConfig.cifar10(), Schedule.linear(), TrainConfig.cifar10(), "cifar10"),
 }

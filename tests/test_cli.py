@@ -547,3 +547,14 @@ def test_a_batch_that_no_memory_holds_is_refused_at_once(tmp_path, capsys):
     assert main(["sample", "digits", *many, "--out", str(tmp_path / "x.npy")]) == 2
     assert "Give a smaller --batch-size." in capsys.readouterr().err
     assert not (tmp_path / "x.npy").exists()
+
+
+@pytest.mark.parametrize(("size", "side"), [([], 16), (["--size", "8"], 8)])
+def test_a_preset_brings_pictures_to_its_size(tmp_path, size, side):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(4):
+        Image.effect_noise((40, 40), 50 + i).convert("RGB").save(folder / f"{i}.png")
+    out = ["--out", str(tmp_path / "run"), "--steps", "1", "--batch-size", "2", "--device", "cpu"]
+    assert main(["train", "--preset", "color16", "--data", str(folder), *size, *out]) == 0
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["unet"]["size"] == side

@@ -19,6 +19,7 @@ def test_the_name_says_what_pictures_it_is_for(name: str) -> None:
     unet = PRESETS[name].unet
     colors, size = re.fullmatch(r"(gray|color)(\d+)", name).groups()
     assert unet.shape == (int(size), int(size))
+    assert PRESETS[name].side == int(size)
     assert unet.in_channels == {"gray": 1, "color": 3}[colors]
     # The rules of the page: the lowest level has 4 to 8 pixels a side, attention none above 16.
     lowest = int(size) // 2 ** (len(unet.channels) - 1)

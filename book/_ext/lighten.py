@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from PIL import Image
+from PIL import Image, ImageChops
 from sphinx.application import Sphinx
 
 IMAGE = re.compile(
     r'<img(?=[^>]*\ssrc="(?:\.\./)*(_images/[^"]+\.png)")(?![^>]*\swidth=)[^>]*?\s*/?>'
 )
 DOTS = 110  # dots per inch on the page, as `ddpm_course.plots.style` has it; a file may have more
+
+UNSEEN = 6
 
 # What a page asks for: the TeX component, its extensions and fonts, and `ui/lazy`.
 ASKED_FOR = ("tex-chtml.js", "ui/lazy.js", "input/tex/extensions/", "output/chtml/fonts/woff-v2/")
@@ -72,6 +74,9 @@ def prune(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")
+    for path in static.rglob("*.ttf"):  # beside it lies the same font as .woff2, which comes first
+        if path.with_suffix(".woff2").is_file():
+            path.unlink()
     mathjax = static / "mathjax"
     for path in sorted(mathjax.rglob("*"), reverse=True):  # what is in a folder before the folder
         if path.is_dir():
@@ -85,7 +90,7 @@ def prune(app: Sphinx, exception: Exception | None) -> None:
 
 
 def squeeze(app: Sphinx, exception: Exception | None) -> None:
-    """Pack pictures as small as they go without a loss; once each, since it takes a moment."""
+    """Pack pictures as small as no eye can tell; once each, since it takes a moment."""
     if exception is not None or app.builder.format != "html":
         return
     for source, (_, name) in app.env.images.items():
@@ -97,7 +102,21 @@ def squeeze(app: Sphinx, exception: Exception | None) -> None:
                 dots = picture.info.get("dpi", (DOTS, DOTS))
                 if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
                     picture = picture.convert("RGB")  # nothing shows through it
-                picture.save(path, optimize=True, dpi=dots)
+                few_colors(picture).save(path, optimize=True, dpi=dots)
+
+
+def few_colors(picture: Image.Image) -> Image.Image:
+    """The picture in 256 colors, where nobody sees it: of a thousand dots, 999 are within
+    ``UNSEEN`` of 255 levels of what they were. Else the picture itself."""
+    if picture.mode != "RGB":
+        return picture
+    fewer = picture.quantize(kmeans=2, dither=Image.Dither.NONE)
+    moved = ImageChops.difference(picture, fewer.convert("RGB"))
+    for channel in moved.split():
+        dots = channel.histogram()
+        if sum(dots[UNSEEN + 1 :]) > sum(dots) / 1000:
+            return picture
+    return fewer
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -148,7 +148,8 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     config = replace(config, **changes)
     pick_device(config.device)  # what can be refused at once is refused before the data are read
     check_new(options.out)
-    data = images.load(source, options.size, options.channels, tell)
+    size = options.size or (preset.side if source != preset.data else None)
+    data = images.load(source, size, options.channels, tell)
     network = replace(network, size=(data.shape[-2], data.shape[-1]), in_channels=data.shape[1])
     if options.dropout is not None:
         network = replace(network, dropout=options.dropout)
