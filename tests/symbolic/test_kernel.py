@@ -140,7 +140,7 @@ def attempts(mutants: dict[str, kernel.Statement]) -> str:
     return "\n".join([*parts, "End Book."])
 
 
-@pytest.mark.long
+@pytest.mark.mutants
 @pytest.mark.usefixtures("coqc")
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_the_kernel_refuses_twenty_false_variants_of_each_statement(
