@@ -9,18 +9,11 @@ import sympy as sp
 from sympy.core.parameters import evaluate
 
 from .algebra import bell, difference, nonnegative
-from .chain import LADDER, on_ladder, same_on_ladder
-from .claim import (
-    ALGEBRA,
-    ASSUMED,
-    DEFINITION,
-    SUBSTITUTION,
-    Check,
-    Claim,
-    Method,
-    Step,
-    at_time,
-)
+from .chain import same_on_ladder
+from .claim import ASSUMED, Check, Claim, Step, at_time
+from .methods import ALGEBRA, DEFINITION, SUBSTITUTION, Method
+from .methods.means import IMPORTANCE, JENSEN, POSTERIOR, given
+from .methods.series import by_induction
 from .notation import (
     KL,
     Density,
@@ -85,88 +78,27 @@ OVER_Q = "q"
 # -- proofs of their own ---------------------------------------------------------------------------
 
 
-def _lengths(before: sp.Expr, after: sp.Expr) -> Any:
-    """The step for T = 2, 3, 4: in algebra, and (T = 2, 3) exactly on a chain of few states."""
-    for last in (2, 3, 4):
-        sides = [side.xreplace({T: sp.Integer(last)}) for side in (before, after)]
-        left = difference(*(_written_out(side) for side in sides))
-        if left != 0:
-            return left
-    return 0
-
-
-def _written_out(e: Any) -> Any:
-    """With the densities of all states as products over t, and x_{a:b} as its states."""
-
-    def states(*args: Any) -> Any:
-        name, variables, given = args
-        out: list[Any] = []
-        for entry in variables:
-            if isinstance(entry, States):
-                out += [x(j) for j in range(int(entry.args[0]), int(entry.args[1]) + 1)]
-            else:
-                out.append(entry)
-        if name.name == r"p_\theta" and not given:
-            # The model runs backwards from its prior.
-            chain = sorted(out, key=lambda a: int(a.at))
-            steps = (p_theta(a, b) for a, b in zip(chain, chain[1:]))
-            return sp.Mul(prior(chain[-1]), *steps)
-        return Density(name, out, given)
-
-    with evaluate(True):
-        return e.replace(Density, states)
-
-
-LENGTHS = Method("exact cases", _lengths)
-
-
-def _jensen(before: sp.Expr, after: sp.Expr) -> Any:
-    """On a chain of few states: -log E <= E(-log), and the same ratio under both."""
-    inside = before.args[-1].args[0] if before.is_Mul else None
-    if inside is None or not isinstance(inside, E):
-        return sp.Symbol("no expectation")
-    if inside.args[0] != after.args[0].args[-1].args[0]:
-        return sp.Symbol("another ratio")
-    for last in (1, 2):
-        for start in range(LADDER.states):
-            path = [start] + [0] * last
-            gap = sp.N(on_ladder(after, path, last) - on_ladder(before, path, last), 30)
-            if gap < 0:
-                return gap
-    return 0
-
-
-def _as_marginal(before: sp.Expr, after: sp.Expr) -> Any:
-    """On a chain of few states: the two sides agree."""
-    return same_on_ladder(before, after, (1, 2))
-
-
-ON_LADDER = Method("exact cases", _as_marginal)
-
-
 def _components(before: sp.Expr, after: sp.Expr) -> Any:
-    """The divergence of d independent components, for d = 1, 2, 3: from the densities themselves.
+    """The divergence of d independent components: one component, from the densities, d times.
 
-    log N_1 - log N_2 is averaged over N_1 component by component.
+    log N_1 - log N_2 is a sum over the components, averaged over N_1 component by component. Each
+    gives the same terms without the means, and these times d; the squares add up to a length.
     """
     with evaluate(True):
         one, two = before.args
-        for count in (1, 2, 3):
-            total = sp.S.Zero
-            length = sp.S.Zero
-            for j in range(count):
-                a, b = sp.symbols(f"a_{j} b_{j}", real=True)
-                densities = (Normal(y, a, one.args[2]), Normal(y, b, two.args[2]))
-                ratio = log(densities[0]) - log(densities[1])
-                total += E(ratio, law=(y, Normal(None, a, one.args[2])))
-                length += (a - b) ** 2
-            found = after.replace(Norm2, lambda _, size=length: size).subs(d, count)
-            means = {sp.expand(norm.args[0].doit()) for norm in after.atoms(Norm2)}
-            found = found if means == {mu_1 - mu_2} else sp.Symbol("other means")
-            left = difference(total, found)
-            if left != 0:
-                return left
-    return 0
+        a, b = sp.symbols("a b", real=True)
+        densities = (Normal(y, a, one.args[2]), Normal(y, b, two.args[2]))
+        ratio = log(densities[0]) - log(densities[1])
+        each = E(ratio, law=(y, Normal(None, a, one.args[2])))
+        count, length = sp.Dummy(positive=True), sp.Dummy(nonnegative=True)
+        means = {sp.expand(norm.args[0].doit()) for norm in after.atoms(Norm2)}
+        if means != {one.args[1] - two.args[1]}:
+            return sp.Symbol("other means")
+        found = sp.expand(after.replace(Norm2, lambda _: length).subs(d, count))
+        if sp.Poly(found, count, length).homogeneous_order() != 1:
+            return found
+        per_component = found.xreplace({count: sp.S.One, length: (a - b) ** 2})
+        return difference(each, per_component)
 
 
 def _rises_from_zero(before: sp.Expr, after: sp.Expr) -> Any:
@@ -298,112 +230,6 @@ def _decoder_is_mass(claim: Claim) -> Any:
         )
 
 
-def _points(before: Any, after: Any) -> Any:
-    """For data on two points and on three, with any weights: both sides written out."""
-    with evaluate(True):
-        for count in (2, 3):
-            points = sp.symbols(f"a_1:{count + 1}", real=True)
-            shares = sp.symbols(f"w_1:{count + 1}", positive=True)
-            sides = [_on_points(side, points, shares, {}) for side in (before, after)]
-            names = {x(t): sp.Symbol("x_t", real=True), alpha_bar(t): sp.Rational(9, 25)}
-            if (gap := _somewhere_apart(sides[0] - sides[1])) != 0:
-                return gap
-            left = (sides[0] - sides[1]).xreplace(names)
-            # A value that is clearly not 0 settles it; SymPy shows that the others are.
-            numbers = {name: sp.Rational(3 + 2 * n, 7) for n, name in enumerate(left.free_symbols)}
-            if abs(sp.N(left.subs(numbers), 30)) > 1e-20 or sp.simplify(left) != 0:
-                return left
-        return 0
-
-
-def _somewhere_apart(gap: Any) -> Any:
-    """The gap at the first of 20 settings of x_t, ᾱ_t, points and weights where it is not 0."""
-    plain = gap.xreplace({x(t): sp.Symbol("x_t"), alpha_bar(t): sp.Symbol("A")})
-    names = sorted(plain.free_symbols, key=str)
-    number = sp.lambdify(names, plain, "mpmath")
-    rng = np.random.default_rng(5)
-    for _ in range(20):
-        found = sp.Float(str(number(*map(float, rng.uniform(0.1, 0.9, len(names))))))
-        if not abs(found) < 1e-9:
-            return found
-    return 0
-
-
-def _on_points(e: Any, points: Any, shares: Any, here: Any) -> Any:
-    """The value for data on points; ``here`` says which point x_0 is, inside an integral."""
-
-    def value(part: Any, at: Any = None) -> Any:
-        return _on_points(part, points, shares, at or here)
-
-    def bell_at(point: Any) -> Any:
-        return Normal(x(t), sqrt(alpha_bar(t)) * point, 1 - alpha_bar(t)).density
-
-    pairs = list(zip(points, shares, strict=True))
-    total = sum(share * bell_at(point) for point, share in pairs)
-    if isinstance(e, Density):
-        _, variables, given = e.args
-        known = {(x(t),): total, (x(0),): here.get("share")}
-        if tuple(given) == (x(0),) and tuple(variables) == (x(t),):
-            return bell_at(here[x(0)])
-        return sp.Symbol(str(e)) if given else known.get(tuple(variables), sp.Symbol(str(e)))
-    if isinstance(e, Over):
-        return sum(value(e.args[0], {x(0): a, "share": share}) for a, share in pairs)
-    if isinstance(e, E):  # given x_t
-        if tuple(e.args[1]) != (x(t),):
-            return sp.Symbol(str(e))
-        terms = (value(e.args[0], {x(0): a, "share": w}) * w * bell_at(a) for a, w in pairs)
-        return sum(terms) / total
-    if isinstance(e, Gradient):
-        name = sp.Dummy(real=True)
-        return sp.diff(value(e.args[0]).xreplace({x(t): name}), name).xreplace({name: x(t)})
-    if e == eps:
-        return (x(t) - sqrt(alpha_bar(t)) * here[x(0)]) / sqrt(1 - alpha_bar(t))
-    if not e.args or isinstance(e, (x, alpha_bar)):
-        return e
-    return e.func(*(value(part) for part in e.args))
-
-
-POINTS = Method("exact cases", _points)
-
-
-def _cases(before: Any, after: Any) -> Any:
-    """For a noise and an x_t that take 2 or 3 values each, with any guess."""
-    with evaluate(True):
-        for rows, columns in ((2, 2), (3, 2)):
-            cells = [(a, b) for a in range(rows) for b in range(columns)]
-            sizes = {(a, b): 1 + (3 * a + 5 * b) % 7 for a, b in cells}
-            whole = sum(sizes.values())
-            table = {cell: sp.Rational(size, whole) for cell, size in sizes.items()}
-            left = sp.expand(_on_table(before, table, None) - _on_table(after, table, None))
-            if left != 0:
-                return left
-        return 0
-
-
-def _on_table(e: Any, table: Any, cell: Any) -> Any:
-    """The value for a finite joint distribution of (x_t, ε): symbols for values and guesses."""
-    if isinstance(e, E):
-        of, given, _, _ = e.args
-        if given and tuple(given) != (x(t),):
-            return sp.Symbol(str(e))
-        cells = [c for c in table if not given or c[0] == cell[0]]
-        total = sum(table[c] for c in cells)
-        mean = sum(table[c] * _on_table(of, table, c) for c in cells) / total
-        if not isinstance(e, Var):
-            return mean
-        return sum(table[c] * _on_table(of, table, c) ** 2 for c in cells) / total - mean**2
-    if isinstance(e, Guess):
-        return sp.Symbol(f"f_{cell[0]}") if e.args == (x(t),) else sp.Symbol(str(e))
-    if e == eps:
-        return sp.Symbol(f"e_{cell[1]}")
-    if isinstance(e, Grouped):
-        return _on_table(e.args[0], table, cell)
-    return e.func(*(_on_table(part, table, cell) for part in e.args)) if e.args else e
-
-
-CASES = Method("exact cases", _cases)
-
-
 def _multiplied_out(before: Any, after: Any) -> Any:
     """The mean of a product is the sum of the means of its terms: no mean is worked out."""
 
@@ -433,6 +259,8 @@ def _multiplied_out(before: Any, after: Any) -> Any:
         return means(before) - means(after)
 
 
+FOR_EVERY_T = by_induction(T)
+GIVEN_X_T = given(x(t), eps)
 MULTIPLIED_OUT = Method("algebra", _multiplied_out)
 
 lower, upper = sp.Symbol(r"\delta_-(x_0)", real=True), sp.Symbol(r"\delta_+(x_0)", real=True)
@@ -440,30 +268,29 @@ levels = sp.Symbol("K", integer=True, positive=True)
 
 
 def _cells(before: sp.Expr, after: sp.Expr) -> Any:
-    """Cells side by side make one interval: for K = 1, 2, 3, 4, from any antiderivative."""
+    """Cells side by side make one interval, however many: by induction over their number K.
+
+    With any antiderivative F an integral is F at its end less F at its start.
+    """
+    primitive = sp.Function("F")
     with evaluate(True):
-        primitive = sp.Function("F")
-        for count in (1, 2, 3, 4):
-            total = sp.S.Zero
-            variable, low, high = before.limits[0]
-            integral = (
-                before.function.doit(deep=False)
-                if not isinstance(before.function, sp.Integral)
-                else before.function
-            )
-            integral = next(iter(before.function.atoms(sp.Integral)), integral)
-            _, left, right = integral.limits[0]
-            for j in range(int(low), int(high.subs(levels, count)) + 1):
-                total += primitive(_edge(right, variable, j)) - primitive(_edge(left, variable, j))
-            _, first, last = after.limits[0]
-            found = primitive(_edge(last, levels, count)) - primitive(_edge(first, levels, count))
-            if sp.expand(total - found) != 0:
-                return total - found
-        return 0 if integral.function.doit() == after.function.doit() else after.function
+        (integral,) = before.function.atoms(sp.Integral)
+        same = difference(integral.function, after.function)
+        if before.function not in (integral, sp.Mul(1, integral, evaluate=False)) or same != 0:
+            return after.function
 
+        def area(e: Any) -> Any:
+            _, low, high = e.limits[0]
+            return primitive(high) - primitive(low)
 
-def _edge(e: Any, name: sp.Symbol, value: int) -> Any:
-    return Edge(e.args[0].subs(name, value))
+        variable, low, high = before.limits[0]
+        terms, whole = area(integral), area(after)
+        first = terms.xreplace({variable: low}) - whole.xreplace({levels: sp.S.One})
+        added = terms.xreplace({variable: high.xreplace({levels: levels + 1})})
+        more = whole.xreplace({levels: levels + 1}) - whole
+        if high.xreplace({levels: sp.S.One}) != low:
+            return high
+        return sp.expand(first) or sp.expand(added - more)
 
 
 with as_written():
@@ -511,7 +338,12 @@ with as_written():
                 ),
             ),
             checks=(
-                Check("it is right for coins, and never negative", _kl_of_coins, "exact cases"),
+                Check(
+                    "it is right for coins, and never negative",
+                    _kl_of_coins,
+                    "exact cases",
+                    "three pairs of coins",
+                ),
             ),
         ),
         Claim(
@@ -566,7 +398,7 @@ with as_written():
                 Step(
                     half * (d * log(var_2 / var_1) + (d * var_1 + Norm2(mu_1 - mu_2)) / var_2 - d),
                     "the sum over $d$ independent components",
-                    Method("exact cases", _components),
+                    Method("algebra", _components),
                 ),
             ),
         ),
@@ -577,12 +409,12 @@ with as_written():
                 Step(
                     -log(E(ratio, over=OVER_Q)),
                     "sum over all paths, each weighted by how often $q$ takes it",
-                    ON_LADDER,
+                    IMPORTANCE,
                 ),
                 Step(
                     E(-log(ratio), over=OVER_Q),
                     "Jensen's inequality: $-\\log$ is convex",
-                    Method("exact cases", _jensen, r"\le"),
+                    JENSEN,
                     (),
                     r"\le",
                 ),
@@ -599,7 +431,8 @@ with as_written():
                         over=OVER_Q,
                     ),
                     "both joint densities, factor by factor",
-                    LENGTHS,
+                    FOR_EVERY_T,
+                    ("forward.joint", "reverse.joint"),
                 ),
                 Step(
                     E(
@@ -616,7 +449,7 @@ with as_written():
                         over=OVER_Q,
                     ),
                     "Bayes' rule for $t \\ge 2$",
-                    LENGTHS,
+                    FOR_EVERY_T,
                 ),
                 Step(
                     E(
@@ -626,7 +459,7 @@ with as_written():
                         over=OVER_Q,
                     ),
                     "the fractions telescope to $q(x_1 \\mid x_0) / q(x_T \\mid x_0)$",
-                    LENGTHS,
+                    FOR_EVERY_T,
                 ),
                 Step(
                     E(
@@ -636,19 +469,21 @@ with as_written():
                         over=OVER_Q,
                     ),
                     "each mean of a log-ratio is a divergence",
-                    LENGTHS,
+                    FOR_EVERY_T,
                 ),
                 Step(
                     E(Loss(T) + sp.Sum(Loss(t - 1), (t, 2, T)) + Loss(0), over=OVER_Q),
                     "give each term a name",
-                    Method("exact cases", lambda before, after: _named(before, after)),
+                    SUBSTITUTION,
+                    TERMS,
                 ),
             ),
             checks=(
                 Check(
-                    "on a chain of few states both sides are equal (T = 2, 3)",
+                    "both sides are equal on every path",
                     _sum_on_ladder,
                     "exact cases",
+                    "a chain of two states, T = 2, 3",
                 ),
             ),
         ),
@@ -699,7 +534,12 @@ with as_written():
                 ),
             ),
             checks=(
-                Check("the bound comes out right on a small chain", _term_in_bound, "exact cases"),
+                Check(
+                    "with it the bound comes out right",
+                    _term_in_bound,
+                    "exact cases",
+                    "a chain of two states, T = 2",
+                ),
             ),
         ),
         Claim(
@@ -713,7 +553,12 @@ with as_written():
                 ),
             ),
             checks=(
-                Check("the bound comes out right on a small chain", _term_in_bound, "exact cases"),
+                Check(
+                    "with it the bound comes out right",
+                    _term_in_bound,
+                    "exact cases",
+                    "a chain of two states, T = 2",
+                ),
             ),
         ),
         Claim(
@@ -721,7 +566,12 @@ with as_written():
             Loss(0),
             (Step(-log(p_theta(x(0), x(1))), "the last step, to the data", DEFINITION),),
             checks=(
-                Check("the bound comes out right on a small chain", _term_in_bound, "exact cases"),
+                Check(
+                    "with it the bound comes out right",
+                    _term_in_bound,
+                    "exact cases",
+                    "a chain of two states, T = 2",
+                ),
             ),
         ),
         Claim(
@@ -1019,7 +869,7 @@ with as_written():
                 Step(
                     sp.Integral(cell, (y, Edge(0), Edge(levels))),
                     "the cells lie side by side",
-                    Method("exact cases", _cells),
+                    Method("induction", _cells),
                 ),
                 Step(
                     sp.Integral(cell, (y, -sp.oo, sp.oo)),
@@ -1145,7 +995,7 @@ with as_written():
                 Step(
                     E((Grouped(eps - best_guess) + Grouped(best_guess - Guess(x(t)))) ** 2),
                     "put the best guess between them",
-                    CASES,
+                    GIVEN_X_T,
                 ),
                 Step(
                     E((eps - best_guess) ** 2)
@@ -1157,12 +1007,12 @@ with as_written():
                 Step(
                     E((eps - best_guess) ** 2) + E((best_guess - Guess(x(t))) ** 2),
                     "given $x_t$, the error of the best guess has mean 0",
-                    CASES,
+                    GIVEN_X_T,
                 ),
                 Step(
                     E(Var(eps, x(t))) + E((best_guess - Guess(x(t))) ** 2),
                     "the definition of the variance",
-                    CASES,
+                    GIVEN_X_T,
                 ),
             ),
         ),
@@ -1173,7 +1023,7 @@ with as_written():
                 Step(
                     1 / q(x(t)) * Over(Gradient(q(x(t), x(0)), x(t)) * q(x(0)), x(0)),
                     "$\\nabla \\log q = \\nabla q / q$, and $q(x_t)$ is a mean over all data",
-                    POINTS,
+                    POSTERIOR,
                 ),
                 Step(
                     Over(
@@ -1181,17 +1031,17 @@ with as_written():
                         x(0),
                     ),
                     "$\\nabla q = q\\, \\nabla \\log q$",
-                    POINTS,
+                    POSTERIOR,
                 ),
                 Step(
                     E(Gradient(log(q(x(t), x(0))), x(t)), x(t)),
                     "Bayes' rule: the fraction is $q(x_0 \\mid x_t)$",
-                    POINTS,
+                    POSTERIOR,
                 ),
                 Step(
                     -(E(eps, x(t)) / sqrt(1 - alpha_bar(t))),
                     "the score of each",
-                    POINTS,
+                    POSTERIOR,
                     ("loss.score",),
                 ),
             ),
@@ -1233,36 +1083,11 @@ with as_written():
                     "simulated noise agrees (99.9993% confidence)",
                     _simulated,
                     "Monte Carlo at 99.9993%",
+                    "200,000 draws in each of 12 settings of the data's variance and of t",
                 ),
             ),
         ),
     ]
-
-
-def _named(before: Any, after: Any) -> Any:
-    """Each name stands for its term, for T = 2, 3, 4."""
-    for last in (2, 3, 4):
-        names = {
-            Loss(last): KL(q(x(last), x(0)), prior(x(last))),
-            Loss(0): -log(p_theta(x(0), x(1))),
-        }
-        for j in range(2, last + 1):
-            names[Loss(j - 1)] = KL(q(x(j - 1), x(j), x(0)), p_theta(x(j - 1), x(j)))
-        with evaluate(True):
-            side = after.xreplace({T: sp.Integer(last)})
-            found = side.replace(
-                sp.Sum,
-                lambda f, limits: sp.Add(
-                    *(
-                        f.xreplace({limits[0]: sp.Integer(j)})
-                        for j in range(int(limits[1]), int(limits[2]) + 1)
-                    )
-                ),
-            )
-            left = difference(before.xreplace({T: sp.Integer(last)}), found.xreplace(names))
-        if left != 0:
-            return left
-    return 0
 
 
 def _new_factors(before: Any, after: Any) -> Any:
@@ -1331,11 +1156,11 @@ def _choices(claim: Claim) -> Any:
 
 def _total_mass(before: Any, after: Any) -> Any:
     """The integral of a Gaussian over the line, with plain symbols for its mean and deviation."""
-    from .claim import _calculus
+    from .methods import calculus
 
     center, size = sp.Symbol("c", real=True), sp.Symbol("s", positive=True)
     plain = {mu_theta(x(1), 1): center, sigma(1): size}
-    return _calculus(before.xreplace(plain), after)
+    return calculus(before.xreplace(plain), after)
 
 
 __all__ = ["CLAIMS"]
