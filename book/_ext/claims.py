@@ -92,7 +92,7 @@ class OfClaim(SphinxDirective):
     has_content = False
 
     def claim(self) -> symbolic.Claim:
-        for source in PACKAGE.glob("*.py"):
+        for source in PACKAGE.rglob("*.py"):
             self.env.note_dependency(str(source))
         try:
             return symbolic.claim(self.arguments[0])

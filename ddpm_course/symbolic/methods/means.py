@@ -9,6 +9,7 @@ from sympy.core.parameters import evaluate
 
 from .. import algebra
 from .. import notation as nt
+from ..printing import latex
 from . import Method
 
 
@@ -169,3 +170,35 @@ def _posterior(before: Any, after: Any) -> Any:
 
 
 POSTERIOR = Method("algebra", _posterior)
+
+
+def _multiplied_out(before: Any, after: Any) -> Any:
+    """The mean of a product is the sum of the means of its terms: no mean is worked out."""
+
+    def means(e: Any) -> Any:
+        opaque: dict[Any, Any] = {}
+
+        def name(part: Any) -> Any:
+            return opaque.setdefault(part, sp.Symbol(latex(part), real=True))
+
+        def terms(part: Any) -> Any:
+            if isinstance(part, nt.E):
+                if part.args[1] or part.args[2].name.strip() or isinstance(part, nt.Var):
+                    return name(part)
+                return terms(part.args[0])
+            if isinstance(part, nt.Grouped):
+                return terms(part.args[0])
+            if not part.args or not (part.is_Add or part.is_Mul or part.is_Pow):
+                return name(part) if not part.is_Number else part
+            return part.func(*map(terms, part.args))
+
+        return sp.expand(terms(e))
+
+    products = [a for a in sp.preorder_traversal(after) if a.is_Mul]
+    if any(sum(isinstance(b, nt.E) for b in a.args) > 1 for a in products):
+        return after  # the mean of a product is no product of means
+    with evaluate(True):
+        return means(before) - means(after)
+
+
+MULTIPLIED_OUT = Method("algebra", _multiplied_out)
