@@ -206,7 +206,7 @@ class Trainer:
                 group["lr"] = rate
             loss = torch.zeros((), device=self.device)
             for piece in self._pieces():
-                part = epsilon_loss(self._predict, *piece) / self.config.accumulate
+                part = self._loss(*piece) / self.config.accumulate
                 self.accelerator.backward(part)  # gradients add up until they are set to zero
                 loss += part.detach()
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
@@ -217,6 +217,10 @@ class Trainer:
             self.seconds = self._clock(self.seconds + time.perf_counter() - start)
             yield Metrics(self.step, rate, self.seconds, loss, norm)
             n = None if n is None else n - 1
+
+    def _loss(self, x_0: Tensor, schedule: Schedule, t: Tensor, eps: Tensor) -> Tensor:
+        """What this step makes smaller, of what it drew."""
+        return epsilon_loss(self._predict, x_0, schedule, t, eps)
 
     def _pieces(self) -> Iterator[tuple[Tensor, Schedule, Tensor, Tensor]]:
         """What this step draws, cut into ``accumulate`` pieces of one size."""
