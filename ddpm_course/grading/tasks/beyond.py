@@ -359,7 +359,9 @@ def _guided(
 def _guided_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
     table = (1 - draw.betas(g)).cumprod(0)
-    means = torch.cat([draw.noise(g, 3, 2), torch.zeros(1, 2)])
+    # Far enough from the middle that a guess which is clipped to [-1, 1] is surely another one.
+    away = torch.nn.functional.normalize(draw.noise(g, 3, 2)) * 2
+    means = torch.cat([away, torch.zeros(1, 2)])
     model = draw.Labeled(table, means)
     return [
         Case((model, draw.noise(g, 6, 2), label, 3, w, [12, 8, 3, 0], table), atol=1e-4)

@@ -156,6 +156,8 @@ def _frechet_cases(seed: int) -> list[Case]:
     cases = []
     for d in (3, 4):
         ours, theirs = torch.randn(2, d, d, generator=g, dtype=torch.float64)
+        # Spreads that differ surely: traces of 2 and 8, or half of a wrong formula looks like none.
+        ours, theirs = 2**0.5 * ours / ours.norm(), 8**0.5 * theirs / theirs.norm()
         a = torch.randn(600, d, generator=g, dtype=torch.float64) @ ours
         b = torch.randn(400, d, generator=g, dtype=torch.float64) @ theirs + torch.arange(d) / 2
         # Dividing by N, not by N - 1, is as good.
