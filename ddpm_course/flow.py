@@ -8,7 +8,7 @@ The time of a flow is u, any number from 0 (data) to 1 (noise). It is no step nu
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -63,14 +63,16 @@ class Step(NamedTuple):
 
 
 def _time(u: float | Tensor, x: Tensor) -> Tensor:
-    """u, checked, as (B,) float32 on x's device."""
-    u = torch.as_tensor(u, dtype=torch.float32, device=x.device)
+    """u, checked, as (B,) of x's kind and on its device."""
+    u = torch.as_tensor(u, dtype=x.dtype, device=x.device)
     u = u.expand(len(x)) if u.ndim == 0 else u
     if u.shape != x.shape[:1]:
         raise ValueError(f"u has shape {tuple(u.shape)}; give one time for each of {len(x)} items.")
     if not ((u >= 0) & (u <= 1)).all():
         bad = u[~((u >= 0) & (u <= 1))][0]
-        raise ValueError(f"u is {float(bad):g}; the time of a flow runs from 0 (data) to 1 (noise).")
+        raise ValueError(
+            f"u is {float(bad):g}; the time of a flow runs from 0 (data) to 1 (noise)."
+        )
     return u
 
 
@@ -216,7 +218,8 @@ def euler(
     generator: Chance = None,
     start: Tensor | None = None,
 ) -> Iterator[Step]:
-    """Walk from noise to data in straight pieces: x_s = x_u + (s - u) model(x_u, u)  (``flow.euler``).
+    """Walk from noise to data in straight pieces: x_u' = x_u + (u' - u) model(x_u, u)
+    (``flow.euler``).
 
     Args:
         model: called as model(x_u, u) with u of shape (B,); gives the velocity.
@@ -239,7 +242,7 @@ def euler(
     device = device_of(model) if start is None else start.device
     x_u = standard_noise(torch.empty(*shape, device=device), generator) if start is None else start
     for now, then in pairwise(grid):
-        u = torch.full((len(x_u),), now, device=device)
+        u = torch.full((len(x_u),), now, dtype=x_u.dtype, device=device)
         speed = evaluate(model, x_u, u)
         x0_hat = x_u - now * speed
         if clip_x0:
@@ -271,13 +274,20 @@ def straightness(model: Model, start: Tensor, calls: int = 100) -> float:
 def shares(schedule: Schedule) -> Tensor:
     """(T+1,) the u at which the straight path has the signal-to-noise ratio of each step t:
     u_t = √(1 - ᾱ_t) / (√ᾱ_t + √(1 - ᾱ_t)), in float64; 0 at t = 0  (``flow.time``)."""
-    signal, noise = _parts(schedule)
-    return noise / (signal + noise)
+    _, noise = _parts(schedule)
+    return noise / _size(schedule)
 
 
 def _parts(schedule: Schedule) -> tuple[Tensor, Tensor]:
+    """(T+1,) each: √ᾱ_t and √(1 - ᾱ_t)."""
     alpha_bar = schedule.alpha_bar.double()
     return alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+
+
+def _size(schedule: Schedule) -> Tensor:
+    """(T+1,) √ᾱ_t + √(1 - ᾱ_t): how much larger DDPM's x_t is than the flow's x_u."""
+    signal, noise = _parts(schedule)
+    return signal + noise
 
 
 def as_flow(model: Model, schedule: Schedule) -> Model:
@@ -289,7 +299,7 @@ def as_flow(model: Model, schedule: Schedule) -> Model:
         A function of (x_u, u). It raises a ValueError where u is the time of no step of 1..T.
     """
     table = shares(schedule)
-    size = sum(_parts(schedule))
+    size = _size(schedule)
 
     def flow(x_u: Tensor, u: Tensor) -> Tensor:
         u = _time(u, x_u).double()
@@ -316,11 +326,11 @@ def as_noise(model: Model, schedule: Schedule) -> Model:
         A function of (x_t, t), t in 1..T of the schedule: ε̂ = x_u + (1 - u) model(x_u, u).
     """
     table = shares(schedule)
-    size = sum(_parts(schedule))
+    size = _size(schedule)
 
     def noise(x_t: Tensor, t: Tensor) -> Tensor:
         t = schedule.time(t, x_t)
-        u = table.to(t.device)[t].float()
+        u = table.to(t.device)[t].to(x_t.dtype)
         x_u = x_t / _beside(size.to(t.device)[t], x_t)
         return predict_eps(x_u, evaluate(model, x_u, u), u)
 

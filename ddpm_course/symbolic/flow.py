@@ -22,7 +22,6 @@ from .notation import (
     eps,
     eps_hat,
     s,
-    snr,
     speed,
     speed_hat,
     sqrt,
@@ -352,8 +351,7 @@ with as_written():
             u_next / (1 - u_next),
             (
                 Step(
-                    (shift * u / (1 + (shift - 1) * u))
-                    / (1 - shift * u / (1 + (shift - 1) * u)),
+                    (shift * u / (1 + (shift - 1) * u)) / (1 - shift * u / (1 + (shift - 1) * u)),
                     "the shifted time",
                     SUBSTITUTION,
                     (ASSUMED,),

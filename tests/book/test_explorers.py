@@ -27,6 +27,7 @@ CHAPTERS = (
     "evaluation",
     "beyond",
     "solvers",
+    "flow",
 )
 
 
