@@ -269,7 +269,7 @@ with as_written():
                     root / (root + rest) * x(0) + rest / (root + rest) * eps,
                     "one denominator",
                 ),
-                Step((root * x(0) + rest * eps) / (root + rest), "one fraction"),
+                Step((root * x(0) + rest * eps) / (root + rest), "add the two fractions"),
                 Step(x(t) / (root + rest), "the jump", ALGEBRA, ("marginal.sample",)),
             ),
             assuming=(at_t,),

@@ -409,7 +409,8 @@ def best_pairs(x_0: Tensor, eps: Tensor) -> list[int]:
     def cost(order: tuple[int, ...]) -> float:
         return ((x_0 - eps[list(order)]) ** 2).sum().item()
 
-    return list(min(itertools.permutations(range(len(x_0))), key=cost))
+    best = min(itertools.permutations(range(len(x_0))), key=cost)
+    return list(best)
     ### END SOLUTION
 
 
