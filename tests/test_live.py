@@ -1,5 +1,7 @@
 import base64
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,3 +30,15 @@ def test_script_holds_the_shipped_network_and_its_schedule():
 def test_what_is_no_model_is_refused():
     with pytest.raises(ValueError, match="neither a run folder"):
         live.script("no-such-model")
+
+
+def test_each_figure_of_the_book_has_a_still_picture_with_words():
+    book = Path(__file__).parents[1] / "book"
+    placed = {
+        "-".join(found.split())
+        for page in book.glob("*.md")
+        for found in re.findall(r"^```\{live\} (.+)$", page.read_text(encoding="utf8"), re.M)
+    }
+    words = json.loads((book / "_live" / "stills" / "words.json").read_text(encoding="utf8"))
+    assert placed == words.keys() == {path.stem for path in book.glob("_live/stills/*.png")}
+    assert [name for name, said in words.items() if len(said.split()) < 5] == []

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
-from ddpm_course import checkpoint, reverse
+from ddpm_course import Schedule, checkpoint, data, marginal, reverse, solvers
 from tests.book.conftest import DESKTOP, HTML, PAGES, PHONE, Visit
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
+import live
 
 pytestmark = pytest.mark.book
 
@@ -19,16 +26,19 @@ ON_PAGES = pytest.mark.parametrize("name", WITH_FIGURE or ["none"])
 READY = "[data-live='digits'][data-ready='all']"
 
 
-def network(visit: Visit, plain: bool) -> Page:
-    page = visit.open("index.html")
-    page.evaluate("plain => window.net = ddpmNetwork({...ddpmModel, plain})", plain)
-    assert page.evaluate("net.quick") is not plain
+def scripts(visit: Visit, *names: str) -> Page:
+    """An empty page with some scripts of the figures, for what they compute."""
+    page = visit.context.new_page()
+    for name in ("schedules", *names):
+        page.add_script_tag(path=HTML / "_static" / "live" / f"{name}.js")
     return page
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["webassembly", "javascript"])
 def test_network_agrees_with_torch(plain: bool, visit: Visit) -> None:
-    page = network(visit, plain)
+    page = scripts(visit, "model", "unet")
+    page.evaluate("plain => window.net = ddpmNetwork({...ddpmModel, plain})", plain)
+    assert page.evaluate("net.quick") is not plain
     model, schedule = checkpoint.load("digits")
     generator = torch.Generator().manual_seed(1)
     for _ in range(5):
@@ -44,14 +54,22 @@ def test_network_agrees_with_torch(plain: bool, visit: Visit) -> None:
 
 @pytest.mark.parametrize(
     ("method", "steps", "eta"),
-    [("ddim", 25, 0.0), ("ddim", 12, 1.0), ("ddim", 250, 0.5), ("ancestral", 250, 1.0)],
+    [
+        ("ddim", 25, 0.0),
+        ("ddim", 12, 1.0),
+        ("ddim", 250, 0.5),
+        ("ancestral", 250, 1.0),
+        ("multistep", 20, 1.0),
+        ("multistep", 12, 0.0),
+        ("multistep", 1, 1.0),
+    ],
 )
 def test_each_step_of_a_walk_agrees_with_torch(
     method: str, steps: int, eta: float, visit: Visit
 ) -> None:
     # A walk multiplies the last digits of its own steps, so each step of ours starts from theirs:
     # the network answers as torch did, and the noise is torch's.
-    page = visit.open("index.html")
+    page = scripts(visit, "model", "samplers")
     model, schedule = checkpoint.load("digits")
     # In float64, as in the page: near t = T a guess of x_0 divides rounding by √ᾱ_T, nearly 0.
     x_T = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(2)).double()
@@ -65,6 +83,12 @@ def test_each_step_of_a_walk_agrees_with_torch(
     generator = torch.Generator().manual_seed(3)
     if method == "ddim":
         walk = list(reverse.ddim(eps, x_T.shape, schedule, steps, eta, True, generator, x_T))
+    elif method == "multistep":
+        walk = list(
+            solvers.multistep(
+                eps, x_T.shape, schedule, steps, eta=eta, generator=generator, x_T=x_T
+            )
+        )
     else:
         walk = list(reverse.ancestral(eps, x_T.shape, schedule, generator=generator, x_T=x_T))
     generator = torch.Generator().manual_seed(3)
@@ -86,6 +110,112 @@ def test_each_step_of_a_walk_agrees_with_torch(
     for (_, x, x0), step in zip(found, walk, strict=True):
         assert torch.allclose(torch.tensor(x).double(), step.x_t.flatten(), atol=1e-4, rtol=0)
         assert torch.allclose(torch.tensor(x0).double(), step.x0_hat.flatten(), atol=1e-4, rtol=0)
+
+
+def test_schedules_agree_with_torch(visit: Visit) -> None:
+    page = scripts(visit)
+    for call, schedule in {
+        "linear(8, 0.05, 0.6)": Schedule.linear(8, 0.05, 0.6),
+        "linear(1000, 1e-4, 0.02)": Schedule.linear(),
+        "cosine(250)": Schedule.cosine(250),
+        "cosine(8)": Schedule.cosine(8),
+    }.items():
+        beta, alpha_bar = page.evaluate(
+            f"() => {{ const beta = ddpmSchedules.{call};"
+            " return [beta, ddpmSchedules.alphaBar(beta)]; }"
+        )
+        assert torch.allclose(torch.tensor(beta).double(), schedule.beta, atol=1e-6)
+        assert torch.allclose(torch.tensor(alpha_bar).double(), schedule.alpha_bar, atol=1e-6)
+    with pytest.raises(Error, match="must lie strictly between 0 and 1"):
+        page.evaluate("ddpmSchedules.alphaBar(ddpmSchedules.linear(10, 0.01, 2))")
+
+
+def test_best_network_of_the_plane_agrees_with_torch(visit: Visit) -> None:
+    page = scripts(visit, "plane")
+    means = torch.tensor([[-1.3, 0.9], [1.3, 1.0], [0.2, -1.3]], dtype=torch.float64)
+    mixture = data.Mixture(torch.ones(3).double() / 3, means, torch.full((3,), 0.15**2).double())
+    schedule = Schedule.cosine(250)
+    x = 2 * torch.randn(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for t in (1, 40, 125, 249):
+        found = page.evaluate(
+            "([means, x, kept]) => [...ddpmMixture(means, 0.15).eps(Float64Array.from(x), kept)]",
+            [means.tolist(), x.flatten().tolist(), float(schedule.alpha_bar[t])],
+        )
+        expected = mixture.eps(schedule)(x, torch.full((200,), t))
+        assert torch.allclose(torch.tensor(found).double(), expected.flatten().double(), atol=1e-6)
+
+
+# The switches of book/misconceptions.md, by the names of the menu.
+MISTAKES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "alpha": {"wrong_alpha": True},
+    "end": {"noise_at_end": True},
+    "root": {"std": lambda var: var},
+    "half": {"std": lambda var: (var / 2).exp()},
+    "told": {"told": 10},
+    "back": {"one_back": True},
+    "still": {"std": lambda var: 0 * var},
+}
+
+
+@pytest.mark.parametrize("steps", [10, 250])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_walk_with_each_mistake_agrees_with_torch(mistake: str, steps: int, visit: Visit) -> None:
+    """As in the test of the samplers, each step of ours starts from torch's noise."""
+    page = scripts(visit, "plane")
+    schedule = Schedule.cosine(250)
+    alpha_bar, T = schedule.alpha_bar, 250
+    said: list[list[float]] = []
+    asked: list[float] = []
+    fresh: list[list[float]] = []
+    lever = {"std": torch.sqrt, "told": 0, **MISTAKES[mistake]}
+    ring = data.Mixture.ring(3).eps(schedule)
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(20, 2, generator=generator, dtype=torch.float64)
+    start, expected = x.flatten().tolist(), []
+    times = [round(T * i / steps) for i in range(steps, -1, -1)]
+    for t, s in pairwise(times):
+        s = t - 1 if lever.get("one_back") else s
+        told = min(t + lever["told"], T)
+        eps = ring(x.float(), torch.full((20,), told)).double()
+        said.append(eps.flatten().tolist())
+        asked.append(float(alpha_bar[told]))
+        if mistake in ("none", "told", "still", "root", "half", "end"):
+            jump = reverse.ddim_step(
+                marginal.predict_x0(x, eps, t, schedule), x, t, s, schedule, eta=1.0
+            )
+            mean, var = jump.mean, jump.var
+        else:
+            alpha = alpha_bar[t] / alpha_bar[s]
+            x0_hat = marginal.predict_x0(x, eps, t, schedule)
+            root = (alpha_bar[t] if lever.get("wrong_alpha") else alpha).sqrt()
+            mean = alpha_bar[s].sqrt() * (1 - alpha) / (1 - alpha_bar[t]) * x0_hat
+            mean = mean + root * (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * x
+            var = (1 - alpha) * (1 - alpha_bar[s]) / (1 - alpha_bar[t])
+        if lever.get("noise_at_end"):
+            var = 1 - alpha_bar[t] / alpha_bar[s]
+        x = mean
+        if (s > 0 or lever.get("noise_at_end")) and mistake != "still":
+            z = torch.randn(x.shape, generator=generator, dtype=torch.float64)
+            fresh.append(z.flatten().tolist())
+            x = x + lever["std"](torch.as_tensor(var)) * z
+        expected.append(x.flatten())
+    found = page.evaluate(
+        """([mistake, steps, x, said, fresh]) => {
+            const alphaBar = ddpmSchedules.alphaBar(ddpmSchedules.cosine(250));
+            const asked = [];
+            const eps = (x, kept) => (asked.push(kept), Float64Array.from(said.shift()));
+            const noise = () => Float64Array.from(fresh.shift());
+            x = Float64Array.from(x);
+            const walk = ddpmWalk(alphaBar, eps, x, noise, steps, ddpmMistakes[mistake]);
+            return [asked, walk.slice(1).map(({x}) => [...x])];
+        }""",
+        [mistake, steps, start, said, fresh],
+    )
+    assert torch.allclose(torch.tensor(found[0]), torch.tensor(asked), atol=1e-6)
+    for ours, theirs in zip(found[1], expected, strict=True):
+        scale = theirs.abs().max().clamp(min=1)
+        assert torch.allclose(torch.tensor(ours).double() / scale, theirs / scale, atol=1e-4)
 
 
 def test_first_page_draws_and_draws_others(visit: Visit) -> None:
@@ -111,7 +241,7 @@ def test_first_page_draws_and_draws_others(visit: Visit) -> None:
     seed = page.get_by_role("spinbutton", name="seed")
     seed.fill("2")
     seed.press("Enter")
-    page.wait_for_function("document.querySelector('.live input[type=range]').max === '25'")
+    page.wait_for_function("document.querySelector('.live input[type=range]').max === '20'")
     slider.press("End")
     assert canvas.evaluate("canvas => canvas.toDataURL()") == first
     assert visit.errors == []
@@ -141,7 +271,7 @@ def test_a_seed_that_is_none_is_refused_in_a_sentence(seed: str, visit: Visit) -
     page.wait_for_selector(READY)
     page.get_by_role("spinbutton", name="seed").fill(seed)
     page.get_by_role("spinbutton", name="seed").press("Enter")
-    expect(page.locator(".live-said")).to_contain_text("give a whole number from 0 to 999999")
+    expect(page.locator(".live-words")).to_contain_text("give a whole number from 0 to 999999")
     assert visit.errors == []
 
 
@@ -157,6 +287,97 @@ def test_what_is_missing_is_said_and_the_page_works(visit: Visit) -> None:
     expect(other.locator(".live").get_by_role("alert")).to_contain_text("model.js, is missing")
 
 
+def figures(page: Page) -> list[Locator]:
+    """The figures of a page, each brought near and computed."""
+    found = page.locator(".live").all()
+    for figure in found:
+        figure.scroll_into_view_if_needed()
+        expect(figure.locator("canvas").first).not_to_have_attribute(
+            "aria-label", "The figure is starting."
+        )
+        expect(figure).not_to_have_attribute("data-busy", re.compile(""))
+    return found
+
+
+def seen(figure: Locator) -> tuple[str, str]:
+    """What is said of a figure, and its picture."""
+    figure.page.wait_for_timeout(60)  # it paints with the next frame of the screen
+    return figure.evaluate(
+        """figure => {
+            const canvas = figure.querySelector("canvas");
+            return [canvas.getAttribute("aria-label"), canvas.toDataURL()];
+        }"""
+    )
+
+
+@ON_PAGES
+def test_keys_move_each_slider_and_the_words_follow(name: str, visit: Visit) -> None:
+    page = visit.open(name)
+    page.emulate_media(reduced_motion="reduce")
+    for figure in figures(page):
+        for slider in figure.locator("input[type=range]:visible").all():
+            slider.press("Home")
+            first, value = seen(figure), slider.get_attribute("aria-valuetext")
+            slider.press("End")
+            last = seen(figure)
+            assert last[1] != first[1], value
+            assert last[0] != first[0], value
+            assert slider.get_attribute("aria-valuetext") != value
+            assert slider.evaluate("slider => slider.closest('form').textContent").count(
+                slider.get_attribute("aria-valuetext") or "?"
+            )
+    assert visit.errors == []
+
+
+@ON_PAGES
+def test_each_choice_of_a_menu_changes_the_figure(name: str, visit: Visit) -> None:
+    page = visit.open(name)
+    page.emulate_media(reduced_motion="reduce")
+    for figure in figures(page):
+        for menu in figure.locator("select:visible").all():
+            values = menu.locator("option").evaluate_all("all => all.map(one => one.value)")
+            assert len(values) > 1
+            for value in values:
+                menu.select_option(value)
+                expect(figure).not_to_have_attribute("data-busy", re.compile(""))
+    assert visit.errors == []
+    assert page.locator(".live-error").count() == 0
+
+
+@ON_PAGES
+def test_handles_move_by_key_and_by_mouse(name: str, visit: Visit) -> None:
+    page = visit.open(name)
+    for figure in figures(page):
+        for handle in figure.locator(".live-handle").all():
+            before = seen(figure)
+            handle.press("ArrowRight")
+            handle.press("ArrowUp")
+            moved = seen(figure)
+            assert moved[1] != before[1]
+            box = handle.bounding_box()
+            assert box is not None
+            x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+            page.mouse.move(x, y)
+            page.mouse.down()
+            page.mouse.move(x - 30, y + 20)
+            page.mouse.up()
+            assert seen(figure)[1] != moved[1]
+    assert visit.errors == []
+
+
+@ON_PAGES
+def test_without_scripts_stands_a_still_picture(name: str, visit: Visit) -> None:
+    context = visit.context.browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((HTML / name).as_uri())
+    for figure in page.locator(".live").all():
+        still = figure.locator("img")
+        assert len((still.get_attribute("alt") or "").split()) > 4
+        still.scroll_into_view_if_needed()
+        expect(still).to_be_visible()
+    context.close()
+
+
 @ON_PAGES
 @pytest.mark.parametrize(
     "visit",
@@ -166,9 +387,8 @@ def test_what_is_missing_is_said_and_the_page_works(visit: Visit) -> None:
 )
 def test_live_figures_are_accessible(name: str, visit: Visit) -> None:
     page = visit.open(name)
-    for figure in page.locator(".live").all():
-        figure.scroll_into_view_if_needed()
-        expect(figure.locator("canvas").first).to_have_attribute("aria-label", re.compile("."))
+    figures(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert visit.errors == []  # before axe, which asks for style sheets as no page does
     found = Axe().run(page, context=".live-figure")
     assert found.violations_count == 0, found.generate_report()
@@ -177,8 +397,5 @@ def test_live_figures_are_accessible(name: str, visit: Visit) -> None:
 def test_only_pages_with_a_live_figure_load_the_model(page_name: str, visit: Visit) -> None:
     visit.open(page_name)
     asked = any(url.endswith("live/model.js") or "live/model.js?" in url for url in visit.requests)
-    needs = any(
-        f'data-live="{kind}"' in (HTML / page_name).read_text(encoding="utf8")
-        for kind in ("digits", "sampler")
-    )
-    assert asked == needs
+    kinds = re.findall(r'data-live="([\w-]+)"', (HTML / page_name).read_text(encoding="utf8"))
+    assert asked == any("model.js" in live.NEEDS[kind] for kind in kinds)
