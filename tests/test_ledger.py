@@ -7,7 +7,7 @@ import io
 import pytest
 import torch
 
-from ddpm_course import Schedule, ledger, marginal
+from ddpm_course import Schedule, gaussian, ledger, marginal
 from ddpm_course.symbolic import CLAIMS
 from ddpm_course.symbolic.notation import Normal, as_written
 
@@ -52,9 +52,7 @@ def test_broken_function_fails_the_ledger(
     """The variance with a root: the first error in the list of misconceptions."""
     right = marginal.given_x0
 
-    def with_root(
-        x_0: torch.Tensor, t: torch.Tensor, schedule: Schedule
-    ) -> ledger.gaussian.Gaussian:
+    def with_root(x_0: torch.Tensor, t: torch.Tensor, schedule: Schedule) -> gaussian.Gaussian:
         q = right(x_0, t, schedule)
         return q._replace(var=q.var.sqrt())
 
