@@ -21,12 +21,22 @@ from torch import Tensor
 from ddpm_course.symbolic import CLAIMS, ClaimError
 from ddpm_course.symbolic.claim import Claim
 
-from . import beyond, evaluation, flow, forward, loss, marginal, reverse, solvers, trends
-from .setting import Binding, Setting
+from . import (
+    beyond,
+    evaluation,
+    flow,
+    forward,
+    loss,
+    marginal,
+    reverse,
+    solvers,
+    training,
+    trends,
+    unet,
+)
+from .setting import TOLERANCE, Binding, Setting
 
 __all__ = ["BINDINGS", "TOLERANCE", "Binding", "Entry", "entries", "largest_error", "main"]
-
-TOLERANCE = 1e-10  # the largest relative error that is accepted
 
 SETTINGS = ("linear-10", "cosine-1000", "linear-1000")  # quick ones first: a mutant dies early
 
@@ -37,6 +47,8 @@ BINDINGS: dict[str, Binding] = {
     **marginal.BINDINGS,
     **reverse.BINDINGS,
     **loss.BINDINGS,
+    **unet.BINDINGS,
+    **training.BINDINGS,
     **evaluation.BINDINGS,
     **beyond.BINDINGS,
     **solvers.BINDINGS,
@@ -107,10 +119,10 @@ def entries(prove: bool = True) -> Iterator[Entry]:
         if claim.name in BINDINGS:
             functions = BINDINGS[claim.name].functions
             error = largest_error(claim)
-            if not error <= TOLERANCE:
+            if not error <= BINDINGS[claim.name].tolerance:
                 wrong = wrong or (
                     f"{claim.name}: {', '.join(functions)} differs from the claim by {error:.1e} "
-                    f"(at most {TOLERANCE:.0e} is accepted)."
+                    f"(at most {BINDINGS[claim.name].tolerance:.0e} is accepted)."
                 )
         yield Entry(claim.name, claim.kinds, functions, error, wrong)
 

@@ -76,10 +76,28 @@ def _guidance(claim: Claim, s: Setting) -> Iterator[Pair]:
         yield text_to_image.guide(s.eps, s.eps_hat, w), s.numeric(claim, given)
 
 
+def _keeps_marginal(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """The variance after a jump from q(x_t | x_0): at twenty times of a schedule, near and far."""
+    rows = torch.arange(0, s.length, max(s.length // 20, 1))
+    for divisor, eta in ((1, 0.4), (3, 1.0)):
+        t = s.t[rows]
+        ends = torch.clamp(t // divisor, max=t - 1)
+        found = []
+        for row, now, end in zip(rows.tolist(), t.tolist(), ends.tolist()):
+            x_0, x_t = s.x_0[row : row + 1], s.x_t[row : row + 1]
+            here, there = (
+                reverse.ddim_step(x_0, x, now, end, s.schedule, eta) for x in (x_t, x_t + 1)
+            )
+            slope = there.mean - here.mean
+            found.append(slope**2 * (1 - s.schedule.alpha_bar[now]) + here.var)
+        yield torch.cat(found), s.numeric(claim, {nt.s: ends[:, None]}, t=t.numpy())
+
+
 BINDINGS = {
     "beyond.ddim": Binding(("reverse.ddim_step", "Gaussian.sample"), _ddim),
     "beyond.ddim-variance": Binding(("reverse.ddim_step",), _ddim_variance),
     "beyond.ddim-variance-step": Binding(("reverse.ddim_step",), _ddim_variance),
+    "beyond.ddim-marginal": Binding(("reverse.ddim_step",), _keeps_marginal),
     "beyond.ddim-is-ddpm": Binding(("reverse.ddim_step",), _ddim_is_ddpm),
     "beyond.guidance": Binding(("text_to_image.guide",), _guidance),
 }

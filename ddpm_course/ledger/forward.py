@@ -61,6 +61,41 @@ def _table(rows: Tensor) -> Tensor:
     return torch.cat([torch.full_like(rows[:1], math.nan), rows])
 
 
+def _slope(s: Setting, t: Tensor) -> Tensor:
+    """What a step multiplies its input with."""
+    return forward.step(torch.ones(len(t), 3, dtype=torch.float64), t, s.schedule).mean
+
+
+def _twice(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """Two steps, one after the other, from x_{t-2}."""
+    t, x = s.t[1:], s.x_0[1:]
+    first = forward.step(x, t - 1, s.schedule)
+    second = forward.step(first.mean + first.var.sqrt() * s.eps[1:], t, s.schedule)
+    given = {
+        nt.x(nt.t - 2): x,
+        nt.eps_at(nt.t - 1): s.eps[1:],
+        nt.eps_at(nt.t): s.z[1:],
+    }
+    said = s.numeric(claim, given, t=t.numpy())
+    var = _slope(s, t) ** 2 * first.var + second.var
+    if isinstance(said, tuple):
+        yield forward.step(first.mean, t, s.schedule).mean, said[0]
+        yield var, said[1]
+    elif claim.name == "forward.two-steps-variance":
+        yield var, said
+    else:
+        yield second.mean + second.var.sqrt() * s.z[1:], said
+
+
+def _spread(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """The variance after a step, from a variance of 1, or from any."""
+    before = torch.ones_like(s.z) if claim.name == "forward.unit-variance" else s.z**2 + 0.1
+    after = _slope(s, s.t) ** 2 * before + forward.step(s.x_0, s.t, s.schedule).var
+    given = {nt.Var(nt.x(nt.t - 1)): before}
+    drift = claim.name == "forward.variance-drift"
+    yield (after - 1 if drift else after), s.numeric(claim, given)
+
+
 BINDINGS = {
     "forward.gaussian": Binding(("Gaussian.log_prob",), _density),
     "forward.transition": Binding(("forward.step", SCHEDULE_AT), _step),
@@ -69,4 +104,9 @@ BINDINGS = {
     ),
     "forward.reparameterization-mean": Binding(("forward.step",), _step),
     "forward.reparameterization-variance": Binding(("forward.step",), _step),
+    "forward.unit-variance": Binding(("forward.step",), _spread),
+    "forward.variance-drift": Binding(("forward.step",), _spread),
+    "forward.two-steps": Binding(("forward.step",), _twice),
+    "forward.two-steps-variance": Binding(("forward.step",), _twice),
+    "forward.two-steps-density": Binding(("forward.step",), _twice),
 }

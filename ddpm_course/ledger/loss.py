@@ -21,6 +21,7 @@ from ddpm_course.symbolic import loss as sym_loss
 from ddpm_course.symbolic import notation as nt
 from ddpm_course.symbolic.claim import Claim
 
+from .reverse import slope_of_noise
 from .setting import (
     Binding,
     Pair,
@@ -144,11 +145,11 @@ def bound(claim: Claim, s: Setting) -> Iterator[Pair]:
     x_0 = grid[torch.arange(3).repeat(4, 1) * 5 + torch.arange(4)[:, None]]  # (4, 3)
     bits = loss.bits_per_dim(network, x_0, s.schedule, levels, "beta", False, generator=seeded())
     generator = seeded()
-    noise = {t: noise(x_0.shape, generator) for t in (*range(s.length, 1, -1), 1)}
+    drawn = {t: noise(x_0.shape, generator) for t in (*range(s.length, 1, -1), 1)}
     terms = np.zeros((4, s.length + 1))  # L_k of each image at index k
     for j in range(4):
         image = x_0[j : j + 1].expand(s.length, 3)
-        eps = torch.stack([noise[t][j] for t in range(1, s.length + 1)])
+        eps = torch.stack([drawn[t][j] for t in range(1, s.length + 1)])
         made = torch.from_numpy(s.numeric(CLAIMS["marginal.sample"], {nt.x(0): image, nt.eps: eps}))
         predicted = network(made, s.t)
         given = _terms(s, image[1:], made[1:], predicted[1:], "beta")
@@ -227,6 +228,45 @@ def _marginal_score(claim: Claim, s: Setting) -> Iterator[Pair]:
     yield torch.cat(every), said
 
 
+def _weight(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """What a squared error of the noise adds to the divergence of a step."""
+    x_0, eps, eps_hat, t = s.x_0[1:], s.eps[1:], s.eps_hat[1:], s.t[1:]
+    x_t, _ = marginal.sample(x_0, t, s.schedule, eps=eps)
+    given = _terms(s, x_0, x_t, eps_hat, "beta")
+    p = reverse.transition(eps_hat, x_t, t, s.schedule, "beta", clip_x0=False)
+    divergence = reverse.posterior(x_0, x_t, t, s.schedule).kl(p).sum(1, keepdim=True)
+    error = ((eps - eps_hat) ** 2).sum(1, keepdim=True)
+    yield (divergence - given[sym_loss.const]) / error, s.numeric(claim, given, t=t.numpy())
+
+
+def _turned(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """v from x_0 and the x_t that the marginal makes of it; and back to x_0 and ε."""
+    x_t, eps = marginal.sample(s.x_0, s.t, s.schedule, eps=s.eps)
+    v = s.numeric(CLAIMS["loss.v-prediction"], {nt.x(0): s.x_0, nt.eps: eps})
+    given = {nt.x(nt.t): x_t, nt.v: v, nt.x(0): s.x_0, nt.eps: eps}
+    if claim.name == "loss.v-prediction":
+        signal = s.column(s.schedule.alpha_bar).sqrt()
+        found = (signal * x_t - s.x_0) / (1 - signal**2).sqrt()
+    else:
+        found = s.x_0 if claim.name == "loss.x0-from-v" else eps
+    yield found, s.numeric(claim, given)
+
+
+def _one_prediction(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """The error of the noise that belongs to a guess of x_0, from the error of v."""
+    signal = s.column(s.schedule.alpha_bar).sqrt()
+    guess = s.eps_hat
+    v, v_hat = ((signal * s.x_t - clean) / (1 - signal**2).sqrt() for clean in (s.x_0, guess))
+    noises = (marginal.predict_eps(s.x_t, clean, s.t, s.schedule) for clean in (s.x_0, guess))
+    error = ((next(noises) - next(noises)) ** 2).sum(1, keepdim=True)
+    yield error, s.numeric(claim, {nt.v: v, nt.v_hat: v_hat})
+
+
+def _least(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """What the best guess leaves of the noise's variance, 1: less, the more it rises with x_t."""
+    yield slope_of_noise(s), 1 - s.numeric(claim, gaussian_data(s)[1])
+
+
 BINDINGS = {
     "loss.prior-kl": Binding(("Gaussian.kl", "loss.bits_per_dim"), _prior),
     "loss.kl-gaussians": Binding(("Gaussian.kl",), _kl),
@@ -242,6 +282,12 @@ BINDINGS = {
     "loss.x0-error": Binding(
         ("Gaussian.kl", "reverse.posterior", "reverse.transition"), _step_error("beta_tilde")
     ),
+    "loss.weight": Binding(("Gaussian.kl", "reverse.posterior", "reverse.transition"), _weight),
+    "loss.v-prediction": Binding(("marginal.sample",), _turned),
+    "loss.x0-from-v": Binding(("marginal.sample",), _turned),
+    "loss.eps-from-v": Binding(("marginal.sample",), _turned),
+    "loss.one-prediction": Binding(("marginal.predict_eps",), _one_prediction),
+    "loss.best-eps": Binding(("Mixture.eps",), _least),
     "loss.simple": Binding(("loss.epsilon_loss", "loss.uniform_t"), _epsilon_loss),
     "loss.decoder": Binding(("loss.discretized_log_prob",), _decoder),
     "loss.decoder-sum": Binding(("loss.discretized_log_prob",), _decoder_sum),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ddpm_course import (
+    forward,
     marginal,
     reverse,
 )
@@ -138,6 +140,88 @@ def _noised(claim: Claim, s: Setting) -> Iterator[Pair]:
     yield torch.stack([one.variances for one in every]), var
 
 
+def _start(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """Where the sampler starts, when it is not told where."""
+    mean, var = s.numeric(claim, t=[s.length])
+    walk = reverse.ancestral(network, (2, 3), s.schedule, generator=seeded())
+    drawn = noise((2, 3), seeded(), torch.float32).double()
+    yield next(iter(walk)).x_t.double(), mean + np.sqrt(var) * drawn.numpy()
+
+
+def _bayes(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """Four densities, at points that the process passes."""
+    x_0, t = s.x_0[1:], s.t[1:]
+    x_t, _ = marginal.sample(x_0, t, s.schedule, eps=s.eps[1:])
+    p = reverse.posterior(x_0, x_t, t, s.schedule)
+    x_s = p.mean + p.var.sqrt() * s.z[1:]
+    given = {
+        nt.q(nt.x(nt.t), nt.x(nt.t - 1)): forward.step(x_s, t, s.schedule).log_prob(x_t),
+        nt.q(nt.x(nt.t - 1), nt.x(0)): marginal.given_x0(x_0, t - 1, s.schedule).log_prob(x_s),
+        nt.q(nt.x(nt.t), nt.x(0)): marginal.given_x0(x_0, t, s.schedule).log_prob(x_t),
+    }
+    said = s.numeric(claim, {key: one.exp() for key, one in given.items()}, t=t.numpy())
+    yield p.log_prob(x_s).exp(), said
+
+
+def _fixed(variance: reverse.Variance) -> Callable[[Claim, Setting], Iterator[Pair]]:
+    """The variance that is best for some data is one of the two of the sampler."""
+
+    def pairs(claim: Claim, s: Setting) -> Iterator[Pair]:
+        p = reverse.transition(s.eps_hat, s.x_t, s.t, s.schedule, variance, clip_x0=False)
+        yield p.var, s.numeric(claim)
+
+    return pairs
+
+
+def _doubt(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """Var[x_{t-1} | x_t] of Gaussian data, from the variances of both."""
+    mixture, given = gaussian_data(s)
+    v = torch.stack([mixture.noised(t, s.schedule).variances for t in range(s.length + 1)])
+    _, doubt = s.numeric(CLAIMS["reverse.gaussian-data-density"], given)
+    said = s.numeric(claim, given | {nt.Var(nt.x(0), nt.x(nt.t)): doubt})
+    yield v[:-1] / v[1:] * s.schedule.beta[1:, None], said
+
+
+def slope_of_noise(s: Setting) -> Tensor:
+    """How √(1 - ᾱ_t) E[ε | x_t] rises with x_t: a straight line, for Gaussian data."""
+    exact = gaussian_data(s)[0].eps(s.schedule)
+    rise = exact(s.x_t + 1, s.t) - exact(s.x_t, s.t)
+    return (1 - s.column(s.schedule.alpha_bar)).sqrt() * rise
+
+
+def _clean(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """q(x_0 | x_t): the mean as noise, and the variance by how the mean rises with x_t."""
+    mixture, given = gaussian_data(s)
+    mean, var = s.numeric(claim, given)
+    noise_of = s.numeric(CLAIMS["marginal.eps-from-x0"], {nt.x(nt.t): s.x_t, nt.x(0): mean})
+    yield mixture.eps(s.schedule)(s.x_t, s.t), noise_of
+    yield slope_of_noise(s), 1 - var * s.numeric(CLAIMS["marginal.snr"])
+
+
+def _mean_back(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """E[x_{t-1} | x_t]: the posterior's mean at the best guess of x_0."""
+    mixture, given = gaussian_data(s)
+    x_0 = marginal.predict_x0(s.x_t, mixture.eps(s.schedule)(s.x_t, s.t), s.t, s.schedule)
+    yield reverse.posterior(x_0, s.x_t, s.t, s.schedule).mean, s.numeric(claim, given)
+
+
+def _walk(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """A step of the sampler with the exact network: what it makes of any variance."""
+    mixture, given = gaussian_data(s)
+    exact, before = mixture.eps(s.schedule), s.z**2 + 0.1
+    (spread,) = claim.rhs.atoms(nt.Var)
+    v = torch.stack([mixture.noised(t, s.schedule).variances for t in range(s.length + 1)])
+    for variance in VARIANCES:
+        here, there = (
+            reverse.transition(exact(x, s.t), x, s.t, s.schedule, variance, clip_x0=False)
+            for x in (s.x_t, s.x_t + 1)
+        )
+        sigma = getattr(s.schedule, variance).sqrt()
+        more = {spread: before, nt.sigma: sigma, nt.data_variance: v.ravel()}
+        said = s.numeric(claim, given | more)
+        yield (there.mean - here.mean) ** 2 * before + here.var, said
+
+
 BINDINGS = {
     "reverse.transition": Binding(("reverse.transition", "reverse._step_back"), _transition),
     "reverse.posterior-variance": Binding(("Schedule.beta_tilde", "reverse.posterior"), _posterior),
@@ -153,5 +237,16 @@ BINDINGS = {
     "reverse.gaussian-data": Binding(("Mixture.eps", "Mixture.score"), _denoiser),
     "reverse.x0-model": Binding(("marginal.predict_x0",), predicted_x0),
     "reverse.mean-model": Binding(("reverse.transition", "reverse._predict_x0"), _mean_model),
+    "reverse.prior": Binding(("reverse.ancestral",), _start),
+    "reverse.bayes": Binding(
+        ("reverse.posterior", "forward.step", "marginal.given_x0", "Gaussian.log_prob"), _bayes
+    ),
+    "reverse.total-variance": Binding(("Mixture.noised",), _doubt),
+    "reverse.optimal-variance-point": Binding(("reverse.transition",), _fixed("beta_tilde")),
+    "reverse.optimal-variance-gaussian": Binding(("reverse.transition",), _fixed("beta")),
+    "reverse.gaussian-data-density": Binding(("Mixture.eps", "Mixture.score"), _clean),
+    "reverse.gaussian-data-mean": Binding(("reverse.posterior", "Mixture.eps"), _mean_back),
+    "reverse.gaussian-data-variance": Binding(("Mixture.noised",), _doubt),
+    "reverse.gaussian-walk": Binding(("reverse.transition", "Mixture.eps"), _walk),
     "reverse.update": Binding(("reverse.ancestral", "Gaussian.sample"), _update),
 }

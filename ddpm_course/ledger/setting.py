@@ -18,6 +18,8 @@ from ddpm_course.symbolic import notation as nt
 from ddpm_course.symbolic import reverse as sym_reverse
 from ddpm_course.symbolic.claim import Claim
 
+TOLERANCE = 1e-10  # the largest relative error that is accepted in float64
+
 Pair = tuple[Any, Any]  # what torch computes, what the claim says: (T, d), or (T, 1)
 
 VARIANCES: tuple[reverse.Variance, ...] = ("beta_tilde", "beta")
@@ -51,10 +53,15 @@ class Setting:
 
 
 class Binding(NamedTuple):
-    """What computes a claim: names of functions, and the two results to compare."""
+    """What computes a claim: names of functions, and the two results to compare.
+
+    ``tolerance`` is the largest relative error that is accepted: more where a function computes in
+    float32.
+    """
 
     functions: tuple[str, ...]
     pairs: Callable[[Claim, Setting], Iterator[Pair]]
+    tolerance: float = TOLERANCE
 
 
 def network(x_t: Tensor, t: Tensor) -> Tensor:

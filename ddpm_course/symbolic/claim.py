@@ -197,6 +197,7 @@ class Claim:
             call ``ASSUMED``, and choices in words. Whoever uses the claim must assume it too.
         show: how many of the last expressions the equation shows; 2 for "a = b < 0".
         over: what an induction runs over.
+        uncomputed: where no function of the package computes the claim, a sentence that says why.
     """
 
     name: str
@@ -207,6 +208,7 @@ class Claim:
     assuming: tuple[Any, ...] = ()
     show: int = 1
     over: sp.Symbol = nt.t
+    uncomputed: str = ""
     registry: Mapping[str, Claim] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
