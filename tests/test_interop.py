@@ -405,3 +405,10 @@ def test_a_copy_for_the_hub_is_another_network_at_rest(tmp_path):
     with pytest.raises(ValueError) as error:
         interop.HubUNet._load_as_pickle(None, "a.bin", "cpu", True)
     assert str(error.value) == "a.bin is a pickle; ask its author for model.safetensors."
+
+
+def test_no_weight_of_theirs_is_left_behind():
+    theirs = UNet2DModel(**SMALL)
+    theirs.register_parameter("extra", torch.nn.Parameter(torch.ones(1)))
+    with pytest.raises(AssertionError, match="extra was left"):
+        interop.from_diffusers(theirs)
