@@ -79,7 +79,9 @@ class ProofGraph(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         drawing = nodes.raw("", f'<div class="proofgraph">{svg()}</div>', format="html")
-        legend = "A disk is proved, a diamond has a step on cases, a square is a definition."
+        legend = (
+            "A disk is proved, a square is a definition. A diamond would have a step on cases only."
+        )
         return [drawing, nodes.paragraph("", legend)]
 
 

@@ -8,7 +8,8 @@ import sympy as sp
 from sympy.core.parameters import evaluate
 
 from .algebra import difference
-from .claim import ALGEBRA, ASSUMED, DEFINITION, SUBSTITUTION, Check, Claim, Step
+from .claim import ASSUMED, Check, Claim, Step
+from .methods import ALGEBRA, DEFINITION, SUBSTITUTION
 from .notation import (
     Density,
     E,

@@ -9,21 +9,8 @@ import sympy as sp
 
 from .algebra import difference
 from .chain import LADDER, on_ladder
-from .claim import (
-    ALGEBRA,
-    ASSUMED,
-    CALCULUS,
-    DEFINITION,
-    HYPOTHESIS,
-    LINEARITY,
-    LOGARITHMS,
-    SUBSTITUTION,
-    Chain,
-    Check,
-    Claim,
-    Step,
-    marginalize,
-)
+from .claim import ASSUMED, HYPOTHESIS, Chain, Check, Claim, Step
+from .methods import ALGEBRA, CALCULUS, DEFINITION, LINEARITY, LOGARITHMS, SUBSTITUTION, marginalize
 from .notation import (
     E,
     Grouped,
@@ -171,7 +158,10 @@ with as_written():
             ),
             checks=(
                 Check(
-                    "it is the share of each path (T = 1, 2, 3)", _joint_on_ladder, "exact cases"
+                    "it is the share of each path",
+                    _joint_on_ladder,
+                    "exact cases",
+                    "a chain of two states, T = 1, 2, 3",
                 ),
             ),
         ),

@@ -9,24 +9,21 @@ import sympy as sp
 
 from .algebra import difference
 from .chain import LADDER, on_ladder
-from .claim import (
+from .claim import ASSUMED, Check, Claim, Step
+from .forward import a as deviation_1
+from .forward import b as deviation_2
+from .forward import curve, pull, u
+from .forward import w as total
+from .methods import (
     ALGEBRA,
-    ASSUMED,
     AT_LEAST,
     DEFINITION,
     LOGARITHMS,
     SUBSTITUTION,
     VERBATIM,
-    Check,
-    Claim,
-    Step,
     marginalize,
     proportional,
 )
-from .forward import a as deviation_1
-from .forward import b as deviation_2
-from .forward import curve, pull, u
-from .forward import w as total
 from .notation import (
     E,
     Grouped,
@@ -188,7 +185,10 @@ with as_written():
             ),
             checks=(
                 Check(
-                    "it is the share of each path (T = 1, 2, 3)", _joint_on_ladder, "exact cases"
+                    "it is the share of each path",
+                    _joint_on_ladder,
+                    "exact cases",
+                    "a chain of two states, T = 1, 2, 3",
                 ),
             ),
         ),
@@ -286,7 +286,14 @@ with as_written():
                     "a step looks only at the one before it",
                 ),
             ),
-            checks=(Check("it holds for every path of a small chain", _on_ladder, "exact cases"),),
+            checks=(
+                Check(
+                    "it holds for every path",
+                    _on_ladder,
+                    "exact cases",
+                    "a chain of two states, T = 2, 3",
+                ),
+            ),
         ),
         Claim(
             "reverse.complete-square",
@@ -563,9 +570,10 @@ with as_written():
             ),
             checks=(
                 Check(
-                    "Gaussian data of any variance agree, by the joint Gaussian of x_{t-1} and x_t",
+                    "the joint Gaussian of x_{t-1} and x_t agrees",
                     lambda claim: _regression(claim),
                     "exact cases",
+                    "Gaussian data with independent components of one variance",
                 ),
             ),
         ),

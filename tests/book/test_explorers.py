@@ -26,6 +26,7 @@ CHAPTERS = (
     "evaluation",
     "beyond",
     "solvers",
+    "flow",
 )
 
 
