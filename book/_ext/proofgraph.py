@@ -43,7 +43,7 @@ def svg(page: str = "ledger.html") -> str:
         f"uses. The longest chain has {max(map(depth, where)) + 1} equations."
     )
     out = [
-        f'<svg viewBox="0 0 {wide} {high}" role="img" aria-label="{escape(said)}" '
+        f'<svg viewBox="0 0 {wide} {high}" role="group" aria-label="{escape(said)}" '
         'style="max-width:100%;height:auto;font:11px sans-serif">'
     ]
     for name in where:
