@@ -10,10 +10,10 @@ INSTALLED := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help install book serve lab test test-long mutants test-book check format digits-model miniatures clean distclean
+.PHONY: help install book serve lab test test-long mutants kernel-mutants test-book check format digits-model miniatures clean distclean
 
 help:  ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED)  ## make the virtual environment (another Python: make install PYTHON=python3.12)
 
@@ -40,7 +40,11 @@ test: check  ## check the code, test the package and run every notebook
 test-long: $(INSTALLED)  ## the tests that take minutes: many seeds, a whole class, nbgrader
 	$(PYTEST) --dist load -m long tests
 
-mutants: $(INSTALLED)  ## put false variants of every statement to Coq's kernel (half an hour; needs Coq)
+mutants: $(INSTALLED)  ## make small errors in the core modules: the tests must see 95% (hours; MODULES=loss for one)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	$(BIN)/python -m tests.code_mutants $(MODULES)
+
+kernel-mutants: $(INSTALLED)  ## put false variants of every statement to Coq's kernel (half an hour; needs Coq)
 	$(PYTEST) --dist load -m mutants tests
 
 test-book: book  ## open every page of the book in a browser, offline; and an exercise in JupyterLab

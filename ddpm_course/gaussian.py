@@ -36,7 +36,7 @@ def standard_noise(like: Tensor, generator: Chance = None) -> Tensor:
     if isinstance(generator, Sequence):
         if len(generator) != len(like):
             raise ValueError(f"{len(generator)} generators for {len(like)} items; give one each.")
-        return torch.stack([standard_noise(x, g) for x, g in zip(like, generator, strict=True)])
+        return torch.stack([standard_noise(x, g) for x, g in zip(like, generator)])
     device = like.device if generator is None else generator.device
     return torch.randn(like.shape, generator=generator, dtype=like.dtype, device=device).to(
         like.device

@@ -65,7 +65,7 @@ class Schedule:
         """
         _check_length(T)
         ramp = torch.linspace(beta_1, beta_T, T, dtype=torch.float64)
-        return cls(torch.cat([torch.zeros(1, dtype=torch.float64), ramp]))
+        return cls(torch.cat([torch.zeros(1), ramp]))
 
     @classmethod
     def cosine(cls, T: int = 1000, s: float = 0.008, beta_max: float = 0.999) -> Schedule:
@@ -80,7 +80,7 @@ class Schedule:
         time = torch.arange(T + 1, dtype=torch.float64) / T
         f = torch.cos((time + s) / (1 + s) * math.pi / 2) ** 2
         beta = (1 - f[1:] / f[:-1]).clamp(max=beta_max)
-        return cls(torch.cat([torch.zeros(1, dtype=torch.float64), beta]))
+        return cls(torch.cat([torch.zeros(1), beta]))
 
     # -- what follows from beta ---------------------------------------------------------------
 
@@ -156,18 +156,18 @@ class Schedule:
                 )
             # Reading a value back from a GPU would stall it; there, indexing itself checks.
             outside = t.is_cpu and len(t) > 0 and not (first <= t.min() and t.max() <= self.T)
-            found = f"{t.min().item()}..{t.max().item()}" if outside else ""
         elif isinstance(t, int) and not isinstance(t, bool):
-            outside, found = not first <= t <= self.T, str(t)
+            outside = not first <= t <= self.T
         else:
             raise ValueError(f"t is {t!r}; give a whole number, or an int64 tensor of shape (B,).")
         if outside:
+            found = t if isinstance(t, int) else f"{t.min().item()}..{t.max().item()}"
             raise ValueError(
                 f"t is {found}, but this schedule's steps run over {first}..{self.T}."
                 + (" (t = 0 is the data itself.)" if first == 1 else "")
             )
         if isinstance(t, int):
-            return torch.full(like.shape[:1], t, dtype=torch.int64, device=like.device)
+            return torch.full(like.shape[:1], t, device=like.device)
         return t.to(like.device, torch.int64)
 
     def to(self, device: torch.device | str) -> Schedule:

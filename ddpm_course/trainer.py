@@ -11,9 +11,9 @@ import itertools
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -192,6 +192,10 @@ class Trainer:
         self.step, self.seconds = 0, 0.0
         self.piece = 0  # of the batch, from 0
 
+    loss: ClassVar[Callable[..., Tensor]] = staticmethod(
+        epsilon_loss
+    )  # what each step makes smaller; a flow has another one
+
     # -- training: the part that this file is about -------------------------------------------
 
     @property
@@ -209,7 +213,7 @@ class Trainer:
                 group["lr"] = rate
             loss = torch.zeros((), device=self.device)
             for piece in self._pieces():
-                part = epsilon_loss(self._predict, *piece) / self.config.accumulate
+                part = self.loss(self._predict, *piece) / self.config.accumulate
                 self.accelerator.backward(part)  # gradients add up until they are set to zero
                 loss += part.detach()
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)

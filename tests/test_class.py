@@ -191,6 +191,6 @@ def test_the_real_nbgrader_gives_blanks_nothing_and_solutions_everything(tmp_pat
     nbgrader(tmp_path, "generate_feedback", name)
     nbgrader(tmp_path, "export")
     assert scores(tmp_path / "grades.csv") == {"blank": 0, "solved": chapter(name).points}
-    for student, words in (("blank", "Not answered yet"), ("solved", "Score: 20.0 / 20.0")):
+    for student, words in (("blank", "not answered yet"), ("solved", "Score: 20.0 / 20.0")):
         page = tmp_path / "feedback" / student / name / f"{name}.html"
         assert words in page.read_text(encoding="utf8")

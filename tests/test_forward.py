@@ -54,3 +54,18 @@ def test_each_item_may_have_its_own_t():
 def test_the_clean_data_are_no_step():
     with pytest.raises(ValueError, match=r"steps run over 1\.\.10"):
         forward.step(torch.ones(2, 3), 0, Schedule.linear(10))
+
+
+def test_the_same_seed_walks_the_same_way():
+    schedule, x_0 = Schedule.linear(5, 0.1, 0.3), torch.ones(3, 2)
+    first, second = (
+        list(forward.trajectory(x_0, schedule, torch.Generator().manual_seed(1))) for _ in range(2)
+    )
+    assert torch.equal(first[-1], second[-1])
+
+
+def test_whole_numbers_are_refused():
+    with pytest.raises(ValueError, match=r"x_prev has dtype torch\.int64"):
+        forward.step(torch.ones(2, 3, dtype=torch.int64), 1, Schedule.linear(10))
+    with pytest.raises(ValueError, match=r"x_0 has dtype torch\.int64"):
+        next(forward.trajectory(torch.ones(2, 3, dtype=torch.int64), Schedule.linear(10)))

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
@@ -47,3 +48,36 @@ def test_a_seed_repeats(generator):
     a = standard_noise(torch.empty(5), torch.Generator().manual_seed(1))
     b = standard_noise(torch.empty(5), torch.Generator().manual_seed(1))
     assert torch.equal(a, b)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_noise_has_the_type_of_what_it_is_for():
+    eps = standard_noise(torch.empty(5, dtype=torch.float64), seeded())
+    assert torch.equal(eps, torch.randn(5, dtype=torch.float64, generator=seeded()))
+
+
+def test_a_sample_is_the_mean_and_the_scaled_noise():
+    eps = torch.randn(2, generator=seeded())
+    torch.testing.assert_close(P.sample(seeded()), P.mean + P.var.sqrt() * eps)
+
+
+def test_a_generator_for_each_item():
+    like = torch.empty(3, 2)
+    eps = standard_noise(like, [seeded(n) for n in range(3)])
+    for n in range(3):
+        assert torch.equal(eps[n], torch.randn(2, generator=seeded(n)))
+    with pytest.raises(ValueError, match="2 generators for 3 items; give one each"):
+        standard_noise(like, [seeded(0), seeded(1)])
+
+
+def test_noise_is_drawn_where_the_generator_is():
+    """Or else where the batch is; "meta", which holds no numbers, stands in for a GPU."""
+    there, generator = torch.empty(4, device="meta"), seeded()
+    before, own = generator.get_state(), torch.get_rng_state()
+    assert standard_noise(there, generator).device == there.device
+    assert not torch.equal(generator.get_state(), before)
+    assert standard_noise(there).device == there.device
+    assert torch.equal(torch.get_rng_state(), own)

@@ -1,11 +1,13 @@
 import base64
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from ddpm_course import checkpoint, live
+from ddpm_course import checkpoint, data, live
 
 
 def test_script_holds_the_shipped_network_and_its_schedule():
@@ -25,6 +27,29 @@ def test_script_holds_the_shipped_network_and_its_schedule():
         assert torch.equal(values.view(weights[name].shape), weights[name])
 
 
+def test_examples_are_real_digits_of_the_test_set():
+    given = json.loads(live.examples().removeprefix("window.ddpmDigits = ").removesuffix(";\n"))
+    assert len(given) == 20
+    images, labels = data.digits("test").flatten(1), data.digit_labels("test")
+    for number, ink in enumerate(given):
+        distance, nearest = torch.cdist(torch.tensor([ink]).float() / 8 - 1, images).min(dim=1)
+        assert distance < 1e-5
+        assert labels[nearest] == number % 10
+    assert len(set(map(tuple, given))) == 20
+
+
 def test_what_is_no_model_is_refused():
     with pytest.raises(ValueError, match="neither a run folder"):
         live.script("no-such-model")
+
+
+def test_each_figure_of_the_book_has_a_still_picture_with_words():
+    book = Path(__file__).parents[1] / "book"
+    placed = {
+        "-".join(found.split())
+        for page in book.glob("*.md")
+        for found in re.findall(r"^```\{live\} (.+)$", page.read_text(encoding="utf8"), re.M)
+    }
+    words = json.loads((book / "_live" / "stills" / "words.json").read_text(encoding="utf8"))
+    assert placed == words.keys() == {path.stem for path in book.glob("_live/stills/*.png")}
+    assert [name for name, said in words.items() if len(said.split()) < 5] == []

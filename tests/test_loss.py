@@ -1,5 +1,6 @@
 import math
 
+import mpmath
 import pytest
 import torch
 from torch import nn
@@ -186,3 +187,150 @@ def test_the_exact_model_of_two_points_samples_two_points(generator):
     x = reverse.sample(two_point_eps(schedule), (4000, 1), schedule, generator=generator)
     assert (x.abs() - 1).abs().max() < 0.05
     assert abs(float((x > 0).float().mean()) - 0.5) < 5 * 0.5 / math.sqrt(4000)
+
+
+def test_steps_are_drawn_where_the_generator_is():
+    """Whatever torch's default device is; "meta" stands in for a GPU."""
+    schedule = Schedule.linear(10)
+    with torch.device("meta"):
+        assert loss.uniform_t(3, schedule, torch.Generator("cpu")).device.type == "cpu"
+        assert loss.uniform_t(3, schedule).device.type == "meta"
+
+
+def test_a_seed_repeats_the_loss_and_the_bound():
+    schedule, x_0 = Schedule.linear(5, 0.1, 0.4), torch.full((4, 2), 0.5)
+
+    def seeded() -> torch.Generator:
+        return torch.Generator().manual_seed(1)
+
+    for value in (
+        lambda: loss.epsilon_loss(zero, x_0, schedule, generator=seeded()),
+        lambda: loss.bits_per_dim(zero, x_0, schedule, generator=seeded()).total,
+        lambda: loss.bits_per_dim(zero, x_0, schedule, generator=seeded()).decoder,
+    ):
+        assert torch.equal(value(), value())
+
+
+def test_the_noise_and_the_step_can_be_given():
+    schedule, x_0 = Schedule.linear(5, 0.1, 0.4), torch.full((4, 2), 0.5)
+    eps, seen = torch.arange(8.0).view(4, 2), []
+
+    def model(x_t, t):
+        seen.append((x_t, t))
+        return torch.ones_like(x_t)
+
+    value = loss.epsilon_loss(model, x_0, schedule, 3, eps)
+    assert value.item() == pytest.approx(((eps - 1) ** 2).mean().item())
+    x_t, t = seen[0]
+    a = schedule.alpha_bar[3].item()
+    torch.testing.assert_close(x_t, a**0.5 * x_0 + (1 - a) ** 0.5 * eps)
+    assert t.tolist() == [3, 3, 3, 3]
+
+
+@pytest.mark.parametrize("variance", ["beta", "beta_tilde"])
+@pytest.mark.parametrize("clip", [True, False])
+def test_the_bound_is_its_formulas_term_by_term(variance, clip):
+    """In float64, with the same noise, from the definitions: Gaussians' KL, and the decoder's
+    cell as a difference of distribution functions."""
+    T, levels, s = 4, 5, Schedule.linear(4, 0.1, 0.5)
+    x_0 = torch.tensor([[-1.0, 0.5], [0.0, 1.0], [-0.5, 0.0]], dtype=torch.float64)
+
+    def model(x_t, t):
+        return 0.1 * x_t * t[:, None]  # its x_0 leaves [-1, 1], so that clipping shows
+
+    ours = loss.bits_per_dim(
+        model, x_0, s, levels, variance, clip, torch.Generator().manual_seed(3)
+    )
+    generator, a, beta = torch.Generator().manual_seed(3), s.alpha_bar, s.beta
+    nats, clipped = torch.zeros(T + 1, dtype=torch.float64), False
+    for t in range(T, 0, -1):
+        eps = torch.randn(x_0.shape, generator=generator, dtype=torch.float64)
+        x_t = a[t].sqrt() * x_0 + (1 - a[t]).sqrt() * eps
+        guess = (x_t - (1 - a[t]).sqrt() * 0.1 * t * x_t) / a[t].sqrt()
+        clipped |= bool((guess.abs() > 1).any())
+        guess = guess.clamp(-1, 1) if clip else guess
+        weight = a[t - 1].sqrt() * beta[t] / (1 - a[t])
+        if t > 1:
+            small = (1 - a[t - 1]) / (1 - a[t]) * beta[t]
+            var = beta[t] if variance == "beta" else small
+            miss = (weight * (guess - x_0)) ** 2
+            nats[t] = (0.5 * (torch.log(var / small) + (small + miss) / var - 1)).mean()
+    assert clipped
+    normal, half = Normal(guess, beta[1].sqrt()), 1 / (levels - 1)
+    upper = torch.where(x_0 == 1, 1.0, normal.cdf(x_0 + half))
+    lower = torch.where(x_0 == -1, 0.0, normal.cdf(x_0 - half))
+    bit = math.log(2)
+    torch.testing.assert_close(ours.per_t, nats / bit, rtol=1e-9, atol=1e-12)
+    assert ours.decoder.item() == pytest.approx(
+        -(upper - lower).log().mean().item() / bit, rel=1e-7
+    )
+    assert ours.total.item() == pytest.approx(
+        (ours.prior + ours.per_t.sum() + ours.decoder).item(), rel=1e-12
+    )
+    if variance == "beta" and clip:  # what is meant when nothing is said
+        told = torch.Generator().manual_seed(3)
+        plain = loss.bits_per_dim(model, x_0, s, levels, generator=told)
+        assert torch.equal(plain.total, ours.total)
+
+
+def test_pictures_have_256_levels_unless_told():
+    schedule, x_0 = Schedule.linear(3, 0.1, 0.5), torch.full((1, 1), 0.5)
+    plain, told = (
+        loss.bits_per_dim(zero, x_0, schedule, generator=torch.Generator().manual_seed(3), **levels)
+        for levels in ({}, {"levels": 256})
+    )
+    assert torch.equal(plain.total, told.total)
+
+
+def test_the_bound_is_where_the_data_are():
+    x_0 = torch.zeros(2, 3, device="meta")
+    for term in loss.bits_per_dim(zero, x_0, Schedule.linear(3, 0.1, 0.5)):
+        assert term.device.type == "meta"
+        assert not term.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("x_0", "levels", "said"),
+    [
+        (torch.zeros(2, 3).int(), 256, "x_0 has dtype torch.int32"),
+        (torch.full((1, 1, 2, 2), 3.0), 256, "x_0 has values from 3 to 3"),
+        (torch.zeros(1, 1, 2, 2), 1, "levels is 1; a grid from -1 to 1 has at least 2."),
+        (torch.zeros(2, 3), 1, "levels is 1; a grid from -1 to 1 has at least 2."),
+        (torch.full((1, 1, 2, 2), 0.1), 3, "x_0 holds 0.1, which is none of the 3 even values"),
+    ],
+)
+def test_the_bound_refuses(x_0, levels, said):
+    with pytest.raises(ValueError) as error:
+        loss.bits_per_dim(zero, x_0, Schedule.linear(3, 0.1, 0.5), levels)
+    assert said in str(error.value)
+
+
+def test_the_decoder_wants_values_and_means_of_one_shape():
+    p = Gaussian(torch.zeros(2), torch.ones(2))
+    with pytest.raises(ValueError, match=r"x has shape \(3,\), mean \(2,\); they must agree"):
+        loss.discretized_log_prob(torch.zeros(3), p, 3)
+
+
+@pytest.mark.parametrize("mean", [0.0, 3.0, -3.0, 20.0, -20.0])
+@pytest.mark.parametrize("levels", [3, 256, 65_536])
+@mpmath.workdps(60)
+def test_the_decoder_keeps_its_digits_in_the_tails(mean, levels):
+    """Against 60 digits; with many levels a cell is thin: large numbers differ by little."""
+    std, half = 0.25, mpmath.mpf(1) / (levels - 1)
+    grid = torch.linspace(-1, 1, levels, dtype=torch.float64)
+    for x in grid[[0, 1, levels // 2, -2, -1]]:
+        p = Gaussian(torch.full((), mean).double(), torch.full((), std**2).double())
+        ours = loss.discretized_log_prob(x, p, levels)
+        at = mpmath.mpf(float(x))
+        # the tail that is small, on both sides of the cell
+        sign = 1 if at > mean else -1
+        far = mpmath.inf if abs(at) == 1 and (at > 0) == (sign > 0) else sign * (at - mean) + half
+        near = sign * (at - mean) - half
+        if abs(at) == 1 and (at > 0) != (sign > 0):
+            near = -mpmath.inf
+
+        def tail(z):
+            return mpmath.mpf(0) if z == mpmath.inf else mpmath.erfc(z / std / mpmath.sqrt(2)) / 2
+
+        mass = (mpmath.mpf(1) if near == -mpmath.inf else tail(near)) - tail(far)
+        assert float(ours) == pytest.approx(float(mpmath.log(mass)), rel=1e-6, abs=1e-9)

@@ -63,3 +63,43 @@ def test_noise_of_another_shape_is_refused():
 def test_wrong_steps_are_refused(function):
     with pytest.raises(ValueError, match=r"1\.\.10"):
         function(torch.zeros(2, 3), torch.zeros(2, 3), 0, Schedule.linear(10))
+
+
+def test_a_seed_repeats():
+    schedule, x_0 = Schedule.linear(10), torch.zeros(4, 2)
+    first, second = (
+        marginal.sample(x_0, 3, schedule, generator=torch.Generator().manual_seed(1))[1]
+        for _ in range(2)
+    )
+    assert torch.equal(first, second)
+
+
+def test_a_small_variance_keeps_its_digits_in_float32():
+    """1 - ᾱ_1 = 1e-4: taken in float32 it would be off in the fourth digit."""
+    schedule, x = Schedule.linear(1000), torch.zeros(1, 1)
+    one = torch.ones(1, 1)
+    assert marginal.given_x0(x, 1, schedule).var.item() == pytest.approx(1e-4, rel=1e-6)
+    # x_0 = (0 - √(1 - ᾱ) · 1) / √ᾱ, and ε = (1 - 0) / √(1 - ᾱ)
+    x_0 = marginal.predict_x0(x, one, 1, schedule).item()
+    assert x_0 == pytest.approx(-((1e-4 / (1 - 1e-4)) ** 0.5), rel=1e-6)
+    assert marginal.predict_eps(one, x, 1, schedule).item() == pytest.approx(100, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda s: marginal.given_x0(torch.ones(2).int(), 1, s), "x_0 has dtype torch.int32"),
+        (
+            lambda s: marginal.predict_x0(torch.ones(2), torch.ones(3), 1, s),
+            "eps has shape (3,), x_t (2,); they must agree",
+        ),
+        (
+            lambda s: marginal.predict_eps(torch.ones(2), torch.ones(3), 1, s),
+            "x_0 has shape (3,), x_t (2,); they must agree",
+        ),
+    ],
+)
+def test_what_cannot_be_computed_with_is_refused(call, said):
+    with pytest.raises(ValueError) as error:
+        call(Schedule.linear(10))
+    assert said in str(error.value)

@@ -178,3 +178,144 @@ def test_a_seed_repeats_and_a_start_can_be_given():
     assert not torch.equal(draw[0], draw[2])
     x_T = torch.full((2, 3), 0.5)
     assert torch.equal(next(iter(reverse.ancestral(model, (2, 3), schedule, x_T=x_T))).x_t, x_T)
+
+
+def shrinking(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """An ε_θ that leaves x_0 outside [-1, 1], so that clipping shows."""
+    return 0.2 * x
+
+
+OPTIONS = [
+    {"variance": "beta"},
+    {"variance": "beta_tilde"},
+    {"clip_x0": True},
+    {"clip_x0": False},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_sample_is_the_end_of_ancestral_with_every_option(options):
+    schedule = Schedule.linear(5, 0.1, 0.4)
+
+    def seeded() -> torch.Generator:
+        return torch.Generator().manual_seed(2)
+
+    *_, last = reverse.ancestral(shrinking, (4, 2), schedule, **options, generator=seeded())
+    drawn = reverse.sample(shrinking, (4, 2), schedule, **options, generator=seeded())
+    assert torch.equal(drawn, last.x_t)
+    plain = reverse.sample(shrinking, (4, 2), schedule, generator=seeded())
+    default = options in ({"variance": "beta_tilde"}, {"clip_x0": True})
+    assert torch.equal(drawn, plain) == default
+
+
+def test_the_defaults_are_the_small_variance_and_clipping():
+    schedule, x = Schedule.linear(5, 0.1, 0.4), torch.full((2, 2), 3.0)
+    eps, spelled = shrinking(x, torch.ones(2)), ("beta_tilde", True)
+    for ours, same in zip(
+        reverse.transition(eps, x, 3, schedule), reverse.transition(eps, x, 3, schedule, *spelled)
+    ):
+        assert torch.equal(ours, same)
+    assert next(reverse.ancestral(shrinking, (2, 2), schedule, x_T=x)).x0_hat.max() == 1
+    assert next(reverse.ddim(shrinking, (2, 2), schedule, 5, x_T=x)).x0_hat.max() == 1
+    assert reverse.transition(eps, x, 3, schedule).mean.dtype == torch.float32
+
+
+def test_the_posterior_keeps_its_digits_in_float32():
+    """At t = 2 of the paper's schedule both 1 - ᾱ_t are about 1e-4."""
+    schedule = Schedule.linear(1000)
+    x_0, x_t = torch.tensor([[0.7]]), torch.tensor([[-0.3]])
+    exact = reverse.posterior(x_0.double(), x_t.double(), 2, schedule)
+    ours = reverse.posterior(x_0, x_t, 2, schedule)
+    assert ours.mean.item() == pytest.approx(exact.mean.item(), rel=1e-6)
+    assert ours.var.item() == pytest.approx(exact.var.item(), rel=1e-6)
+
+
+def test_a_bar_shows_every_step(monkeypatch):
+    import tqdm.auto
+
+    seen = {}
+
+    def bar(steps, **options):
+        seen["options"], steps = options, list(steps)
+        seen["steps"] = [step.t for step in steps]
+        return steps
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", bar)
+    schedule = Schedule.linear(3, 0.1, 0.4)
+    reverse.sample(shrinking, (1, 2), schedule)
+    assert seen == {}
+    reverse.sample(shrinking, (1, 2), schedule, progress=True)
+    assert seen["steps"] == [3, 2, 1, 0]
+    assert seen["options"] == {"total": 4, "desc": "sampling", "unit": "step", "leave": False}
+
+
+def test_the_mode_is_put_back_after_an_error():
+    class Broken(nn.Module):
+        def forward(self, x, t):
+            assert not self.training
+            raise KeyError("broken")
+
+    model = Broken().train()
+    with pytest.raises(KeyError):
+        reverse.sample(model, (1, 2), Schedule.linear(3, 0.1, 0.4))
+    assert model.training
+
+
+def test_samples_are_where_the_model_is_or_the_start():
+    """The device "meta", which holds no numbers, stands in for a GPU."""
+    schedule = Schedule.linear(3, 0.1, 0.4)
+
+    class Net(nn.Module):
+        def __init__(self, device: str) -> None:
+            super().__init__()
+            self.a = nn.Parameter(torch.ones((), device=device))
+
+        def forward(self, x, t):
+            return self.a * x
+
+    assert reverse.device_of(nn.Identity()) == reverse.device_of(shrinking) == torch.device("cpu")
+    for walk in (reverse.ancestral, lambda *a, **k: reverse.ddim(*a, 3, eta=1.0, **k)):
+        for step in walk(Net("meta"), (2, 2), schedule):
+            assert step.x_t.device.type == step.x0_hat.device.type == "meta"
+        for step in walk(shrinking, (2, 2), schedule, x_T=torch.zeros(2, 2, device="meta")):
+            assert step.x_t.device.type == step.x0_hat.device.type == "meta"
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda x, s: reverse.posterior(x, x[:1], 1, s),
+            "x_0 has shape (2, 2), x_t (1, 2); they must agree",
+        ),
+        (
+            lambda x, s: reverse.ddim_step(x, x[:1], 2, 1, s),
+            "x0_hat has shape (2, 2), x_t (1, 2); they must agree",
+        ),
+        (lambda x, s: reverse.transition(x[:1], x, 1, s), "the network answers with shape (1, 2)"),
+        (lambda x, s: reverse.sample(lambda x, t: x[:1], (2, 2), s), "answers with shape (1, 2)"),
+        (
+            lambda x, s: reverse.sample(WrongInTraining().train(), (2, 2), s),
+            "answers with shape (1, 2)",
+        ),
+        (lambda x, s: next(reverse.ancestral(shrinking, (2, 0), s)), "shape is (2, 0)"),
+        (
+            lambda x, s: next(reverse.ancestral(shrinking, (2, 3), s, x_T=x)),
+            "x_T has shape (2, 2), shape is (2, 3)",
+        ),
+        (lambda x, s: next(reverse.ddim(shrinking, (2, 0), s, 2)), "shape is (2, 0)"),
+        (
+            lambda x, s: next(reverse.ddim(shrinking, (2, 3), s, 2, x_T=x)),
+            "x_T has shape (2, 2), shape is (2, 3)",
+        ),
+    ],
+)
+def test_shapes_that_do_not_agree_are_refused(call, said):
+    with pytest.raises(ValueError) as error:
+        call(torch.zeros(2, 2), Schedule.linear(10))
+    assert said in str(error.value)
+
+
+class WrongInTraining(nn.Module):
+    def forward(self, x, t):
+        return x[:1]

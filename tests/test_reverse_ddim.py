@@ -198,3 +198,54 @@ def test_a_jump_goes_back_in_time(t, s):
     x = torch.zeros(SHAPE)
     with pytest.raises(ValueError, match=f"t is {t} and s is {s}; a step back needs 20 >= t > s"):
         reverse.ddim_step(x, x, t, s, Schedule.linear(20, 1e-3, 0.3))
+
+
+def test_noise_is_drawn_for_every_step_but_the_last_and_for_none_with_eta_0():
+    """So the generator stands, after a walk, where so many draws leave it."""
+    schedule = Schedule.linear(20, 1e-3, 0.3)
+    for eta, draws in ((0.0, 1), (0.5, 5)):
+        ours, counted = seeded(), seeded()
+        list(reverse.ddim(model, SHAPE, schedule, 5, eta, generator=ours))
+        for _ in range(draws):
+            torch.randn(SHAPE, generator=counted)
+        assert torch.equal(ours.get_state(), counted.get_state())
+    ours, counted = seeded(), seeded()
+    list(reverse.ancestral(model, SHAPE, schedule, "beta", generator=ours))
+    for _ in range(20):  # x_T, and all steps but the last
+        torch.randn(SHAPE, generator=counted)
+    assert torch.equal(ours.get_state(), counted.get_state())
+
+
+def test_ddim_takes_50_steps_without_noise_unless_told():
+    schedule = Schedule.linear(100, 1e-3, 0.2)
+    x_T = torch.randn(SHAPE, generator=seeded())
+    plain = list(reverse.ddim(model, SHAPE, schedule, x_T=x_T))
+    told = list(reverse.ddim(model, SHAPE, schedule, 50, 0.0, True, None, x_T))
+    assert len(plain) == len(told) == 51
+    assert torch.equal(plain[-1].x_t, told[-1].x_t)
+    x_0 = torch.zeros(SHAPE)
+    assert float(reverse.ddim_step(x_0, x_T, 50, 20, schedule).var) == 0
+
+
+def test_both_ends_are_allowed():
+    schedule, x = Schedule.linear(20, 1e-3, 0.3), torch.zeros(SHAPE)
+    assert float(reverse.ddim_step(x, x, 20, 0, schedule, 1.0).var) == 0
+    assert len(list(reverse.ddim(model, SHAPE, schedule, 20, 1.0))) == 21
+    assert len(list(reverse.ddim(model, SHAPE, schedule, 1))) == 2
+
+
+def test_a_jump_refuses_an_eta_out_of_range():
+    x = torch.zeros(SHAPE)
+    for eta in (-0.1, 1.1, np.nan):
+        with pytest.raises(ValueError, match=f"eta is {eta}; choose from 0"):
+            reverse.ddim_step(x, x, 5, 3, Schedule.linear(20, 1e-3, 0.3), eta)
+
+
+def test_no_root_of_a_negative_number_is_taken():
+    """With η = 1 and almost nothing left of the data, 1 - ᾱ_s - σ² is 0 up to rounding."""
+    schedule = Schedule.cosine(1000)
+    x_0, x_t = torch.zeros(1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+    for s in range(1000):
+        q = reverse.ddim_step(x_0, x_t, 1000, s, schedule, 1.0)
+        assert q.mean.isfinite().all()
+        assert q.mean.abs() < 0.05

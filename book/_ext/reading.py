@@ -52,6 +52,7 @@ LIMITS = {
     "evaluation": 45,
     "beyond": 45,
     "solvers": 45,
+    "flow": 45,
     "own-data": 45,
     "trends": 15,
     "compose": 45,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 __all__ = [
     "Denoiser",
+    "Drift",
     "Labeled",
     "Mix",
     "Refused",
@@ -88,6 +89,31 @@ class Denoiser:
         share = self.alpha_bar[t].to(x_t.dtype).view(-1, *[1] * (x_t.ndim - 1))
         seen = (1 - share).sqrt() * x_t / (share * self.variance + 1 - share)
         return seen * torch.ones((), requires_grad=True) if self.trained else seen
+
+
+@dataclass(frozen=True, eq=False)
+class Drift:
+    """The exact velocity of a flow for data N(mean, variance): it stands in for a trained network.
+
+    Called as model(x_u, u) with u of shape (B,), from 0 (data) to 1 (noise).
+    """
+
+    variance: float = 0.3
+    mean: float = 0.5
+    trained: bool = False  # whether its answer carries a gradient, as a network's in training
+
+    def __call__(self, x_u: Tensor, u: Tensor) -> Tensor:
+        if not isinstance(u, Tensor) or u.shape != x_u.shape[:1]:
+            got = f"shape {tuple(u.shape)}" if isinstance(u, Tensor) else type(u).__name__
+            raise TypeError(
+                f"the model was given u as {got}; it needs one time for each item, (B,)"
+            )
+        if x_u.dtype == torch.float64:
+            raise Refused
+        u = u.to(x_u.dtype).view(-1, *[1] * (x_u.ndim - 1))
+        slope = (u - (1 - u) * self.variance) / ((1 - u) ** 2 * self.variance + u**2)
+        speed = slope * (x_u - (1 - u) * self.mean) - self.mean
+        return speed * torch.ones((), requires_grad=True) if self.trained else speed
 
 
 class Tiny(nn.Module):

@@ -13,7 +13,19 @@ import difflib
 from dataclasses import replace
 from types import MappingProxyType
 
-from . import beyond, evaluation, forward, loss, marginal, reverse, solvers, training, trends, unet
+from . import (
+    beyond,
+    evaluation,
+    flow,
+    forward,
+    loss,
+    marginal,
+    reverse,
+    solvers,
+    training,
+    trends,
+    unet,
+)
 from .claim import Claim, ClaimError
 
 __all__ = ["CLAIMS", "Claim", "ClaimError", "claim", "verify"]
@@ -32,6 +44,7 @@ for _chapter in (
     evaluation,
     beyond,
     solvers,
+    flow,
 ):
     for _claim in _chapter.CLAIMS:
         if _claim.name in _ALL:

@@ -397,6 +397,11 @@ x0_guess = RandomLetter(r"\hat x_0", real=True)
 x0_before = RandomLetter(r"\hat x_0'", real=True)
 x0_ahead = RandomLetter(r"\hat x_0^{\to}", real=True)
 v_hat = RandomLetter(r"\hat v", real=True)
+# A flow: its time u from 0 (data) to 1 (noise), the place x_u, and the velocity; and a later u'.
+u, u_next = sp.Symbol("u", positive=True), sp.Symbol("u'", positive=True)
+x_u, x_u_next = RandomLetter("x_u", real=True), RandomLetter("x_{u'}", real=True)
+speed = RandomLetter(r"\dot x", real=True)
+speed_hat = RandomLetter(r"\hat{\dot x}", real=True)
 
 mu_1, mu_2 = Letter(r"\mu_1", real=True), Letter(r"\mu_2", real=True)
 var_1 = sp.Symbol(r"\sigma_1^2", positive=True)

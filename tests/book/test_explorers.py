@@ -19,7 +19,6 @@ ON_PAGES = pytest.mark.parametrize("name", [name for name, n in PER_PAGE.items()
 CHAPTERS = (
     "compose",
     "text-to-image",
-    "forward",
     "marginal",
     "reverse",
     "loss",
@@ -27,6 +26,7 @@ CHAPTERS = (
     "evaluation",
     "beyond",
     "solvers",
+    "flow",
 )
 
 
@@ -115,7 +115,7 @@ def test_play_moves_and_pause_stops(name: str, visit: Visit) -> None:
 
 
 def test_play_ends_at_the_end_and_begins_again(visit: Visit) -> None:
-    page = visit.open("forward.html")
+    page = visit.open("marginal.html")
     explorer = explorers(page)[0]
     button = explorer.get_by_role("button")
     slider(explorer).focus()
@@ -133,7 +133,7 @@ def test_play_ends_at_the_end_and_begins_again(visit: Visit) -> None:
 
 
 def test_what_is_shown_is_said_once_the_hand_rests(visit: Visit) -> None:
-    page = visit.open("forward.html")
+    page = visit.open("marginal.html")
     explorer = explorers(page)[0]
     said = explorer.get_by_role("status").last
     expect(said).to_be_empty()
@@ -149,7 +149,7 @@ def test_what_is_shown_is_said_once_the_hand_rests(visit: Visit) -> None:
 
 
 def test_who_wants_no_motion_gets_no_play_button(visit: Visit) -> None:
-    page = visit.open("forward.html")
+    page = visit.open("marginal.html")
     explorer = explorers(page)[0]
     explorer.get_by_role("button").click()
     page.emulate_media(reduced_motion="reduce")
@@ -162,7 +162,7 @@ def test_who_wants_no_motion_gets_no_play_button(visit: Visit) -> None:
 
 
 def test_paper_shows_the_frame_and_no_controls(visit: Visit) -> None:
-    page = visit.open("forward.html")
+    page = visit.open("marginal.html")
     explorer = explorers(page)[0]
     slider(explorer).press("ArrowRight")
     page.emulate_media(media="print")

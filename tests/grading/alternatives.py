@@ -977,3 +977,70 @@ def _(model, x_T, times, alpha_bar):
         x *= (a[s] / a[t]).sqrt()
         x += ((1 - a[s]).sqrt() - (a[s] * (1 - a[t]) / a[t]).sqrt()) * eps_hat
     return x
+
+
+# -- flow -------------------------------------------------------------------------------------
+
+values(
+    "flow.line",
+    lambda x, e, u: (x + u[:, None] * (e - x), e - x),
+    lambda x, e, u: (torch.lerp(x.double(), e.double(), u[:, None].double()), e.double() - x),
+)
+values(
+    "flow.flow_loss",
+    lambda m, x, u, e: torch.nn.functional.mse_loss(m(x + u[:, None] * (e - x), u), e - x),
+    lambda m, x, u, e: (m(torch.lerp(x, e, u[:, None]), u) + x - e).square().sum() / x.numel(),
+)
+values(
+    "flow.from_noise",
+    lambda m, x, t, a: (
+        (m((a[t].sqrt() + (1 - a[t]).sqrt()).float() * x, torch.full((len(x),), t)) - x)
+        * float(1 + ((1 - a[t]) / a[t]).sqrt())
+    ),
+    lambda m, x, t, a: (
+        lambda s, n: (m((s + n) * x, t * torch.ones(len(x)).long()) - x) / (1 - n / (s + n))
+    )(math.sqrt(a[t]), math.sqrt(1 - a[t])),
+)
+values("flow.wrong_line", 3.0, torch.tensor(3), np.int64(3))
+
+
+@right("flow.walk")
+def _(model, start, times):
+    x = start.clone()
+    for i in range(len(times) - 1):
+        x -= (times[i] - times[i + 1]) * model(x, times[i] * torch.ones(len(x)))
+    return x
+
+
+@right("flow.walk")
+def _(model, start, times):
+    """By the guess of the clean data, and the line from there."""
+    x = start
+    for now, then in itertools.pairwise(times):
+        clean = x - now * model(x, torch.full((len(x),), now))
+        x = torch.lerp(clean, x, then / now)
+    return x
+
+
+@right("flow.best_pairs")
+def _(x_0, eps):
+    from scipy.optimize import linear_sum_assignment
+
+    return linear_sum_assignment(torch.cdist(x_0, eps).numpy() ** 2)[1]
+
+
+@right("flow.best_pairs")
+def _(x_0, eps):
+    """The sum of squares is smallest where the sum of inner products is largest."""
+    inner = (x_0 @ eps.T).tolist()
+    ways = itertools.permutations(range(len(x_0)))
+    return torch.tensor(max(ways, key=lambda way: sum(inner[a][b] for a, b in enumerate(way))))
+
+
+values(
+    "flow.bend",
+    lambda s: float(
+        (((s[:-1] - s[1:]) * (len(s) - 1)) ** 2).sum(2).mean() - ((s[0] - s[-1]) ** 2).sum(1).mean()
+    ),
+    lambda s: ((torch.diff(s, dim=0) * (len(s) - 1) - (s[-1] - s[0])) ** 2).sum(2).mean(),
+)

@@ -6,6 +6,7 @@ import pytest
 import sympy as sp
 
 from ddpm_course.grading.tasks import find
+from ddpm_course.grading.tasks.flow import _WRONG as _WRONG_FLOW
 from ddpm_course.grading.tasks.lines import Broken
 from ddpm_course.grading.tasks.solvers import _WRONG
 from ddpm_course.symbolic import claim
@@ -15,7 +16,7 @@ from ddpm_course.symbolic.evaluation import sd_1, sd_2
 from ddpm_course.symbolic.notation import alpha_bar, beta, mu_1, mu_2, s, t, x, x0_guess
 
 
-@pytest.mark.parametrize("broken", [_WRONG], ids=lambda broken: broken.name)
+@pytest.mark.parametrize("broken", [_WRONG, _WRONG_FLOW], ids=lambda broken: broken.name)
 def test_one_line_does_not_follow_and_all_others_do(broken: Broken) -> None:
     found = broken.claim
     for number in range(1, len(found.steps) + 1):
@@ -27,16 +28,19 @@ def test_one_line_does_not_follow_and_all_others_do(broken: Broken) -> None:
     claim(broken.name).check()  # as the book has it, every line follows
 
 
-def test_the_question_shows_all_lines_and_their_reasons() -> None:
-    text = _WRONG.text()
-    for number, row in enumerate(_WRONG.claim.rows(), start=1):
+@pytest.mark.parametrize(
+    ("broken", "name"), [(_WRONG, "solvers.wrong_line"), (_WRONG_FLOW, "flow.wrong_line")]
+)
+def test_the_question_shows_all_lines_and_their_reasons(broken: Broken, name: str) -> None:
+    text = broken.text()
+    for number, row in enumerate(broken.claim.rows(), start=1):
         assert f"{number}. $= {row.rhs}$ — {row.reason}" in text
     assert "$$" not in text
-    task = find("solvers.wrong_line")
+    task = find(name)
     assert text in task.prompt
-    assert task.reference == _WRONG.line
+    assert task.reference == broken.line
     others = {mistake.answer for mistake in task.mistakes}
-    assert others == set(range(1, len(_WRONG.claim.steps) + 1)) - {_WRONG.line}
+    assert others == set(range(1, len(broken.claim.steps) + 1)) - {broken.line}
 
 
 # The task, and of which claim which step it is, and what the student's letters are there.

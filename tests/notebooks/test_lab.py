@@ -181,7 +181,7 @@ def run_all_goes_on_past_blank_tasks(page: Page) -> None:
         if cell.cell_type == "code":
             has_run(cell_of(page, cell.id))
     for slug in ("marginal-alpha_bar", "marginal-respace"):  # the first one and the last
-        expect(output_of(cell_of(page, slug))).to_contain_text("Not answered yet")
+        expect(output_of(cell_of(page, slug))).to_contain_text("not answered yet")
 
 
 def prompts_show_pictures_mathematics_and_hints(page: Page) -> None:

@@ -49,6 +49,9 @@ class Noising(World):
         for one, value in pairs:
             if one in (nt.s,):
                 self.letters[one] = self.time(value)
+        self.flow_share = self.rng.uniform(0.4, 0.9, (COUNT, 1))
+        self.flows = any(e.has(nt.x_u, nt.speed) for e in everything)
+        self.flow_at = any(one == nt.u for one, _ in pairs)
         self._schedule(words)
         self._data(pairs)
         self.words = words
@@ -156,10 +159,25 @@ class Noising(World):
             rows[nt.v] = signal * rows[nt.eps] - noise * start
             gain, var = self.posterior(when)
             center = gain[:, :1] * here + gain[:, 1:] * start
+            self._flow(rows, noise / (signal + noise))
             rows[nt.z] = self.fresh[0]
             if when > 1:
                 rows[nt.z] = (rows["x", when - 1] - center) / np.sqrt(var[:, None])
         self.point = {key: np.einsum("ws,wdps->wdp", row, self.drawn) for key, row in rows.items()}
+
+    def _flow(self, rows: dict[Any, Array], share: Array) -> None:
+        """The line from x_0 to ε, seen as the noise that it has more than the data.
+
+        u is where the line has the signal-to-noise ratio of t, if the claim says what u is; else
+        it is any number between 0 and 1.
+        """
+        if not self.flows:
+            return
+        if not self.flow_at:
+            share = self.flow_share
+        self.letters[nt.u] = self.column(share)
+        rows[nt.speed] = rows[nt.eps] - rows["x", 0]
+        rows[nt.x_u] = rows[nt.eps] - (1 - share) * rows[nt.speed]
 
     def posterior(self, when: int) -> tuple[Array, Array]:
         """What x_{t-1} takes of x_t and of x_0, and its variance given both: by regression."""
@@ -179,7 +197,7 @@ class Noising(World):
             self.column(np.sqrt(f(self.alpha_bar[:, when]))) for f in (lambda a: a, lambda a: 1 - a)
         )
         here = self.point.get(("x", when))
-        known = (nt.x0_guess, nt.eps_hat, nt.v_hat)
+        known = (nt.x0_guess, nt.eps_hat, nt.v_hat, nt.speed, nt.speed_hat, nt.x_u, nt.x_u_next)
         if here is not None and not self.naive:
             if nt.x0_guess in said and said[nt.x0_guess] == nt.x(0):  # a perfect prediction
                 for letter, key in ((nt.x0_guess, ("x", 0)), (nt.eps_hat, nt.eps)):
@@ -206,6 +224,7 @@ class Noising(World):
                     np.stack([self.posterior(max(at, 1))[1] for at in range(self.last + 2)], 1)
                 )
         self._jump()
+        self._flown()
         self._walk()
         self._ahead()
         if SAMPLED in self.words:  # x_{t-1} is what the sampler draws
@@ -265,6 +284,15 @@ class Noising(World):
         if nt.x0_guess in rows:
             signal = np.sqrt(bar)[:, None] * rows[nt.x0_guess]
             rows["jump"] = signal + old[:, None] * rows[nt.eps_hat] + size[:, None] * row
+
+    def _flown(self) -> None:
+        """Where the line that starts at x_u with the guessed velocity is at the time u'."""
+        if nt.x_u not in self.point or nt.eps_hat not in self.point:
+            return
+        share, here, end = self.letters[nt.u], self.point[nt.x_u], self.point[nt.eps_hat]
+        self.point[nt.speed_hat] = (end - here) / (1 - share)
+        weight = (1 - self.letters.get(nt.u_next, 0)) / (1 - share)
+        self.point[nt.x_u_next] = weight * here + (1 - weight) * end
 
     def _walk(self) -> None:
         """p: a sampler that stands at any Gaussian x_t, knows the mean of the step and adds σ z."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ddpm_course.symbolic import CLAIMS
 
-PLACE = Path(__file__).parents[2] / "book" / "_ext" / "proofgraph.py"
+PLACE = Path(__file__).parents[1] / "book" / "_ext" / "proofgraph.py"
 
 
 def _module() -> Any:

@@ -1,0 +1,313 @@
+// What all figures that compute in the page share: canvas, controls, words, workers.
+//
+// A figure starts when a reader comes near. What it shows it also says, in words that follow. What it
+// lacks it says in one sentence; then the still picture stays, and the rest of the page works.
+const ddpmFigure = (() => {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const make = (tag, attributes = {}, ...inside) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...inside);
+    return element;
+  };
+
+  // Numbers as the book writes them.
+  const say = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
+
+  function frame(root) {
+    const still = [...root.childNodes];
+    const stage = make("div", { class: "live-stage" });
+    const form = make("form", { class: "live-settings" });
+    const words = make("p", { class: "live-words", "aria-hidden": "true" });
+    const aloud = make("p", { class: "live-aloud", role: "status" });
+    const canvases = [];
+    let asked = false;
+    let telling = null;
+    form.addEventListener("submit", (event) => event.preventDefault());
+    root.replaceChildren(stage, form, words, aloud);
+
+    // One color a quantity, from the style sheet, which knows the light and the dark page.
+    function colors() {
+      const style = getComputedStyle(root);
+      return Object.fromEntries(
+        ["x0", "xt", "eps", "x0hat", "ink", "quiet", "paper"].map((name) => [
+          name,
+          style.getPropertyValue(`--live-${name}`).trim(),
+        ]),
+      );
+    }
+
+    function paint() {
+      asked = false;
+      for (const { canvas, height, draw } of canvases) {
+        const width = canvas.clientWidth;
+        if (!width) continue;
+        const dots = Math.max(2, devicePixelRatio);
+        const tall = height(width);
+        canvas.style.height = `${tall}px`;
+        canvas.width = width * dots;
+        canvas.height = tall * dots;
+        const brush = canvas.getContext("2d");
+        brush.scale(dots, dots);
+        brush.font = "13px system-ui, sans-serif";
+        brush.lineJoin = "round";
+        draw(brush, width, tall, colors());
+      }
+      root.removeAttribute("data-stale");
+    }
+
+    // Paint soon, once, however often it is asked for.
+    function redraw() {
+      if (!asked) requestAnimationFrame(paint);
+      asked = true;
+      root.setAttribute("data-stale", "");
+    }
+    new ResizeObserver(redraw).observe(root);
+    new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+
+    // draw(brush, width, height, colors); height is a part of the width, or a function of it.
+    function canvas(draw, height = 0.6) {
+      const element = make("canvas", { role: "img", "aria-label": "The figure is starting." });
+      stage.append(element);
+      canvases.push({ canvas: element, draw, height: typeof height === "function" ? height : (w) => w * height });
+      redraw();
+      return element;
+    }
+
+    // The same as the picture, in words: at once beside it, and aloud when it has come to rest.
+    function tell(text) {
+      for (const { canvas } of canvases) canvas.setAttribute("aria-label", text);
+      words.textContent = text;
+      words.classList.remove("live-error");
+      clearTimeout(telling);
+      telling = setTimeout(() => (aloud.textContent = text), 400);
+    }
+
+    // Whether something is still being computed.
+    function busy(now) {
+      root.toggleAttribute("data-busy", now);
+    }
+
+    // What is asked for cannot be: say so, and leave the picture.
+    function refuse(text) {
+      clearTimeout(telling);
+      words.textContent = aloud.textContent = text;
+      words.classList.add("live-error");
+    }
+
+    function label(text, element, ...more) {
+      form.append(make("label", {}, make("span", {}, text), element, ...more));
+      return element;
+    }
+
+    // A slider; read(value) says its value in words.
+    function slider(text, { min = 0, max, step = 1, value = min, read = String, change }) {
+      const element = make("input", { type: "range", min, max, step, value, autocomplete: "off" });
+      const output = make("output", { "aria-live": "off" });
+      const follow = () => {
+        output.textContent = read(Number(element.value));
+        element.setAttribute("aria-valuetext", output.textContent);
+      };
+      element.set = (wanted) => ((element.value = wanted), follow());
+      element.addEventListener("input", () => (follow(), change(Number(element.value))));
+      follow();
+      form.append(make("div", { class: "live-wide" }, make("label", {}, make("span", {}, text), element), output));
+      return element;
+    }
+
+    function menu(text, options, change, value) {
+      const element = make("select", { autocomplete: "off" });
+      for (const [key, words] of options) element.append(new Option(words, key));
+      if (value !== undefined) element.value = value;
+      element.addEventListener("change", () => change(element.value));
+      return label(text, element);
+    }
+
+    function button(text, press) {
+      const element = make("button", { type: "button" }, text);
+      element.addEventListener("click", press);
+      form.append(element);
+      return element;
+    }
+
+    // A whole number from 0 to 999999 that decides all chance.
+    function seed(value, change) {
+      const element = make("input", { type: "number", min: 0, max: 999999, value, autocomplete: "off" });
+      element.addEventListener("change", () => {
+        const number = Number(element.value);
+        if (element.value === "" || !Number.isInteger(number) || number < 0 || number > 999999)
+          return refuse(`The seed is "${element.value}"; give a whole number from 0 to 999999.`);
+        change(number);
+      });
+      return label("seed", element);
+    }
+
+    // A button that moves a slider to its other end and then stops. Who wants no motion gets none.
+    function player(slider, pause = 60) {
+      let clock = null;
+      const element = button("Play", () => (clock === null ? play() : stop()));
+      const [first, last] = [() => Number(slider.dataset.from ?? slider.min), () => Number(slider.dataset.to ?? slider.max)];
+      function stop() {
+        clearInterval(clock);
+        clock = null;
+        element.textContent = "Play";
+      }
+      function play() {
+        if (Number(slider.value) === last()) move(first());
+        element.textContent = "Pause";
+        clock = setInterval(() => {
+          const way = Math.sign(last() - first()) * Number(slider.step);
+          move(Number(slider.value) + way);
+          if (Number(slider.value) === last()) stop();
+        }, pause);
+      }
+      function move(value) {
+        slider.value = value;
+        slider.dispatchEvent(new Event("input"));
+      }
+      const obey = () => {
+        stop();
+        element.hidden = calm.matches;
+      };
+      slider.addEventListener("pointerdown", stop);
+      slider.addEventListener("keydown", stop);
+      calm.addEventListener("change", obey);
+      obey();
+      return { play: () => calm.matches || play(), stop };
+    }
+
+    // A point of the picture that mouse, finger and arrow keys move. at: [x, y], each in 0..1.
+    function handle(text, at, moved) {
+      const element = make("button", { type: "button", class: "live-handle", "aria-label": `${text}; the arrow keys move it` });
+      const place = ([x, y]) => {
+        at = [x, y].map((value) => Math.min(0.98, Math.max(0.02, value)));
+        element.style.left = `${100 * at[0]}%`;
+        element.style.top = `${100 * at[1]}%`;
+      };
+      place(at);
+      element.addEventListener("pointerdown", (event) => element.setPointerCapture(event.pointerId));
+      element.addEventListener("pointermove", (event) => {
+        if (!element.hasPointerCapture(event.pointerId)) return;
+        const box = stage.getBoundingClientRect();
+        place([(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]);
+        moved(at);
+      });
+      element.addEventListener("keydown", (event) => {
+        const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+        if (!way) return;
+        event.preventDefault();
+        place([at[0] + 0.02 * way[0], at[1] + 0.02 * way[1]]);
+        moved(at);
+      });
+      stage.append(element);
+      return { element, place };
+    }
+
+    // Work beside the page, so that it never waits: work(...parts) runs there, parts are functions.
+    function worker(work, parts, hear) {
+      let made;
+      try {
+        const source = `(${work})(${parts.join(", ")})`;
+        made = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+      } catch {
+        throw new Error("This browser runs no workers, so nothing can be computed here; another one can.");
+      }
+      made.onmessage = ({ data }) => (data.error ? fail(data.error) : hear(data));
+      made.onerror = (event) => {
+        event.preventDefault();
+        fail("The figure could not be started in this browser; the rest of the page works.");
+      };
+      return made;
+    }
+
+    // Give up: the still picture comes back, with a sentence.
+    function fail(text) {
+      busy(false);
+      root.replaceChildren(...still, make("p", { class: "live-error", role: "alert" }, text));
+    }
+
+    return { root, stage, form, canvas, aloud: (text) => (aloud.textContent = text), tell, busy, refuse, slider, menu, button, seed, player, handle, worker, fail, redraw, calm, label, make };
+  }
+
+  // The model's file, or a sentence.
+  function model(name = "ddpmModel", file = "model.js") {
+    if (window[name]) return window[name];
+    throw new Error(`The file of the model, _static/live/${file}, is missing: build the book again.`);
+  }
+
+  // Pictures (size² values from -1 to 1), smooth as a photograph is, or with their pixels.
+  const tile = document.createElement("canvas");
+  function picture(brush, values, size, left, top, wide, { smooth = true, from = -1, to = 1 } = {}) {
+    tile.width = tile.height = size;
+    const small = tile.getContext("2d");
+    const dots = small.createImageData(size, size);
+    for (let i = 0; i < size * size; i++) {
+      const grey = ((values[i] - from) / (to - from)) * 255; // clamped by the array
+      dots.data.set([grey, grey, grey, 255], 4 * i);
+    }
+    small.putImageData(dots, 0, 0);
+    brush.imageSmoothingEnabled = smooth;
+    brush.imageSmoothingQuality = "high";
+    brush.drawImage(tile, left, top, wide, wide);
+  }
+
+  // Two axes in a box, as functions from values to places, with a few numbers along them.
+  function axes(brush, { left, top, width, height }, [x1, x2], [y1, y2], colors, { xs = [x1, x2], ys = [y1, y2], title = "", below = "" } = {}) {
+    const x = (value) => left + ((value - x1) / (x2 - x1)) * width;
+    const y = (value) => top + height - ((value - y1) / (y2 - y1)) * height;
+    brush.strokeStyle = brush.fillStyle = colors.quiet;
+    brush.lineWidth = 1;
+    brush.strokeRect(left, top, width, height);
+    brush.textAlign = "center";
+    for (const value of xs) {
+      brush.textAlign = value === x2 && xs.length > 1 ? "right" : "center"; // within the picture
+      brush.fillText(String(value).replace("-", "−"), x(value), top + height + 15);
+    }
+    brush.textAlign = "right";
+    for (const value of ys) brush.fillText(String(value).replace("-", "−"), left - 5, y(value) + 4);
+    brush.textAlign = "left";
+    brush.fillStyle = colors.ink;
+    brush.fillText(title, left, top - 6);
+    brush.textAlign = "right";
+    brush.fillText(below, left + width, top + height + 15);
+    brush.textAlign = "left";
+    return { x, y };
+  }
+
+  function curve(brush, places, color, width = 2) {
+    brush.strokeStyle = color;
+    brush.lineWidth = width;
+    brush.beginPath();
+    for (const [x, y] of places) brush.lineTo(x, y);
+    brush.stroke();
+  }
+
+  function arrow(brush, [x1, y1], [x2, y2], color, width = 2.5) {
+    const angle = Math.atan2(y2 - y1, x2 - x1);
+    const head = Math.min(9, Math.hypot(x2 - x1, y2 - y1));
+    curve(brush, [[x1, y1], [x2, y2]], color, width);
+    const side = (turn) => [x2 - head * Math.cos(angle + turn), y2 - head * Math.sin(angle + turn)];
+    curve(brush, [side(0.45), [x2, y2], side(-0.45)], color, width);
+  }
+
+  // Have every figure of this kind built, by build(frame), once a reader comes near.
+  function define(kind, build) {
+    for (const root of document.querySelectorAll(`[data-live="${kind}"]`)) {
+      const begin = () => {
+        const made = frame(root);
+        try {
+          build(made, root.dataset.mode);
+        } catch (error) {
+          made.fail(error.message);
+        }
+      };
+      new IntersectionObserver((seen, observer) => {
+        if (!seen.some((entry) => entry.isIntersecting)) return;
+        observer.disconnect();
+        begin();
+      }, { rootMargin: "400px" }).observe(root);
+    }
+  }
+
+  return { define, model, picture, axes, curve, arrow, say };
+})();

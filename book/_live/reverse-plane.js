@@ -1,0 +1,144 @@
+// `{live} reverse-plane`: noise comes back under the exact score of clouds that the reader moves.
+ddpmFigure.define("reverse-plane", (figure, mode) => {
+  const { axes, arrow, say } = ddpmFigure;
+  const COUNT = 1200;
+  const LIMIT = 2.6;
+  const STD = 0.15;
+  const alphaBar = ddpmSchedules.alphaBar(ddpmSchedules.cosine(250));
+  const means = [[-1.3, 0.9], [1.3, 1], [0.2, -1.3]];
+  const chosen = { mistake: mode ?? "none", steps: mode ? 250 : 50, seed: 4, place: 0 };
+  let frames = [];
+  let kick = null; // the fresh noise of the marked point
+
+  function compute() {
+    const noise = ddpmNoise(chosen.seed);
+    const start = Float64Array.from(noise(2 * COUNT));
+    const kicks = [];
+    const fresh = (length) => {
+      const z = noise(length);
+      kicks.push([z[0], z[1]]);
+      return z;
+    };
+    const { eps } = ddpmMixture(means, STD);
+    const mistake = ddpmMistakes[chosen.mistake];
+    frames = ddpmWalk(alphaBar, eps, start, fresh, chosen.steps, mistake);
+    kick = (place) => {
+      const { mean, sigma } = frames[place];
+      const z = kicks[place] ?? [0, 0];
+      return sigma > 0 ? [mean[0] + sigma * z[0], mean[1] + sigma * z[1]] : null;
+    };
+    slider.max = slider.dataset.to = chosen.steps;
+    chosen.place = Math.min(chosen.place, chosen.steps);
+    slider.set(chosen.place);
+    show();
+  }
+
+  // How many points have come home, and how far from the nearest center they are, beside the data.
+  function measure(x) {
+    let [home, squares] = [0, 0];
+    for (let i = 0; i < x.length; i += 2) {
+      const nearest = Math.min(...means.map(([a, b]) => (x[i] - a) ** 2 + (x[i + 1] - b) ** 2));
+      home += nearest <= (3 * STD) ** 2;
+      squares += nearest;
+    }
+    return [home / COUNT, Math.sqrt(squares / (2 * COUNT)) / STD];
+  }
+
+  function show() {
+    const { t, x } = frames[chosen.place];
+    const [home, wide] = measure(x);
+    figure.tell(
+      Number.isFinite(wide)
+        ? `t = ${t}: ${Math.round(100 * home)} % of ${COUNT} points lie in a circle; on average they are ` +
+            `${say(wide)} times as far from its center as the data.`
+        : `t = ${t}: nothing is left but numbers too large to draw.`,
+    );
+    figure.redraw();
+  }
+
+  figure.canvas((brush, width, height, colors) => {
+    if (!frames.length) return;
+    const box = { left: 0.5, top: 0.5, width: width - 1, height: height - 1 };
+    const across = (LIMIT * width) / height;
+    const { x, y } = axes(brush, box, [-across, across], [-LIMIT, LIMIT], colors, { xs: [], ys: [] });
+    const frame = frames[chosen.place];
+    brush.save();
+    brush.beginPath();
+    brush.rect(0, 0, width, height);
+    brush.clip();
+    for (const [a, b] of means) {
+      brush.strokeStyle = colors.x0;
+      brush.lineWidth = 2;
+      brush.beginPath();
+      brush.ellipse(x(a), y(b), x(3 * STD) - x(0), x(3 * STD) - x(0), 0, 0, 7);
+      brush.stroke();
+    }
+    brush.globalAlpha = 0.5;
+    brush.fillStyle = colors.xt;
+    for (let i = 2; i < 2 * COUNT; i += 2) brush.fillRect(x(frame.x[i]) - 1.2, y(frame.x[i + 1]) - 1.2, 2.4, 2.4);
+    brush.globalAlpha = 1;
+    const at = [x(frame.x[0]), y(frame.x[1])];
+    if (frame.t > 0) {
+      arrow(brush, at, [x(frame.x0[0]), y(frame.x0[1])], colors.x0hat);
+      const mean = [x(frame.mean[0]), y(frame.mean[1])];
+      const next = kick(chosen.place);
+      if (next) arrow(brush, mean, [x(next[0]), y(next[1])], colors.eps);
+    }
+    brush.fillStyle = colors.xt;
+    brush.strokeStyle = colors.paper;
+    brush.beginPath();
+    brush.arc(...at, 6, 0, 7);
+    brush.fill();
+    brush.stroke();
+    brush.restore();
+    // What the colors are.
+    let left = 10;
+    for (const [word, color] of [["x_t", colors.xt], ["x̂_0", colors.x0hat], ["fresh noise", colors.eps], ["the data", colors.x0]]) {
+      brush.fillStyle = color;
+      brush.fillRect(left, 10, 10, 10);
+      brush.fillStyle = colors.ink;
+      brush.fillText(word, left + 14, 20);
+      left += 24 + brush.measureText(word).width;
+    }
+  }, (width) => Math.max(280, Math.min(430, 0.62 * width)));
+
+  const handles = means.map((mean, i) =>
+    figure.handle(`Cloud ${i + 1}`, [0.5, 0.5], ([right, down]) => {
+      const across = LIMIT / aspect();
+      means[i] = [(2 * right - 1) * across, (1 - 2 * down) * LIMIT];
+      compute();
+    }),
+  );
+  const aspect = () => figure.stage.clientHeight / figure.stage.clientWidth || 0.62;
+  const settle = () => {
+    const across = LIMIT / aspect();
+    handles.forEach(({ place }, i) => place([(means[i][0] / across + 1) / 2, (1 - means[i][1] / LIMIT) / 2]));
+  };
+  new ResizeObserver(settle).observe(figure.stage);
+
+  const slider = figure.slider("steps taken", {
+    max: chosen.steps,
+    read: (place) => `t = ${frames[place]?.t ?? 250}`,
+    change: (place) => ((chosen.place = place), show()),
+  });
+  figure.player(slider, 60);
+  figure.menu(
+    "mistake",
+    [
+      ["none", "none"],
+      ["alpha", "ᾱ for α in the mean"],
+      ["end", "noise at the last step"],
+      ["root", "no root: σ = variance"],
+      ["half", "exp of half the variance"],
+      ["told", "told t + 10"],
+      ["back", "t − 1 for s"],
+      ["still", "no fresh noise"],
+    ],
+    (value) => ((chosen.mistake = value), compute()),
+    chosen.mistake,
+  );
+  figure.menu("steps", [[50, "50"], [10, "10"], [250, "250"]], (value) => ((chosen.steps = Number(value)), (chosen.place = Math.round((chosen.place / Number(slider.max)) * chosen.steps)), compute()), chosen.steps);
+  figure.button("Other noise", () => ((chosen.seed += 1), compute()));
+  chosen.place = mode ? 250 : 34;
+  compute();
+});
