@@ -224,6 +224,8 @@ class LedgerDirective(SphinxDirective):
         functions = [nodes.paragraph("", "", _reference(name)) for name in entry.functions]
         if entry.error is not None:
             functions.append(nodes.paragraph("", f"{entry.error:.1e}"))
+        if claim.uncomputed:
+            functions.append(nodes.paragraph("", f"No function: {claim.uncomputed}"))
         return [[name, equation, *said], [known, *checks], functions]
 
 

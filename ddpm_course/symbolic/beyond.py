@@ -274,6 +274,10 @@ with as_written():
                     "$p(c)$ does not contain $x_t$",
                 ),
             ),
+            uncomputed=(
+                "It needs the gradient of a classifier on noised pictures; the package guides "
+                "without one, at beyond.guidance."
+            ),
         ),
     ]
 

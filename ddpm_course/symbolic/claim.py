@@ -11,8 +11,10 @@ The LaTeX comes from the objects that are proved: there is no second copy to go 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -159,7 +161,24 @@ def at_time(e: Any, times: Mapping[Any, Any]) -> Any:
             name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value
             for name, value in times.items()
         }
-        return e.xreplace(times)
+        return _numbers_worked_out(e.xreplace(times)) if times else e
+
+
+def _numbers_worked_out(e: Any) -> Any:
+    """With 0² and -1·0 as the numbers that they are: SymPy, as written, keeps or drops them by
+    chance, by what its cache holds."""
+    if not isinstance(e, sp.Basic) or not e.args or isinstance(e, nt.Indexed):
+        return e
+    args = tuple(map(_numbers_worked_out, e.args))
+    if all(isinstance(a, sp.Rational) for a in args):
+        one, *rest = (Fraction(a.p, a.q) for a in args)
+        if e.is_Add:
+            return sp.Rational(sum(rest, one))
+        if e.is_Mul:
+            return sp.Rational(math.prod(rest, start=one))
+        if e.is_Pow and args[1].is_Integer and (one or args[1] > 0):
+            return sp.Rational(one ** int(args[1]))
+    return e if args == e.args else e.func(*args)
 
 
 @dataclass(frozen=True)
@@ -178,6 +197,7 @@ class Claim:
             call ``ASSUMED``, and choices in words. Whoever uses the claim must assume it too.
         show: how many of the last expressions the equation shows; 2 for "a = b < 0".
         over: what an induction runs over.
+        uncomputed: where no function of the package computes the claim, a sentence that says why.
     """
 
     name: str
@@ -188,6 +208,7 @@ class Claim:
     assuming: tuple[Any, ...] = ()
     show: int = 1
     over: sp.Symbol = nt.t
+    uncomputed: str = ""
     registry: Mapping[str, Claim] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

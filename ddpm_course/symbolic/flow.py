@@ -192,6 +192,10 @@ with as_written():
                     GIVEN_PLACE,
                 ),
             ),
+            uncomputed=(
+                "The mean runs over data of any law; for Gaussian data the best velocity is bound "
+                "at flow.mean-velocity."
+            ),
         ),
         Claim(
             "flow.mean-velocity",

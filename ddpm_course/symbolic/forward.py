@@ -133,6 +133,10 @@ with as_written():
                 (x(t), x(t - 1) + sqrt(beta(t)) * eps_at(t)),
                 (x(1), x(0) + sqrt(beta(1)) * eps_at(1)),
             ),
+            uncomputed=(
+                "It is about a process that the package does not have, because of what the claim "
+                "says."
+            ),
         ),
         Claim(
             "forward.transition",
@@ -163,6 +167,10 @@ with as_written():
                     "exact cases",
                     "a chain of two states, T = 1, 2, 3",
                 ),
+            ),
+            uncomputed=(
+                "The density of a whole path; the package draws paths step by step, and each step "
+                "is bound."
             ),
         ),
         Claim(
@@ -266,6 +274,7 @@ with as_written():
                 ),
                 Step(curve * (u - pull / curve) ** 2 - pull**2 / curve, "multiply out"),
             ),
+            uncomputed="A line of algebra about any two numbers; proofs use it, code does not.",
         ),
         Claim(
             "forward.gaussian-integral",
@@ -278,6 +287,7 @@ with as_written():
                 ),
                 Step(sqrt(2 * sp.pi / curve), "Gauss's integral", CALCULUS),
             ),
+            uncomputed="An integral over a whole line; proofs use it, code does not.",
         ),
         Claim(
             "forward.gaussian-sum",
@@ -402,6 +412,7 @@ with as_written():
                     LOGARITHMS,
                 ),
             ),
+            uncomputed="An integral over a whole line; proofs use it, code does not.",
         ),
         Claim(
             "forward.two-steps",

@@ -484,6 +484,7 @@ with as_written():
                 Step(sp.S.Zero, "every factor is positive, for $t \\ge 2$", BELOW, (), "<"),
             ),
             show=2,
+            uncomputed="Its right side is only a sign; the table of SNR is bound at marginal.snr.",
         ),
         Claim(
             "marginal.linear",
@@ -549,6 +550,9 @@ with as_written():
                 ),
             ),
             assuming=("the rate $\\beta(s)$ is continuous",),
+            uncomputed=(
+                "A limit of ever shorter steps; the package's schedules have a number of steps."
+            ),
         ),
         Claim(
             "marginal.continuous-linear",
@@ -567,6 +571,7 @@ with as_written():
                 ),
             ),
             assuming=((Continuous(u), b_0 + u * (b_1 - b_0)),),
+            uncomputed="Time is continuous here; the package's schedules have a number of steps.",
         ),
         Claim(
             "marginal.cosine",
@@ -605,7 +610,7 @@ with as_written():
                 ),
                 Step(
                     sp.Min(1 - cosine_share(t) / cosine_share(t - 1), beta_max),
-                    "what is left is the share that the step keeps",
+                    "the first fraction is 1; the second is the share that the step keeps",
                 ),
             ),
             assuming=("the cosine schedule",),

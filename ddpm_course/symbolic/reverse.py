@@ -160,6 +160,10 @@ with as_written():
                 ),
             ),
             checks=(Check("with Σ_θ = σ_t² I it is the transition of DDPM", _fixed_is_transition),),
+            uncomputed=(
+                "The variance may come from a network here; the package's is fixed, and bound at "
+                "reverse.transition."
+            ),
         ),
         Claim(
             "reverse.transition",
@@ -190,6 +194,10 @@ with as_written():
                     "exact cases",
                     "a chain of two states, T = 1, 2, 3",
                 ),
+            ),
+            uncomputed=(
+                "The density of a whole path; the package draws paths step by step, and each step "
+                "is bound."
             ),
         ),
         Claim(
@@ -268,6 +276,10 @@ with as_written():
                 ),
             ),
             assuming=((q(x(t - 1)), exp(tilt * x(t - 1))),),
+            uncomputed=(
+                "It is about densities whose logarithm is a straight line; no data of the package "
+                "have one."
+            ),
         ),
         Claim(
             "reverse.bayes",
@@ -349,6 +361,10 @@ with as_written():
                     (("forward.square", {curve: precision, pull: slope, u: x(t - 1)}),),
                     r"\propto",
                 ),
+            ),
+            uncomputed=(
+                "It leaves out factors on purpose, so it has no value; the finished density is "
+                "bound at reverse.posterior."
             ),
         ),
         Claim(
@@ -542,6 +558,7 @@ with as_written():
                 Step(sp.S.Zero, "nothing here is negative", AT_LEAST, (), r"\ge"),
             ),
             show=2,
+            uncomputed="Its right side is only a sign; both variances are bound.",
         ),
         Claim(
             "reverse.total-variance",
@@ -627,6 +644,7 @@ with as_written():
                 Step(1 - alpha_bar(t), "take out $1 - \\bar\\alpha_t$"),
             ),
             assuming=((Var(x(0)), sp.S.One),),
+            uncomputed="It is about a guess that the package never makes; a proof uses it.",
         ),
         Claim(
             "reverse.optimal-variance-gaussian",
@@ -839,6 +857,7 @@ with as_written():
                     "take out $1 - \\bar\\alpha_t$",
                 ),
             ),
+            uncomputed="A line of algebra that the next proof uses; code does not need it.",
         ),
         Claim(
             "reverse.gaussian-data-mean",

@@ -151,6 +151,10 @@ with as_written():
                     "it is each query's average", _in_matrices, "worlds", "20 worlds of matrices"
                 ),
             ),
+            uncomputed=(
+                "PyTorch computes it, in its function scaled_dot_product_attention; its formula "
+                "is held to loops over matrices in the check beside it."
+            ),
         ),
         Claim(
             "trends.attention-variance",
@@ -167,6 +171,9 @@ with as_written():
                     TERM_BY_TERM,
                 ),
                 Step(width, "each mean square is 1", Method("algebra", _same_terms)),
+            ),
+            uncomputed=(
+                "It is about all queries and keys that could be drawn; the package draws none."
             ),
         ),
         Claim(

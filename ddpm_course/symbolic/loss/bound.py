@@ -91,6 +91,10 @@ with as_written():
                     r"\le",
                 ),
             ),
+            uncomputed=(
+                "The left side, the likelihood, is what nobody can compute; the right side is "
+                "bound at loss.elbo."
+            ),
         ),
         Claim(
             "loss.elbo",
@@ -194,6 +198,9 @@ with as_written():
                     "sort into three: $L_{T+1}$ comes, $L_T$ goes, and one more step is summed",
                 ),
             ),
+            uncomputed=(
+                "It compares models of T and of T + 1 steps; the package has a model of one length."
+            ),
         ),
         Claim(
             "loss.term-prior",
@@ -213,6 +220,7 @@ with as_written():
                     "a chain of two states, T = 2",
                 ),
             ),
+            uncomputed="It gives a divergence its name; the value is bound at loss.prior.",
         ),
         Claim(
             "loss.term-step",
@@ -232,6 +240,7 @@ with as_written():
                     "a chain of two states, T = 2",
                 ),
             ),
+            uncomputed="It gives a divergence its name; the value is bound at loss.mean-error.",
         ),
         Claim(
             "loss.term-decoder",
@@ -245,5 +254,6 @@ with as_written():
                     "a chain of two states, T = 2",
                 ),
             ),
+            uncomputed="It gives a term its name; the value is bound at loss.decoder.",
         ),
     ]

@@ -113,6 +113,10 @@ with as_written():
                     "three pairs of coins",
                 ),
             ),
+            uncomputed=(
+                "For two densities of any form there is no formula; for two Gaussians it is bound "
+                "at loss.kl-gaussians."
+            ),
         ),
         Claim(
             "loss.kl-gaussians",

@@ -235,6 +235,10 @@ with as_written():
                     GIVEN_X_T,
                 ),
             ),
+            uncomputed=(
+                "The mean runs over data of any law; for Gaussian data it is bound at loss.best-"
+                "eps."
+            ),
         ),
         Claim(
             "loss.marginal-score",

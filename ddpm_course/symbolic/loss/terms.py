@@ -182,6 +182,10 @@ with as_written():
                     "take out $\\bar\\alpha_T$",
                 ),
             ),
+            uncomputed=(
+                "Its right side is a bound and no value; the divergence itself is bound at "
+                "loss.prior-kl."
+            ),
         ),
         Claim(
             "loss.prior",
