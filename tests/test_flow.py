@@ -312,7 +312,7 @@ def test_a_flow_and_a_network_that_says_the_noise_are_not_mixed_up(tmp_path) -> 
 
 
 def test_the_flow_that_ships_draws_digits() -> None:
-    """The network of the digits, in at most 1.5 MB; ten calls, by Euler and by a sampler of DDPM."""
+    """The network of the digits, in at most 1.5 MB; ten calls, by Euler and by DDPM's sampler."""
     from ddpm_course import metrics, solvers
 
     assert checkpoint.asset("flow").stat().st_size <= 1.5e6
