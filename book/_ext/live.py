@@ -37,6 +37,10 @@ NEEDS = {
     "frechet": (*BASE, "frechet.js"),
     "unet": ("examples.js", *NETWORK, "unet-figure.js"),
     "guidance": ("painter.js", *NETWORK[1:], "guidance.js"),
+    "detect": ("examples.js", *BASE, "detect.js"),
+    "contrast": (*BASE, "contrast.js"),
+    "rank": ("examples.js", *BASE, "rank.js"),
+    "pagerank": (*BASE, "pagerank.js"),
     "reverse-plane": (*BASE, "plane.js", "reverse-plane.js"),
 }
 

@@ -53,13 +53,14 @@ const ddpmFigure = (() => {
         brush.lineJoin = "round";
         draw(brush, width, tall, colors());
       }
-      root.dataset.painted = Number(root.dataset.painted ?? 0) + 1;
+      root.removeAttribute("data-stale");
     }
 
     // Paint soon, once, however often it is asked for.
     function redraw() {
       if (!asked) requestAnimationFrame(paint);
       asked = true;
+      root.setAttribute("data-stale", "");
     }
     new ResizeObserver(redraw).observe(root);
     new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });

@@ -82,6 +82,8 @@ if (typeof ddpmFigure !== "undefined")
           guide: { w: chosen.w, condition: Array.from({ length: COUNT }, () => one).flat() },
         });
       } catch (error) {
+        service.drop();
+        figure.busy(false);
         figure.refuse(error.message);
       }
     }

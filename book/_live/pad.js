@@ -40,6 +40,7 @@ ddpmFigure.define("pad", (figure, mode) => {
 
   function compute() {
     result = null;
+    service?.drop();
     if (empty()) {
       figure.busy(false);
       figure.redraw();

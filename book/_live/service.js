@@ -6,7 +6,7 @@
 //
 // With guide {w, condition} each guess is free + w (told - free), as `text_to_image.guide` has it.
 //
-// and hears of the newest question alone; an older one is dropped.
+// and hears of the newest question alone; an older one is dropped, all of them by drop().
 function ddpmService(figure, hear, model = ddpmFigure.model()) {
   function work(network, samplers, noiseOf) {
     let net, walks, area;
@@ -64,5 +64,5 @@ function ddpmService(figure, hear, model = ddpmFigure.model()) {
   const made = figure.worker(work, [ddpmNetwork, ddpmSamplers, ddpmNoise], (data) => data.id === id && hear(data));
   made.postMessage({ model });
   const ask = (question) => made.postMessage({ id: (id += 1), ask: question });
-  return { walk: ask, eps: ask };
+  return { walk: ask, eps: ask, drop: () => (id += 1) };
 }

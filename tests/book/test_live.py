@@ -8,13 +8,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, Locator, Page, expect
+from scipy import ndimage
 
 from ddpm_course import Schedule, checkpoint, data, marginal, pointnet, reverse, solvers
-from ddpm_course.trends import text_to_image
+from ddpm_course.trends import multimodal, text_to_image
 from tests.book.conftest import DESKTOP, HTML, PAGES, PHONE, Visit
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
@@ -308,7 +310,9 @@ def rest(figure: Locator) -> Locator:
     figure.scroll_into_view_if_needed()
     canvas = figure.locator("canvas").first
     expect(canvas).not_to_have_attribute("aria-label", "The figure is starting.")
-    expect(figure).not_to_have_attribute("data-busy", re.compile(""))
+    figure.page.wait_for_function(
+        "figure => !figure.matches('[data-busy], [data-stale]')", arg=figure.element_handle()
+    )
     return figure
 
 
@@ -555,6 +559,56 @@ def test_a_cloud_of_one_point_is_refused_and_a_drawn_one_is_learned(visit: Visit
     assert visit.errors == []
 
 
+def test_boxes_around_ink_agree_with_scipy(visit: Visit) -> None:
+    page = scripts(visit, "detect")
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        canvas = torch.rand(12, 28, generator=generator)
+        canvas = canvas.where(torch.rand(12, 28, generator=generator) < 0.35, torch.tensor(-1.0))
+        ink = canvas.numpy() > -0.6
+        blobs, _ = ndimage.label(ink, structure=[[1] * 3] * 3)
+        expected = [
+            [down.start, across.start, down.stop, across.stop]
+            for down, across in ndimage.find_objects(blobs)
+            if ink[down, across].sum() >= 8
+        ]
+        found = page.evaluate("values => ddpmBoxes(values, 28)", canvas.flatten().tolist())
+        assert found == expected
+
+
+def test_contrastive_loss_agrees_with_torch(visit: Visit) -> None:
+    page = scripts(visit, "contrast")
+    similarity = 5 * torch.randn(20, 4, 4, generator=torch.Generator().manual_seed(0)).double()
+    found = page.evaluate("all => all.map(ddpmContrast)", similarity.tolist())
+    assert found == pytest.approx([float(multimodal.contrastive_loss(s)) for s in similarity])
+
+
+def test_tables_of_low_rank_agree_with_torch(visit: Visit) -> None:
+    page = scripts(visit, "examples", "rank")
+    for example in (0, 2, 7):
+        table = torch.tensor(page.evaluate(f"ddpmDigits[{example}]")).double().view(8, 8)
+        u, s, v = torch.linalg.svd(table)
+        for rank in range(1, 9):
+            expected = u[:, :rank] * s[:rank] @ v[:rank]
+            found = page.evaluate(
+                "([table, rank]) => [...ddpmRank(table, 8, rank)]", [table.flatten().tolist(), rank]
+            )
+            assert torch.allclose(torch.tensor(found).double().view(8, 8), expected, atol=1e-4)
+
+
+def test_pagerank_agrees_with_networkx(visit: Visit) -> None:
+    page = scripts(visit, "pagerank")
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        cites = torch.rand(6, 6, generator=generator) < 0.3
+        graph = nx.DiGraph()
+        graph.add_nodes_from(range(6))
+        graph.add_edges_from(cites.nonzero().tolist())
+        expected = nx.pagerank(graph, alpha=0.85, tol=1e-12, max_iter=10_000)
+        found = page.evaluate("cites => ddpmPageRank(cites)", cites.tolist())
+        assert found == pytest.approx([expected[i] for i in range(6)], abs=1e-8)
+
+
 def figures(page: Page) -> list[Locator]:
     """The figures of a page, each brought near and at rest."""
     return [rest(figure) for figure in page.locator(".live").all()]
@@ -562,9 +616,7 @@ def figures(page: Page) -> list[Locator]:
 
 def seen(figure: Locator) -> tuple[str, str]:
     """What is said of a figure at rest, and its picture."""
-    rest(figure)
-    figure.page.wait_for_timeout(60)  # it paints with the next frame of the screen
-    return figure.evaluate(
+    return rest(figure).evaluate(
         """figure => {
             const canvas = figure.querySelector("canvas");
             return [canvas.getAttribute("aria-label"), canvas.toDataURL()];
@@ -602,7 +654,7 @@ def test_each_choice_of_a_menu_changes_the_figure(name: str, visit: Visit) -> No
             assert len(values) > 1
             for value in values:
                 menu.select_option(value)
-                expect(figure).not_to_have_attribute("data-busy", re.compile(""))
+                rest(figure)
     assert visit.errors == []
     assert page.locator(".live-error").count() == 0
 

@@ -16,7 +16,7 @@ import sympy as sp
 from ddpm_course.symbolic import CLAIMS, Claim, ClaimError, worlds
 from ddpm_course.symbolic import notation as nt
 from ddpm_course.symbolic.claim import Step
-from ddpm_course.symbolic.methods import ALGEBRA, AT_LEAST, AT_MOST, BELOW, LOGARITHMS
+from ddpm_course.symbolic.methods import ALGEBRA, AT_LEAST, AT_MOST, BELOW, DEFINITION, LOGARITHMS
 from ddpm_course.symbolic.notation import (
     KL,
     E,
@@ -258,6 +258,72 @@ def test_unrelated_citation_is_refused(name: str) -> None:
     wrong = (*claim.steps[:-1], step._replace(uses=(*step.uses, other)))
     with pytest.raises(ClaimError, match="nothing here is replaced by it"):
         replace(claim, steps=wrong).verify()
+
+
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("marginal.variance", ("forward.two-steps", {t: t - 1})),
+        ("marginal.snr", ("marginal.sample", {t: nt.s})),
+        ("loss.one-prediction", ("forward.square", {})),
+        ("reverse.posterior", ("forward.gaussian-sum", {})),
+        ("beyond.ddim-variance-step", ("marginal.snr", {t: t - 2})),
+        ("marginal.closed-form", ("forward.gaussian-integral", {})),
+    ],
+)
+def test_citation_with_other_values_is_needed_too(name: str, use: Any) -> None:
+    claim = CLAIMS[name]
+    step = claim.steps[-1]
+    wrong = (*claim.steps[:-1], step._replace(uses=(*step.uses, use)))
+    with pytest.raises(ClaimError, match="nothing here is replaced by it|does not stand here"):
+        replace(claim, steps=wrong).verify()
+
+
+def test_what_proves_without_its_citation_is_known() -> None:
+    """Facts that the algebra has by heart may be cited, for the reader; nothing else may."""
+    by_heart = {
+        *("forward.square", "forward.gaussian-integral", "forward.gaussian-sum"),
+        *("reverse.bayes", "marginal.alpha-bar-step", "marginal.alpha", "marginal.snr"),
+        "reverse.gaussian-numerator",
+    }
+    idle = set()
+    for claim in CLAIMS.values():
+        for number, step in enumerate(claim.steps):
+            for place, use in enumerate(step.uses):
+                fewer = step._replace(uses=(*step.uses[:place], *step.uses[place + 1 :]))
+                steps = (*claim.steps[:number], fewer, *claim.steps[number + 1 :])
+                try:
+                    replace(claim, steps=steps).prove_step(number)
+                except ClaimError:
+                    continue
+                idle.add(use if isinstance(use, str) else use[0])
+    assert idle <= by_heart
+
+
+with as_written():
+    CHOSEN: list[tuple[Any, Any]] = [
+        (alpha(t), beta(t)),
+        (alpha_bar(t), sp.Product(1 - beta(nt.s), (nt.s, 1, t - 1))),
+        (beta_tilde(t), beta(t)),
+        (snr(t), alpha_bar(t) / (1 - alpha(t))),
+        (v, sqrt(alpha_bar(t)) * x(0) - sqrt(1 - alpha_bar(t)) * eps),
+        (x(t), sqrt(alpha(t)) * x(t - 1) + beta(t) * eps_at(t)),
+        (mu_tilde(x(t), x(0)), x(t)),
+        (Loss(T), KL(prior(x(T)), q(x(T), x(0)))),
+        (Loss(t - 1), KL(p_theta(x(t - 1), x(t)), q(x(t - 1), x(t), x(0)))),
+        (Loss(0), log(p_theta(x(0), x(1)))),
+        (q(x(t), x(t - 1)), Normal(x(t), sqrt(alpha(t)) * x(t - 1), sqrt(beta(t)))),
+        (p_theta(x(t - 1), x(t)), Normal(x(t - 1), mu_theta(x(t), t), sigma(t))),
+        (prior(x(T)), Normal(x(T), 1, 1)),
+        (nt.half_log_snr(t), log(snr(t))),
+        (sp.Symbol("undeclared"), alpha(t)),
+    ]
+
+
+@pytest.mark.parametrize(("letter", "said"), CHOSEN, ids=str)
+def test_definition_of_a_known_letter_as_something_else_is_refused(letter: Any, said: Any) -> None:
+    with pytest.raises(ClaimError):
+        Claim("wrong.chosen", letter, (Step(said, "we call it so", DEFINITION),)).verify()
 
 
 @pytest.mark.parametrize("name", [name for name in CITED if CLAIMS[name].used][:25])
