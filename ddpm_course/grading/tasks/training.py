@@ -568,7 +568,7 @@ def show_learned(trainer):
         x_0, eps = torch.randn(2, 64, 2, generator=g)
         batches.append((0.5 * x_0, torch.rand(64, generator=g), eps))
     losses = trainer(model, torch.optim.SGD(model.parameters(), lr=0.5), batches, share)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(6, 2))
+    _, (left, right) = plt.subplots(1, 2, figsize=(6, 2))
     left.plot(losses, lw=1)
     left.set(xlabel="updates", ylabel="loss")
     best = (1 - share).sqrt() / (share * 0.25 + 1 - share)
