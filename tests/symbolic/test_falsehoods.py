@@ -54,6 +54,7 @@ from ddpm_course.symbolic.notation import (
     x0_hat,
     z,
 )
+from ddpm_course.symbolic.trends import keys, queries
 
 BY = {"=": ALGEBRA, r"\le": AT_MOST, r"\ge": AT_LEAST, "<": BELOW}
 one_back, step_back = q(x(t - 1), x(t), x(0)), p_theta(x(t - 1), x(t))
@@ -217,8 +218,83 @@ def algebra() -> Iterator[Pair]:
     yield exp(-bar), "=", sp.cos(bar)
 
 
+def attacks() -> Iterator[Pair]:
+    """True at one t, for one kind of data, for one component, for matrices that commute; products
+    that begin or end one place off; means and conditions that change places."""
+    bar, before = alpha_bar(t), alpha_bar(t - 1)
+    ratio = p_theta([States(0, T)]) / q([States(1, T)], x(0))
+    # at one t alone
+    yield beta_tilde(t), "=", sp.S.Zero
+    yield bar, "=", alpha(1) * alpha(t)
+    yield x(t - 1), "=", x(0)
+    yield Var(x(t), x(0)), "=", 1 - alpha(t) * alpha(1)
+    yield mu_tilde(x(t), x(0)), "=", x(0)
+    yield Var(x(t - 1), x(0)), "=", sp.S.Zero
+    # one place off
+    yield bar, "=", sp.Product(alpha(nt.s), (nt.s, 2, t))
+    yield bar, "=", sp.Product(alpha(nt.s), (nt.s, 1, t + 1))
+    yield log(bar), "=", sp.Sum(log(alpha(nt.s)), (nt.s, 1, t - 1))
+    yield (
+        E(-log(ratio), over="q"),
+        "=",
+        E(Loss(T) + sp.Sum(Loss(t - 1), (t, 3, T)) + Loss(0), over="q"),
+    )
+    yield (
+        E(-log(ratio), over="q"),
+        "=",
+        E(Loss(T) + sp.Sum(Loss(t), (t, 2, T)) + Loss(0), over="q"),
+    )
+    yield p_theta([States(0, T)]), "=", prior(x(T)) * sp.Product(step_back, (t, 2, T))
+    # for data of variance 1, or of mean 0, or for a point
+    yield Var(x(0), x(t)), "=", 1 - bar
+    yield Var(x(t)), "=", Var(x(t - 1))
+    yield E(x(0) ** 2), "=", sp.S.One
+    yield E(x(t)), "=", sp.S.Zero
+    yield E(x(t) * x(t - 1)), "=", sqrt(alpha(t))
+    yield Var(x(0)), "=", sp.S.Zero
+    yield E(x(0) ** 3), "=", sp.S.Zero
+    # for one component
+    yield Norm2(x(0)), "=", x(0) ** 2
+    yield sqrt(Norm2(x(0) + eps)), "=", sqrt(Norm2(x(0))) + sqrt(Norm2(eps))
+    yield (
+        KL(Normal(None, nt.mu_1, nt.var_1), Normal(None, nt.mu_2, nt.var_2)),
+        "=",
+        half * (log(nt.var_2 / nt.var_1) + (nt.var_1 + Norm2(nt.mu_1 - nt.mu_2)) / nt.var_2 - 1),
+    )
+    # for matrices that commute
+    yield queries * nt.Transposed(keys), "=", keys * nt.Transposed(queries)
+    yield (
+        nt.Softmax(queries * nt.Transposed(keys)),
+        "=",
+        nt.Transposed(nt.Softmax(keys * nt.Transposed(queries))),
+    )
+    yield (
+        nt.Trace(nt.Spread(1) + nt.Spread(2) - 2 * (nt.Spread(1) * nt.Spread(2)) ** half),
+        "=",
+        nt.Trace((nt.Spread(1) ** half - nt.Spread(2) ** half) ** 2),
+    )
+    yield (
+        nt.Trace(nt.Spread(1) * nt.Spread(2)),
+        "=",
+        nt.Trace(nt.Spread(1)) * nt.Trace(nt.Spread(2)),
+    )
+    # conditions that change places
+    yield E(x(0), [x(t), x(t - 1)]), "=", E(x(0), x(t))
+    yield E(eps_at(t), [x(t), x(t - 1)]), "=", sp.S.Zero
+    yield E(Var(x(0), x(t - 1))), r"\ge", E(Var(x(0), x(t)))
+    yield Var(x(t - 1), [x(t), x(0)]), "=", Var(x(t - 1), x(0))
+    yield E(x(t - 1), [x(t), x(0)]), "=", sqrt(before) * x(0)
+    # means that change places
+    yield E(E(x(0), x(t)) ** 2), "=", E(x(0) ** 2)
+    yield log(E(x(t) ** 2)), "=", E(log(x(t) ** 2))
+    yield E(x(t) * eps_at(t)), "=", E(x(t)) * E(eps_at(t))
+    yield Var(x(t) - x(t - 1)), "=", Var(x(t)) - Var(x(t - 1))
+    yield E(KL(one_back, step_back), over="q"), r"\le", sp.S.Zero
+    yield Gradient(log(q(x(t))), x(t)), "=", E(Gradient(log(q(x(t), x(0))), x(t)))
+
+
 with as_written():
-    KINDS = [relations, laws, conditions, densities, algebra]
+    KINDS = [relations, laws, conditions, densities, algebra, attacks]
     FALSE = [
         Claim(f"wrong.{kind.__name__}-{n}", lhs, (Step(rhs, "", BY[relation], (), relation),))
         for kind in KINDS
@@ -227,7 +303,7 @@ with as_written():
 
 
 def test_there_are_more_than_a_hundred() -> None:
-    assert len({(one.lhs, one.relation, one.rhs) for one in FALSE}) >= 120
+    assert len({(one.lhs, one.relation, one.rhs) for one in FALSE}) >= 155
 
 
 @pytest.mark.parametrize("claim", FALSE, ids=lambda claim: claim.name)
@@ -243,6 +319,39 @@ def test_false_statement_is_refused(claim: Claim) -> None:
 @pytest.mark.parametrize("claim", FALSE, ids=lambda claim: claim.name)
 def test_worlds_alone_refuse_it(claim: Claim) -> None:
     assert worlds.witness(claim) is not None
+
+
+with as_written():
+    VACUOUS: dict[str, tuple[Any, Any, Any]] = {
+        "a share above 1": (alpha(t), sp.Integer(2), (alpha(t), sp.Integer(2))),
+        "1 = 0": (sp.S.One, sp.S.Zero, (sp.S.One, sp.S.Zero)),
+        "no noise in a step": (
+            bar_now := alpha_bar(t),
+            alpha_bar(t - 1),
+            (bar_now, alpha_bar(t - 1)),
+        ),
+        "a variance below 0": (Var(x(0)), -sp.S.One, (Var(x(0)), -sp.S.One)),
+        "all noise at once": (beta(t), sp.S.One, (beta(t), sp.S.One)),
+        "x_t as its own noise": (x(t), eps, (x(t), eps)),
+    }
+
+
+@pytest.mark.parametrize("what", VACUOUS)
+def test_assumption_that_no_world_meets_is_refused(what: str) -> None:
+    """From what is never true all follows: there has to be a world of it."""
+    left, right, assumed = VACUOUS[what]
+    step = Step(right, "as assumed", ALGEBRA, (assumed,))
+    with pytest.raises(ClaimError):
+        Claim("wrong.vacuous", left, (step,), assuming=(assumed,)).verify()
+
+
+@pytest.mark.parametrize("times", [{t: t - 1}, {t: t + 1}, {t: nt.s}, {}], ids=str)
+def test_claim_that_rests_on_itself_at_another_time_is_refused(times: dict[Any, Any]) -> None:
+    with as_written():
+        step = Step(alpha(t) * alpha_bar(t - 1), "", ALGEBRA, (("wrong.round", times),))
+    made = Claim("wrong.round", alpha_bar(t), (step,))
+    with pytest.raises(ClaimError, match="cannot rest on itself"):
+        replace(made, registry={**CLAIMS, made.name: made}).verify()
 
 
 # -- claims that are right, with one thing about them that is not --------------------------------
