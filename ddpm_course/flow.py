@@ -48,7 +48,7 @@ __all__ = [
 
 TICKS = 1000  # a network is told the time in thousandths, so that it can be one that takes a step t
 _KIND = "flow"  # what a file says of itself
-COMMAND = "python -m ddpm_course.flow"
+COMMAND = "from ddpm_course import flow; flow.save(flow.train(), 'flow.safetensors')"
 
 
 class Step(NamedTuple):
@@ -388,8 +388,8 @@ def load(path: str | os.PathLike[str] | None = None) -> Velocity:
     tensors, about = checkpoint.read(path)
     if _KIND not in about:
         raise ValueError(
-            f"{path} holds no flow; train one with `{COMMAND}`, or make one of a network that "
-            "predicts noise: flow.as_flow(*checkpoint.load(...))."
+            f'{path} holds no flow; train one with `python -c "{COMMAND}"`, or make one of a '
+            "network that predicts noise: flow.as_flow(*checkpoint.load(...))."
         )
     fields = checkpoint.known(json.loads(about[_KIND]), UNetConfig, path)
     unet = UNet(UNetConfig(**fields))

@@ -9,12 +9,15 @@ change nothing that can be seen are listed, with the reason, in tests/equal_muta
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 MODULES = {
     "schedule": ["schedule"],
@@ -42,12 +45,19 @@ source_paths = ["ddpm_course"]
 only_mutate = ["ddpm_course/{module}.py"]
 also_copy = ["ddpm_course"]
 pytest_add_cli_args_test_selection = {tests}
-pytest_add_cli_args = ["-p", "no:cacheprovider"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "tests.code_mutants"]
 process_isolation = "forkserver"
 timeout_constant = 10.0
 timeout_multiplier = 5.0
 use_git_change_detection = false
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The quickest tests first: most mutants die of one of them."""
+    with contextlib.suppress(OSError):
+        seconds = json.loads(Path("mutmut-stats.json").read_text())["duration_by_test"]
+        items.sort(key=lambda item: seconds.get(item.nodeid, 0))
 
 
 def undecorated(source: str) -> str:

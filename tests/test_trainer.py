@@ -641,3 +641,20 @@ def test_devices_of_other_machines(monkeypatch, cuda, mps, best, there):
             f"device is {name!r}, which this machine does not have; choose 'auto' or one of "
             f"{', '.join(present)}."
         )
+
+
+def test_every_step_flips_a_fair_coin_for_each_image():
+    config = replace(CONFIG, flip=True, steps=None)
+    data = images()
+    seen = []
+    model = tiny_unet()
+    model.register_forward_hook(lambda _m, given, _o: seen.append(given[0].clone()))
+    list(Trainer(model, SCHEDULE, data, config).steps(4))
+    for step, x_t in enumerate(seen):
+        x_0, t, eps = stream(config, data, step)
+        alpha_bar = SCHEDULE.alpha_bar[t].float()[:, None, None, None]
+        found = (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
+        flipped = (found - x_0.flip(-1)).abs().amax(dim=(1, 2, 3)) < 1e-3
+        straight = (found - x_0).abs().amax(dim=(1, 2, 3)) < 1e-3
+        assert bool((flipped ^ straight).all())
+        assert 0 < int(flipped.sum()) < len(x_0)

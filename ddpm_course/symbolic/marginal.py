@@ -610,7 +610,7 @@ with as_written():
                 ),
                 Step(
                     sp.Min(1 - cosine_share(t) / cosine_share(t - 1), beta_max),
-                    "what is left is the share that the step keeps",
+                    "the first fraction is 1; the second is the share that the step keeps",
                 ),
             ),
             assuming=("the cosine schedule",),
