@@ -262,8 +262,8 @@ plt.scatter(*(at - noise_part * speed).T, s=8)
 plt.axis("equal")
 plt.show()
 """,
-    alt="A grid of arrows against the velocity at step 150; they point to a ring, and the dots where "
-    "they would end lie near the sides of a figure with eight corners, some within.",
+    alt="A grid of arrows against the velocity at step 150; they point to a ring, and the dots "
+    "where they would end lie near the sides of a figure with eight corners, some within.",
 )
 
 with nt.as_written():
