@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ddpm_course.schedule import Schedule
-from ddpm_course.unet import UNet, UNetConfig, unwrapped
+from ddpm_course.unet import Labelled, UNet, UNetConfig, unwrapped
 
 __all__ = [
     "BETA",
@@ -164,7 +164,7 @@ def unpack(
         raise ValueError(
             f"{path} holds no model of this course; train one with `ddpm-course train`."
         ) from error
-    model = UNet(config)
+    model = Labelled(config) if config.classes else UNet(config)
     load_weights(model, select(tensors, _MODEL), path)
     return model, schedule
 

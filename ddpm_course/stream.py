@@ -7,7 +7,9 @@ a standard torch ``DataLoader`` read ahead meanwhile; how many there are changes
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -31,7 +33,7 @@ class Streamed(Dataset[Tensor]):
         size: height and width; when left out, as for ``images.load``.
         channels: 1 for gray, 3 for color. When left out, color if any picture is; a stream is
             judged by its first picture.
-        workers: processes that read ahead, 0 for none. A stream takes one at most.
+        workers: processes that read ahead, 0 for none; one a core at most. A stream takes one.
 
     Raises:
         ValueError: a picture is smaller than ``size`` or cannot be read, or a number is out of
@@ -75,7 +77,7 @@ class Streamed(Dataset[Tensor]):
                     )
                 color |= mode not in images.GRAY
         self.gray_alone = channels is None and not color
-        self.size, self.workers = size, workers
+        self.size, self.workers = size, min(workers, _cores())
         self.shape = torch.Size((len(pictures), channels or (3 if color else 1), size, size))
 
     def __len__(self) -> int:
@@ -146,6 +148,11 @@ def load(
         notes = "; ".join(filter(None, [streamed.pictures.note, "read as they are needed"]))
         tell(images.line(tuple(streamed.shape), source, f" ({notes})"))
     return streamed
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -99,7 +99,6 @@ TRUE_VARIANTS = {
     ("forward.unit-variance", "given x(t - 1) too"),
     ("reverse.prior", "deviation for variance"),  # the root of 1
     ("reverse.bayes", "condition dropped from q(x(t) | x(t - 1), x(0))"),  # a Markov chain
-    ("loss.marginal-score", "condition dropped from q(x(t) | x(0))"),  # ∇q(x_t), averaged
 }
 WEAKER = {("=", r"\le"), ("=", r"\ge"), ("=", r"\propto"), ("<", r"\le"), (">", r"\ge")}
 

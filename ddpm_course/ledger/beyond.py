@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -26,17 +27,21 @@ from .setting import (
     seeded,
 )
 
+Kind = tuple[int, float]  # t is divided by this; the share of fresh noise
+JUMPS: tuple[tuple[Kind, ...], ...] = (((1, 1.0),), ((1, 0.4),), ((2, 0.7), (3, 0.0), (9, 1.0)))
 
-def _jumps(s: Setting) -> Iterator[tuple[Tensor, float, list[gaussian.Gaussian]]]:
-    """DDIM steps from every t, near and far, with little and with much fresh noise."""
-    for divisor, eta in ((1, 1.0), (1, 0.4), (2, 0.7), (3, 0.0), (9, 1.0)):
-        ends = torch.clamp(s.t // divisor, max=s.t - 1)
-        rows = zip(s.x_0.split(1), s.x_t.split(1), s.t.tolist(), ends.tolist())
-        yield (
-            ends,
-            eta,
-            [reverse.ddim_step(x_0, x_t, t, end, s.schedule, eta) for x_0, x_t, t, end in rows],
-        )
+
+def _jumps(s: Setting) -> Iterator[tuple[Tensor, Tensor, list[gaussian.Gaussian]]]:
+    """DDIM steps from every t: to its neighbor, and far, with little and with much fresh noise."""
+    for kinds in JUMPS:
+        divisors, etas = (torch.tensor(one)[s.t % len(kinds)] for one in zip(*kinds))
+        ends = torch.clamp(s.t // divisors, max=s.t - 1)
+        places = zip(s.t.tolist(), ends.tolist(), etas.tolist())
+        rows = zip(s.x_0.split(1), s.x_t.split(1), places)
+        found = [
+            reverse.ddim_step(x_0, x_t, t, end, s.schedule, eta) for x_0, x_t, (t, end, eta) in rows
+        ]
+        yield ends, etas[:, None], found
 
 
 def _ddim(claim: Claim, s: Setting) -> Iterator[Pair]:
@@ -54,10 +59,10 @@ def _ddim(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 
 def _ddim_variance(claim: Claim, s: Setting) -> Iterator[Pair]:
-    for ends, eta, found in _jumps(s):
+    of_neighbors = claim.name == "beyond.ddim-variance-step"
+    for ends, eta, found in islice(_jumps(s), 2 if of_neighbors else None):
         said = s.numeric(claim, {nt.s: ends[:, None], sym_beyond.eta: eta})
-        if claim.name == "beyond.ddim-variance" or torch.equal(ends, s.t - 1):
-            yield torch.stack([p.var for p in found])[:, None], said
+        yield torch.stack([p.var for p in found])[:, None], said
 
 
 def _ddim_is_ddpm(claim: Claim, s: Setting) -> Iterator[Pair]:

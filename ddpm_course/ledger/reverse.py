@@ -211,10 +211,11 @@ def _walk(claim: Claim, s: Setting) -> Iterator[Pair]:
     exact, before = mixture.eps(s.schedule), s.z**2 + 0.1
     (spread,) = claim.rhs.atoms(nt.Var)
     v = torch.stack([mixture.noised(t, s.schedule).variances for t in range(s.length + 1)])
+    places = [(exact(x, s.t), x) for x in (s.x_t, s.x_t + 1)]
     for variance in VARIANCES:
         here, there = (
-            reverse.transition(exact(x, s.t), x, s.t, s.schedule, variance, clip_x0=False)
-            for x in (s.x_t, s.x_t + 1)
+            reverse.transition(eps_hat, x, s.t, s.schedule, variance, clip_x0=False)
+            for eps_hat, x in places
         )
         sigma = getattr(s.schedule, variance).sqrt()
         more = {spread: before, nt.sigma: sigma, nt.data_variance: v.ravel()}

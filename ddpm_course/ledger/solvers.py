@@ -30,8 +30,9 @@ def _later(s: Setting) -> Iterator[tuple[Tensor, Tensor]]:
     """Times t = 2..T, and where jumps from there end: near and far, but not at 0, where λ is
     infinite."""
     t = torch.arange(2, s.length + 1)
-    for divisor in (1, 2, 9):
-        yield t, torch.clamp(t // divisor, min=1).minimum(t - 1)
+    for divisors in ([1], [2, 9]):
+        far = torch.tensor(divisors)[t % len(divisors)]
+        yield t, torch.clamp(t // far, min=1).minimum(t - 1)
 
 
 def _ratio(claim: Claim, s: Setting) -> Iterator[Pair]:

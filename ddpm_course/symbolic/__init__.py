@@ -1,7 +1,10 @@
-"""The mathematics of the book: every displayed equation, with a proof of every step.
+r"""The mathematics of the book: every displayed equation, with a proof of every step.
 
     >>> from ddpm_course.symbolic import claim
-    >>> claim("marginal.closed-form").verify()
+    >>> print(claim("marginal.alpha-bar").verify())
+    marginal.alpha-bar: 1 line holds.
+    1. \bar\alpha_t = \prod_{s=1}^{t} \alpha_s
+       the share that is left after $t$ steps [chosen, 128 worlds]
 
 There is a file for each chapter. Nothing here imports torch; ``ddpm_course.ledger`` lays the claims
 beside the torch functions.

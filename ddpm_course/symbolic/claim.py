@@ -2,7 +2,7 @@ r"""A claim: an equation with its derivation, each step with its reason, and the
 
     >>> from ddpm_course.symbolic import claim
     >>> variance = claim("marginal.variance")
-    >>> variance.verify()  # raises ClaimError, naming the first step that does not follow
+    >>> proof = variance.verify()  # raises ClaimError, naming the first step that does not follow
     >>> print(variance.latex())
     \operatorname{Var}[x_t \mid x_0] = 1 - \bar\alpha_t
 
@@ -40,6 +40,7 @@ from .methods import (  # noqa: F401  # whoever writes a claim finds its methods
 )
 from .numeric import Values
 from .printing import latex
+from .verified import Verified
 
 
 class ClaimError(Exception):
@@ -86,6 +87,12 @@ class Step(NamedTuple):
     relation: str = "="
 
 
+# Lemmas that the algebra knows by heart: what of them has to stand in a step that cites them.
+LEMMAS: dict[str, Callable[[Any], Any]] = {
+    "forward.square": lambda rhs: -rhs.args[0].args[1].base.args[1],  # B/A of A (u - B/A)²
+    "forward.gaussian-integral": lambda rhs: rhs,
+    "forward.gaussian-sum": lambda rhs: rhs.args[2],
+}
 HYPOTHESIS = "the claim at t - 1"
 ASSUMED = "what the claim assumes"
 
@@ -125,6 +132,16 @@ def _shown(left: Any) -> str:
     if isinstance(left, sp.Float):
         return f"{float(left):.6g}, where every α and ᾱ has a value between 0 and 1"
     return sp.sstr(left, order="none") if isinstance(left, sp.Basic) else str(left)
+
+
+def _stands_in(key: Any, e: Any) -> bool:
+    """Whether a part of an expression is, up to algebra and its sign, the one looked for."""
+    parts = [a for a in sp.preorder_traversal(e) if a.is_Add or a.is_Mul or a.is_Pow]
+    return any(
+        algebra.difference(key, sign * part) == 0
+        for part in dict.fromkeys(parts)
+        for sign in (1, -1)
+    )
 
 
 def _reads(cited: Any, rules: Mapping[Any, Any]) -> bool:
@@ -359,8 +376,11 @@ class Claim:
 
     # -- the proof ---------------------------------------------------------------------------------
 
-    def verify(self) -> None:
+    def verify(self) -> Verified:
         """Prove every step, the base and every check.
+
+        Returns:
+            The lines with their witnesses; a notebook shows them as a table.
 
         Raises:
             ClaimError: names the first step that does not follow, and shows both of its sides.
@@ -381,6 +401,7 @@ class Claim:
             self.prove_step(number)
         self.check()
         self.try_in_worlds()
+        return Verified(self)
 
     def try_in_worlds(self) -> None:
         """Ask the second witness: each line has to be true in every random world, as it is
@@ -492,10 +513,7 @@ class Claim:
             self._check_reason(step)
             rules = self._rules(step, base)
             for use in step.uses:
-                if isinstance(use, str) and use not in (ASSUMED, HYPOTHESIS):
-                    cited = self.registry[use].lhs
-                    if not (before.has(cited) or step.expr.has(cited) or _reads(cited, rules)):
-                        raise ValueError(f"it cites {use}, and nothing here is replaced by it")
+                self._check_citation(step, use, before, rules, base)
             left = step.by.prove(applied(rules, before), applied(rules, step.expr))
         except Exception as error:  # a false step may be anything: even a division by zero
             left = f"{type(error).__name__}: {error}"
@@ -507,6 +525,26 @@ class Claim:
                 f"  to:    {step.relation} {latex(step.expr)}\n"
                 f"  what is left between them:  {_shown(left)}"
             )
+
+    def _check_citation(
+        self, step: Step, use: Any, before: Any, rules: Mapping[Any, Any], base: bool
+    ) -> None:
+        """What is cited has to be used: without it the step would be about something else."""
+        name, times = (use, {}) if isinstance(use, str) else use
+        if name in LEMMAS:
+            with nt.as_written():
+                key = at_time(LEMMAS[name](self.registry[name].rhs), times)
+            if _stands_in(key, step.expr):
+                return
+            raise ValueError(f"it cites {name}, and {latex(key)} does not stand here")
+        others = self._rules(step._replace(uses=tuple(u for u in step.uses if u != use)), base)
+        sides = (before, step.expr)
+        if any(applied(others, side) != applied(rules, side) for side in sides):
+            return
+        if isinstance(use, str) and use in self.registry and _reads(self.registry[use].lhs, rules):
+            return
+        said = latex(name) if isinstance(name, sp.Basic) else name
+        raise ValueError(f"it cites {said}, and nothing here is replaced by it")
 
     def _rules(self, step: Step, base: bool) -> dict[Any, Any]:
         """What the step may replace by what, from the claims that it uses."""

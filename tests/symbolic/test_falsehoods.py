@@ -16,7 +16,7 @@ import sympy as sp
 from ddpm_course.symbolic import CLAIMS, Claim, ClaimError, worlds
 from ddpm_course.symbolic import notation as nt
 from ddpm_course.symbolic.claim import Step
-from ddpm_course.symbolic.methods import ALGEBRA, AT_LEAST, AT_MOST, BELOW, LOGARITHMS
+from ddpm_course.symbolic.methods import ALGEBRA, AT_LEAST, AT_MOST, BELOW, DEFINITION, LOGARITHMS
 from ddpm_course.symbolic.notation import (
     KL,
     E,
@@ -54,6 +54,7 @@ from ddpm_course.symbolic.notation import (
     x0_hat,
     z,
 )
+from ddpm_course.symbolic.trends import keys, queries
 
 BY = {"=": ALGEBRA, r"\le": AT_MOST, r"\ge": AT_LEAST, "<": BELOW}
 one_back, step_back = q(x(t - 1), x(t), x(0)), p_theta(x(t - 1), x(t))
@@ -217,8 +218,83 @@ def algebra() -> Iterator[Pair]:
     yield exp(-bar), "=", sp.cos(bar)
 
 
+def attacks() -> Iterator[Pair]:
+    """True at one t, for one kind of data, for one component, for matrices that commute; products
+    that begin or end one place off; means and conditions that change places."""
+    bar, before = alpha_bar(t), alpha_bar(t - 1)
+    ratio = p_theta([States(0, T)]) / q([States(1, T)], x(0))
+    # at one t alone
+    yield beta_tilde(t), "=", sp.S.Zero
+    yield bar, "=", alpha(1) * alpha(t)
+    yield x(t - 1), "=", x(0)
+    yield Var(x(t), x(0)), "=", 1 - alpha(t) * alpha(1)
+    yield mu_tilde(x(t), x(0)), "=", x(0)
+    yield Var(x(t - 1), x(0)), "=", sp.S.Zero
+    # one place off
+    yield bar, "=", sp.Product(alpha(nt.s), (nt.s, 2, t))
+    yield bar, "=", sp.Product(alpha(nt.s), (nt.s, 1, t + 1))
+    yield log(bar), "=", sp.Sum(log(alpha(nt.s)), (nt.s, 1, t - 1))
+    yield (
+        E(-log(ratio), over="q"),
+        "=",
+        E(Loss(T) + sp.Sum(Loss(t - 1), (t, 3, T)) + Loss(0), over="q"),
+    )
+    yield (
+        E(-log(ratio), over="q"),
+        "=",
+        E(Loss(T) + sp.Sum(Loss(t), (t, 2, T)) + Loss(0), over="q"),
+    )
+    yield p_theta([States(0, T)]), "=", prior(x(T)) * sp.Product(step_back, (t, 2, T))
+    # for data of variance 1, or of mean 0, or for a point
+    yield Var(x(0), x(t)), "=", 1 - bar
+    yield Var(x(t)), "=", Var(x(t - 1))
+    yield E(x(0) ** 2), "=", sp.S.One
+    yield E(x(t)), "=", sp.S.Zero
+    yield E(x(t) * x(t - 1)), "=", sqrt(alpha(t))
+    yield Var(x(0)), "=", sp.S.Zero
+    yield E(x(0) ** 3), "=", sp.S.Zero
+    # for one component
+    yield Norm2(x(0)), "=", x(0) ** 2
+    yield sqrt(Norm2(x(0) + eps)), "=", sqrt(Norm2(x(0))) + sqrt(Norm2(eps))
+    yield (
+        KL(Normal(None, nt.mu_1, nt.var_1), Normal(None, nt.mu_2, nt.var_2)),
+        "=",
+        half * (log(nt.var_2 / nt.var_1) + (nt.var_1 + Norm2(nt.mu_1 - nt.mu_2)) / nt.var_2 - 1),
+    )
+    # for matrices that commute
+    yield queries * nt.Transposed(keys), "=", keys * nt.Transposed(queries)
+    yield (
+        nt.Softmax(queries * nt.Transposed(keys)),
+        "=",
+        nt.Transposed(nt.Softmax(keys * nt.Transposed(queries))),
+    )
+    yield (
+        nt.Trace(nt.Spread(1) + nt.Spread(2) - 2 * (nt.Spread(1) * nt.Spread(2)) ** half),
+        "=",
+        nt.Trace((nt.Spread(1) ** half - nt.Spread(2) ** half) ** 2),
+    )
+    yield (
+        nt.Trace(nt.Spread(1) * nt.Spread(2)),
+        "=",
+        nt.Trace(nt.Spread(1)) * nt.Trace(nt.Spread(2)),
+    )
+    # conditions that change places
+    yield E(x(0), [x(t), x(t - 1)]), "=", E(x(0), x(t))
+    yield E(eps_at(t), [x(t), x(t - 1)]), "=", sp.S.Zero
+    yield E(Var(x(0), x(t - 1))), r"\ge", E(Var(x(0), x(t)))
+    yield Var(x(t - 1), [x(t), x(0)]), "=", Var(x(t - 1), x(0))
+    yield E(x(t - 1), [x(t), x(0)]), "=", sqrt(before) * x(0)
+    # means that change places
+    yield E(E(x(0), x(t)) ** 2), "=", E(x(0) ** 2)
+    yield log(E(x(t) ** 2)), "=", E(log(x(t) ** 2))
+    yield E(x(t) * eps_at(t)), "=", E(x(t)) * E(eps_at(t))
+    yield Var(x(t) - x(t - 1)), "=", Var(x(t)) - Var(x(t - 1))
+    yield E(KL(one_back, step_back), over="q"), r"\le", sp.S.Zero
+    yield Gradient(log(q(x(t))), x(t)), "=", E(Gradient(log(q(x(t), x(0))), x(t)))
+
+
 with as_written():
-    KINDS = [relations, laws, conditions, densities, algebra]
+    KINDS = [relations, laws, conditions, densities, algebra, attacks]
     FALSE = [
         Claim(f"wrong.{kind.__name__}-{n}", lhs, (Step(rhs, "", BY[relation], (), relation),))
         for kind in KINDS
@@ -227,7 +303,7 @@ with as_written():
 
 
 def test_there_are_more_than_a_hundred() -> None:
-    assert len({(one.lhs, one.relation, one.rhs) for one in FALSE}) >= 120
+    assert len({(one.lhs, one.relation, one.rhs) for one in FALSE}) >= 155
 
 
 @pytest.mark.parametrize("claim", FALSE, ids=lambda claim: claim.name)
@@ -245,6 +321,39 @@ def test_worlds_alone_refuse_it(claim: Claim) -> None:
     assert worlds.witness(claim) is not None
 
 
+with as_written():
+    VACUOUS: dict[str, tuple[Any, Any, Any]] = {
+        "a share above 1": (alpha(t), sp.Integer(2), (alpha(t), sp.Integer(2))),
+        "1 = 0": (sp.S.One, sp.S.Zero, (sp.S.One, sp.S.Zero)),
+        "no noise in a step": (
+            bar_now := alpha_bar(t),
+            alpha_bar(t - 1),
+            (bar_now, alpha_bar(t - 1)),
+        ),
+        "a variance below 0": (Var(x(0)), -sp.S.One, (Var(x(0)), -sp.S.One)),
+        "all noise at once": (beta(t), sp.S.One, (beta(t), sp.S.One)),
+        "x_t as its own noise": (x(t), eps, (x(t), eps)),
+    }
+
+
+@pytest.mark.parametrize("what", VACUOUS)
+def test_assumption_that_no_world_meets_is_refused(what: str) -> None:
+    """From what is never true all follows: there has to be a world of it."""
+    left, right, assumed = VACUOUS[what]
+    step = Step(right, "as assumed", ALGEBRA, (assumed,))
+    with pytest.raises(ClaimError):
+        Claim("wrong.vacuous", left, (step,), assuming=(assumed,)).verify()
+
+
+@pytest.mark.parametrize("times", [{t: t - 1}, {t: t + 1}, {t: nt.s}, {}], ids=str)
+def test_claim_that_rests_on_itself_at_another_time_is_refused(times: dict[Any, Any]) -> None:
+    with as_written():
+        step = Step(alpha(t) * alpha_bar(t - 1), "", ALGEBRA, (("wrong.round", times),))
+    made = Claim("wrong.round", alpha_bar(t), (step,))
+    with pytest.raises(ClaimError, match="cannot rest on itself"):
+        replace(made, registry={**CLAIMS, made.name: made}).verify()
+
+
 # -- claims that are right, with one thing about them that is not --------------------------------
 
 CITED = [name for name, claim in CLAIMS.items() if claim.steps[-1].by is ALGEBRA]
@@ -258,6 +367,72 @@ def test_unrelated_citation_is_refused(name: str) -> None:
     wrong = (*claim.steps[:-1], step._replace(uses=(*step.uses, other)))
     with pytest.raises(ClaimError, match="nothing here is replaced by it"):
         replace(claim, steps=wrong).verify()
+
+
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("marginal.variance", ("forward.two-steps", {t: t - 1})),
+        ("marginal.snr", ("marginal.sample", {t: nt.s})),
+        ("loss.one-prediction", ("forward.square", {})),
+        ("reverse.posterior", ("forward.gaussian-sum", {})),
+        ("beyond.ddim-variance-step", ("marginal.snr", {t: t - 2})),
+        ("marginal.closed-form", ("forward.gaussian-integral", {})),
+    ],
+)
+def test_citation_with_other_values_is_needed_too(name: str, use: Any) -> None:
+    claim = CLAIMS[name]
+    step = claim.steps[-1]
+    wrong = (*claim.steps[:-1], step._replace(uses=(*step.uses, use)))
+    with pytest.raises(ClaimError, match="nothing here is replaced by it|does not stand here"):
+        replace(claim, steps=wrong).verify()
+
+
+def test_what_proves_without_its_citation_is_known() -> None:
+    """Facts that the algebra has by heart may be cited, for the reader; nothing else may."""
+    by_heart = {
+        *("forward.square", "forward.gaussian-integral", "forward.gaussian-sum"),
+        *("reverse.bayes", "marginal.alpha-bar-step", "marginal.alpha", "marginal.snr"),
+        "reverse.gaussian-numerator",
+    }
+    idle = set()
+    for claim in CLAIMS.values():
+        for number, step in enumerate(claim.steps):
+            for place, use in enumerate(step.uses):
+                fewer = step._replace(uses=(*step.uses[:place], *step.uses[place + 1 :]))
+                steps = (*claim.steps[:number], fewer, *claim.steps[number + 1 :])
+                try:
+                    replace(claim, steps=steps).prove_step(number)
+                except ClaimError:
+                    continue
+                idle.add(use if isinstance(use, str) else use[0])
+    assert idle <= by_heart
+
+
+with as_written():
+    CHOSEN: list[tuple[Any, Any]] = [
+        (alpha(t), beta(t)),
+        (alpha_bar(t), sp.Product(1 - beta(nt.s), (nt.s, 1, t - 1))),
+        (beta_tilde(t), beta(t)),
+        (snr(t), alpha_bar(t) / (1 - alpha(t))),
+        (v, sqrt(alpha_bar(t)) * x(0) - sqrt(1 - alpha_bar(t)) * eps),
+        (x(t), sqrt(alpha(t)) * x(t - 1) + beta(t) * eps_at(t)),
+        (mu_tilde(x(t), x(0)), x(t)),
+        (Loss(T), KL(prior(x(T)), q(x(T), x(0)))),
+        (Loss(t - 1), KL(p_theta(x(t - 1), x(t)), q(x(t - 1), x(t), x(0)))),
+        (Loss(0), log(p_theta(x(0), x(1)))),
+        (q(x(t), x(t - 1)), Normal(x(t), sqrt(alpha(t)) * x(t - 1), sqrt(beta(t)))),
+        (p_theta(x(t - 1), x(t)), Normal(x(t - 1), mu_theta(x(t), t), sigma(t))),
+        (prior(x(T)), Normal(x(T), 1, 1)),
+        (nt.half_log_snr(t), log(snr(t))),
+        (sp.Symbol("undeclared"), alpha(t)),
+    ]
+
+
+@pytest.mark.parametrize(("letter", "said"), CHOSEN, ids=str)
+def test_definition_of_a_known_letter_as_something_else_is_refused(letter: Any, said: Any) -> None:
+    with pytest.raises(ClaimError):
+        Claim("wrong.chosen", letter, (Step(said, "we call it so", DEFINITION),)).verify()
 
 
 @pytest.mark.parametrize("name", [name for name in CITED if CLAIMS[name].used][:25])

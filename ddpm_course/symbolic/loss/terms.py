@@ -211,7 +211,7 @@ with as_written():
                     ),
                     "two Gaussians: the posterior and the model",
                     ALGEBRA,
-                    ("loss.term-step", ASSUMED),
+                    (ASSUMED,),
                 ),
                 Step(
                     half

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -110,11 +111,9 @@ def _points(world: Any, lhs: Any) -> Any:
     return sliced
 
 
-def _wrong(world: Any, lhs: Any, before: Any, relation: str, after: Any) -> str:
-    """What is wrong with a line in these worlds, or nothing."""
-    if relation == r"\propto":
-        world = _points(world, lhs)
-    one, two = (np.asarray(world(side), dtype=float) for side in (before, after))
+def _wrong(value: Any, before: Any, relation: str, after: Any) -> str:
+    """What is wrong with a line in these worlds, or nothing; ``value`` evaluates a side."""
+    one, two = (np.asarray(value(side), dtype=float) for side in (before, after))
     one, two = np.broadcast_arrays(one, two)
     if relation == r"\propto":
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -148,6 +147,7 @@ class Trial:
         self.lhs = claim.lhs
         self.source = worlds(claim)
         self.built: list[World] = []
+        self.values: dict[Any, Any] = {}  # of sides: most are evaluated more than once
 
     def _worlds(self) -> Iterator[World]:
         for number in itertools.count():
@@ -157,6 +157,11 @@ class Trial:
                     return
                 self.built.append(world)
             yield self.built[number]
+
+    def _value(self, number: int, side: Any) -> Any:
+        if (number, side) not in self.values:
+            self.values[number, side] = self.built[number](side)
+        return self.values[number, side]
 
     def wrong(
         self, before: Any, relation: str, after: Any, more: Any = None, batches: int = 100
@@ -168,10 +173,13 @@ class Trial:
             batches: of worlds that are tried, at most.
         """
         try:
-            for world in itertools.islice(self._worlds(), batches):
+            for number, world in enumerate(itertools.islice(self._worlds(), batches)):
                 for letter, value in (more or {}).items():
                     world = world.with_letter(letter, value)
-                if found := _wrong(world, self.lhs, before, relation, after):
+                value = world if more else partial(self._value, number)
+                if relation == r"\propto":
+                    value = _points(world, self.lhs)
+                if found := _wrong(value, before, relation, after):
                     return f"in a random world it is {found}"
         except ERRORS as error:
             return f"no world: {error}"
