@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ddpm_course.schedule import Schedule
-from ddpm_course.unet import UNet, UNetConfig, unwrapped
+from ddpm_course.unet import Labelled, UNet, UNetConfig, unwrapped
 
 __all__ = [
     "BETA",
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 BETA = "schedule.beta"  # the name of β_0..β_T among the tensors
+FLOW = "flow"  # what the file of a flow says of itself
 _MODEL, _AVERAGE, _CONFIG = "model.", "ema.", "unet"
 
 
@@ -151,6 +152,11 @@ def unpack(
     Raises:
         ValueError: they are not there, or do not fit together.
     """
+    if FLOW in about:
+        raise ValueError(
+            f"{path} holds a flow, which says a velocity and has no schedule; load it with "
+            "`flow.load`, and draw with `flow.euler`."
+        )
     try:
         config = UNetConfig(**known(json.loads(about[_CONFIG]), UNetConfig, path))
         schedule = Schedule(tensors[BETA])
@@ -158,7 +164,7 @@ def unpack(
         raise ValueError(
             f"{path} holds no model of this course; train one with `ddpm-course train`."
         ) from error
-    model = UNet(config)
+    model = Labelled(config) if config.classes else UNet(config)
     load_weights(model, select(tensors, _MODEL), path)
     return model, schedule
 

@@ -224,6 +224,8 @@ def _unet(model: nn.Module) -> UNet:
     network = unwrapped(model)
     if not isinstance(network, UNet):
         raise ValueError(f"this model is a {type(network).__name__}; give a UNet.")
+    if network.config.classes:
+        raise ValueError("this model needs labels, and only those that need none are taken.")
     return network
 
 

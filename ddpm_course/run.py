@@ -65,6 +65,7 @@ class Run:
         log_every: steps between two lines of metrics.jsonl.
         save_every: steps between two checkpoints, each with a grid of samples.
         tensorboard: write for TensorBoard too.
+        labels: the name of the labels, kept with the run.
 
     Raises:
         ValueError: the folder is in use or cannot be made, the model is another one, or
@@ -82,8 +83,9 @@ class Run:
         log_every: int = 50,
         save_every: int = 1000,
         tensorboard: bool = False,
+        labels: str = "",
     ) -> None:
-        self._set_up(trainer, Path(path), source, log_every, save_every, tensorboard)
+        self._set_up(trainer, Path(path), source, log_every, save_every, tensorboard, labels)
         check_new(self.path)  # every process looks before the first one makes it
         trainer.accelerator.wait_for_everyone()
         try:
@@ -99,6 +101,7 @@ class Run:
         log_every: int,
         save_every: int,
         tensorboard: bool,
+        labels: str,
     ) -> None:
         average = trainer.ema.module
         if not isinstance(average, UNet):
@@ -120,7 +123,7 @@ class Run:
         self.stopped_by: str | None = None
         self._last: Metrics | None = None
         self._board: SummaryWriter | None = None
-        self._print = _fingerprint(trainer.data)
+        self._print, self.labels = _fingerprint(trainer.data, trainer.labels), labels
         self._writes = trainer.rank == 0  # of several processes, one writes
 
     @classmethod
@@ -131,6 +134,7 @@ class Run:
         log_every: int = 50,
         save_every: int = 1000,
         tensorboard: bool = False,
+        labels: Tensor | None = None,
         **changes: Any,
     ) -> Run:
         """Go on with the run in ``path`` from its last checkpoint.
@@ -140,6 +144,7 @@ class Run:
 
         Args:
             data: the same data as before.
+            labels: the same labels as before, if there were any.
             changes: fields of ``TrainConfig`` to change, such as ``steps`` or ``device``.
 
         Raises:
@@ -156,16 +161,19 @@ class Run:
             raise ValueError(
                 f"{file} is not the checkpoint of a run; give a run folder."
             ) from error
-        if _fingerprint(data) != mark:
+        if _fingerprint(data, labels) != mark:
             raise ValueError(
-                f"these data are not the ones that the run in {path} was trained on"
+                f"these data{' or labels' if labels is not None else ''} are not the ones that the "
+                f"run in {path} was trained on"
                 + (f" ({source})" if source else "")
                 + "; give the same ones, or start a new run."
             )
-        trainer = Trainer(model, schedule, data, config)
+        trainer = Trainer(model, schedule, data, config, labels)
         trainer.restore(tensors, **progress)
         run = cls.__new__(cls)
-        run._set_up(trainer, Path(path), source, log_every, save_every, tensorboard)
+        run._set_up(
+            trainer, Path(path), source, log_every, save_every, tensorboard, about.get("labels", "")
+        )
         return run
 
     def steps(self) -> Iterator[Metrics]:
@@ -216,6 +224,7 @@ class Run:
             about["train"] = json.dumps(asdict(trainer.config))
             about["progress"] = json.dumps({"step": trainer.step, "seconds": trainer.seconds})
             about |= {"source": self.source, "data": self._print}
+            about |= {"labels": self.labels} if self.labels else {}
             state = trainer.state() | {checkpoint.BETA: tensors[checkpoint.BETA]}
             checkpoint.write(self.path / CHECKPOINT, state, about)
             checkpoint.write(self.path / MODEL, tensors, about)
@@ -395,11 +404,15 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ValueError(f"{file} cannot be read ({error}); give the folder of a run.") from error
 
 
-def _fingerprint(data: Tensor | Streamed) -> str:
+def _fingerprint(data: Tensor | Streamed, labels: Tensor | None = None) -> str:
     """Tells one data set from another: shape, type and every byte count; of pictures that are read
     as they are needed, their mark."""
+    named = "" if labels is None else f" labels {_digest(labels)}"
     if isinstance(data, Streamed):
-        return f"{tuple(data.shape)} {STREAMED} {data.mark()}"
+        return f"{tuple(data.shape)} {STREAMED} {data.mark()}{named}"
+    return f"{tuple(data.shape)} {data.dtype} {_digest(data)}{named}"
+
+
+def _digest(data: Tensor) -> str:
     # A view of the bytes, not a copy of them: the data may be larger than the memory.
-    content = hashlib.sha256(data.detach().cpu().contiguous().numpy().data).hexdigest()
-    return f"{tuple(data.shape)} {data.dtype} {content[:16]}"
+    return hashlib.sha256(data.detach().cpu().contiguous().numpy().data).hexdigest()[:16]

@@ -25,11 +25,11 @@ from ddpm_course.checkpoint import load_weights, select
 from ddpm_course.loss import epsilon_loss, uniform_t
 from ddpm_course.schedule import Schedule
 from ddpm_course.stream import Streamed
-from ddpm_course.unet import unwrapped
+from ddpm_course.unet import Block, Labelled, unwrapped
 
 __all__ = ["Metrics", "TrainConfig", "Trainer", "pick_device"]
 
-_ORDER, _NOISE, _DROPOUT = range(3)  # what chance is used for; each has seeds of its own
+_ORDER, _NOISE, _DROPOUT, _LABELS = range(4)  # what chance is used for; each has seeds of its own
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,9 @@ class TrainConfig:
         batch_size: images a step, over all processes together.
         accumulate: pieces that a batch is cut into, one after another, where the memory is too
             small for all of it; the step is the same.
+        checkpoint_activations: keep little of each block on the way there, and compute it anew on
+            the way back: the same step in less memory, in about a third more time.
+        drop_label: how often a label is taken away, so that the network learns to do without.
         learning_rate: Adam's, after the warm-up.
         warmup: steps over which the learning rate rises from 0.
         ema_decay: how much of the averaged weights each step keeps.
@@ -60,6 +63,8 @@ class TrainConfig:
     max_seconds: float | None = None
     batch_size: int = 128
     accumulate: int = 1
+    checkpoint_activations: bool = False
+    drop_label: float = 0.1
     learning_rate: float = 2e-3
     warmup: int = 100
     ema_decay: float = 0.999
@@ -97,6 +102,8 @@ class TrainConfig:
         checks.seed(self.seed)
         if self.warmup < 0:
             raise ValueError(f"warmup is {self.warmup}; it must be 0 or more.")
+        if not 0 <= self.drop_label <= 1:
+            raise ValueError(f"drop_label is {self.drop_label}; it must be in [0, 1].")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay is {self.ema_decay}; it must be in [0, 1).")
         if self.precision not in ("float32", "bfloat16"):
@@ -131,16 +138,23 @@ class Trainer:
         data: (N, ...) clean data: float32 in [-1, 1] (or about unit variance), or uint8 images; or
             ``stream.Streamed``, pictures that are read as they are needed: the same training.
         config: how.
+        labels: (N,) int64, the class of each item, for a ``Labelled`` model.
 
     Raises:
-        ValueError: the batch is larger than the data, or the device is not there.
+        ValueError: the batch is larger than the data, the device is not there, or the labels do not
+            fit the model or the data.
 
     Attributes:
         ema: the averaged weights, the ones to sample from.
     """
 
     def __init__(
-        self, model: nn.Module, schedule: Schedule, data: Tensor | Streamed, config: TrainConfig
+        self,
+        model: nn.Module,
+        schedule: Schedule,
+        data: Tensor | Streamed,
+        config: TrainConfig,
+        labels: Tensor | None = None,
     ) -> None:
         from accelerate import Accelerator
         from accelerate.utils import GradientAccumulationPlugin
@@ -148,6 +162,8 @@ class Trainer:
         model = unwrapped(model)  # the config decides what is compiled
         device = pick_device(config.device)
         _check(data, config, device)
+        self.null = model.config.classes if isinstance(model, Labelled) else 0  # the class of none
+        _check_labels(labels, self.null, len(data))
         # accelerate launch and torchrun start several of us; accelerate then splits the machine.
         launched = int(os.environ.get("WORLD_SIZE", 1)) > 1
         on_cpu = launched and device.type == "cpu"
@@ -182,6 +198,8 @@ class Trainer:
         model.to(device=self.device, memory_format=layout)  # type: ignore[call-overload] # not in torch's types
         self.ema = AveragedModel(model, multi_avg_fn=self._average)
         self.ema.module.eval()
+        if config.checkpoint_activations:
+            _compute_anew(model)
         if config.compile:
             model.compile()
         fused = self.device.type != "mps"
@@ -191,6 +209,8 @@ class Trainer:
         self.orders: dict[int, Tensor] = {}
         self.step, self.seconds = 0, 0.0
         self.piece = 0  # of the batch, from 0
+        self.labels = labels if labels is None else labels.to(self.device)
+        self._given: tuple[Tensor, ...] = ()  # the labels of this piece
 
     loss: ClassVar[Callable[..., Tensor]] = staticmethod(
         epsilon_loss
@@ -228,17 +248,16 @@ class Trainer:
     def _pieces(self) -> Iterator[tuple[Tensor, Schedule, Tensor, Tensor]]:
         """What this step draws, cut into ``accumulate`` pieces of one size."""
         x_0, schedule, t, eps = self._draw()
-        cut = (each.chunk(self.config.accumulate) for each in (x_0, t, eps))
-        for self.piece, (x_0, t, eps) in enumerate(zip(*cut, strict=True)):
+        cut = (each.chunk(self.config.accumulate) for each in (x_0, t, eps, *self._labels()))
+        for self.piece, (x_0, t, eps, *given) in enumerate(zip(*cut, strict=True)):
+            self._given = tuple(given)
             yield x_0, schedule, t, eps
 
     def _draw(self) -> tuple[Tensor, Schedule, Tensor, Tensor]:
         """x_0, t and ε of this step. Every process draws for the whole batch and keeps its share,
         so that the number of processes changes nothing."""
         generator = self.generator.manual_seed(self._seed(_NOISE, self.step))
-        size, shape = self.config.batch_size, self.data.shape[1:]
-        share = size // self.ranks
-        mine = slice(self.rank * share, (self.rank + 1) * share)
+        size, shape, mine = self.config.batch_size, self.data.shape[1:], self._mine()
         t = uniform_t(size, self.schedule, generator)[mine]
         eps = torch.randn(size, *shape, generator=generator, device=self.device)[mine]
         x_0 = self._taken(mine).to(self.device, non_blocking=True)
@@ -248,6 +267,20 @@ class Trainer:
             coin = torch.rand(size, generator=generator, device=self.device)[mine] < 0.5
             x_0 = torch.where(coin[:, None, None, None], x_0.flip(-1), x_0)
         return x_0, self.schedule, t, eps
+
+    def _mine(self) -> slice:
+        """This process's share of a batch."""
+        share = self.config.batch_size // self.ranks
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    def _labels(self) -> tuple[Tensor, ...]:
+        """The labels of this step, some of them the null class; none where there are none."""
+        if self.labels is None:
+            return ()
+        given = self.labels[self._batch(self.step).to(self.device)]
+        generator = torch.Generator(self.device).manual_seed(self._seed(_LABELS, self.step))
+        coin = torch.rand(len(given), generator=generator, device=self.device)
+        return (given.masked_fill(coin < self.config.drop_label, self.null)[self._mine()],)
 
     def _taken(self, mine: slice) -> Tensor:
         """This process's share of the items of this step."""
@@ -288,7 +321,7 @@ class Trainer:
             _dropout_from(self._seed(_DROPOUT, place, self.step), self.device),
             torch.autocast(self.device.type, torch.bfloat16, enabled=low),
         ):
-            return self.model(x_t, t).float()
+            return self.model(x_t, t, *self._given).float()
 
     def _average(
         self, averaged: Sequence[Tensor], live: Sequence[Tensor], _count: int | Tensor
@@ -393,6 +426,38 @@ def _check(data: Tensor | Streamed, config: TrainConfig, device: torch.device) -
         )
     if config.compile and device.type != "cuda":
         raise ValueError(f"compile needs a CUDA device, and this is {device.type}; leave it out.")
+
+
+def _check_labels(labels: Tensor | None, classes: int, count: int) -> None:
+    if labels is None:
+        if classes:
+            raise ValueError("a Labelled model learns from labels; give them, or take a UNet.")
+        return
+    if not classes:
+        raise ValueError("labels are for a Labelled model; give one, or leave the labels out.")
+    if labels.shape != (count,) or labels.dtype != torch.int64:
+        raise ValueError(
+            f"labels has shape {tuple(labels.shape)} and dtype {labels.dtype}; give ({count},) "
+            "int64, one for each item."
+        )
+    if labels.amin() < 0 or labels.amax() >= classes:
+        raise ValueError(
+            f"labels run from {labels.amin()} to {labels.amax()}; the model knows 0 to "
+            f"{classes - 1}."
+        )
+
+
+def _compute_anew(model: nn.Module) -> None:
+    """Each block of a U-Net forgets what the way back needs, and computes it then."""
+    from functools import partial
+
+    from torch.utils.checkpoint import checkpoint
+
+    for block in model.modules():
+        if isinstance(block, Block):
+            block.forward = partial(  # type: ignore[method-assign]
+                checkpoint, block.forward, use_reentrant=False
+            )
 
 
 def pick_device(name: str) -> torch.device:

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Quick", "UNet", "UNetConfig", "time_embedding", "unwrapped"]
+__all__ = ["Labelled", "Quick", "UNet", "UNetConfig", "time_embedding", "unwrapped"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class UNetConfig:
         head_width: channels of each head of the attention; None for one head of all channels.
         groups: groups of each GroupNorm; must divide every width.
         dropout: dropout probability inside the residual blocks.
+        classes: how many kinds of pictures ``Labelled`` tells apart; 0 for a plain ``UNet``.
 
     Raises:
         ValueError: the sizes do not fit together; the sentence says which.
@@ -46,6 +47,7 @@ class UNetConfig:
     groups: int = 8
     dropout: float = 0.0
     head_width: int | None = None
+    classes: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -91,6 +93,8 @@ class UNetConfig:
                 f"channels starts with {self.channels[0]}; the time embedding has half sines and "
                 "half cosines, so the first width must be even."
             )
+        if self.classes < 0:
+            raise ValueError(f"classes is {self.classes}; give how many there are, or 0 for none.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; a probability below 1 is needed.")
 
@@ -351,6 +355,45 @@ class UNet(nn.Module):
             )
 
 
+class Labelled(UNet):
+    """ε_θ(x_t, t, c): a U-Net that also heeds a label c in 0..classes - 1.
+
+    Each class has a row of numbers, which is added to the embedding of the time. So has the null
+    class, the last one: no label. Training drops some labels, so that the network learns to do
+    without one too, as guidance needs it (Ho & Salimans 2022).
+
+    Raises:
+        ValueError: the config has no classes.
+    """
+
+    def __init__(self, config: UNetConfig) -> None:
+        if config.classes < 1:
+            raise ValueError("classes is 0; a network for labels needs at least 1.")
+        super().__init__(config)
+        self.label = nn.Embedding(config.classes + 1, 4 * config.channels[0])
+
+    def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """Predict the noise.
+
+        Args:
+            x, t: as for ``UNet``.
+            label: (B,) int64 in 0..classes, the last for no label; no labels at all when left out.
+
+        Returns:
+            (B, C, H, W) the predicted noise.
+
+        Raises:
+            ValueError: the labels are not one for each image.
+        """
+        if label is None:
+            label = torch.full((len(x),), self.config.classes, device=x.device)
+        if label.shape != x.shape[:1]:
+            raise ValueError(
+                f"label has shape {tuple(label.shape)}; give one for each of the {len(x)} images."
+            )
+        return super().forward(x, t, self.label(label))
+
+
 def unwrapped(model: nn.Module) -> nn.Module:
     """The network itself, without what torch.compile, ``Quick``, an average or several devices put
     around it: their names for its weights never reach a file."""
@@ -385,8 +428,8 @@ class Quick(nn.Module):
         self._run = torch.compile(model, mode="reduce-overhead") if compile else model
         self.eval()  # the network too; and the samplers put back the mode that they find
 
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        """What the model itself would say, in float32."""
+    def forward(self, x: Tensor, t: Tensor, *label: Tensor) -> Tensor:
+        """What the model itself would say, in float32; ``label`` for one that heeds labels."""
         layout = torch.channels_last if x.is_cuda else torch.contiguous_format
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.low):
-            return self._run(x.contiguous(memory_format=layout), t).float()
+            return self._run(x.contiguous(memory_format=layout), t, *label).float()

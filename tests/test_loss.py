@@ -255,18 +255,18 @@ def test_the_bound_is_its_formulas_term_by_term(variance, clip):
     x_0 = torch.tensor([[-1.0, 0.5], [0.0, 1.0], [-0.5, 0.0]], dtype=torch.float64)
 
     def model(x_t, t):
-        return 0.1 * x_t * t[:, None]  # its x_0 leaves [-1, 1], so that clipping shows
+        return -0.9 * x_t * t[:, None]  # its x_0 leaves [-1, 1], so that clipping shows
 
     ours = loss.bits_per_dim(
         model, x_0, s, levels, variance, clip, torch.Generator().manual_seed(3)
     )
     generator, a, beta = torch.Generator().manual_seed(3), s.alpha_bar, s.beta
-    nats, clipped = torch.zeros(T + 1, dtype=torch.float64), False
+    nats = torch.zeros(T + 1, dtype=torch.float64)
     for t in range(T, 0, -1):
         eps = torch.randn(x_0.shape, generator=generator, dtype=torch.float64)
         x_t = a[t].sqrt() * x_0 + (1 - a[t]).sqrt() * eps
-        guess = (x_t - (1 - a[t]).sqrt() * 0.1 * t * x_t) / a[t].sqrt()
-        clipped |= bool((guess.abs() > 1).any())
+        guess = (x_t + (1 - a[t]).sqrt() * 0.9 * t * x_t) / a[t].sqrt()
+        clipped = bool((guess.abs() > 1).any())
         guess = guess.clamp(-1, 1) if clip else guess
         weight = a[t - 1].sqrt() * beta[t] / (1 - a[t])
         if t > 1:
@@ -274,7 +274,7 @@ def test_the_bound_is_its_formulas_term_by_term(variance, clip):
             var = beta[t] if variance == "beta" else small
             miss = (weight * (guess - x_0)) ** 2
             nats[t] = (0.5 * (torch.log(var / small) + (small + miss) / var - 1)).mean()
-    assert clipped
+    assert clipped  # at t = 1, too, where the decoder is
     normal, half = Normal(guess, beta[1].sqrt()), 1 / (levels - 1)
     upper = torch.where(x_0 == 1, 1.0, normal.cdf(x_0 + half))
     lower = torch.where(x_0 == -1, 0.0, normal.cdf(x_0 - half))
@@ -328,6 +328,13 @@ def test_the_decoder_wants_values_and_means_of_one_shape():
     p = Gaussian(torch.zeros(2), torch.ones(2))
     with pytest.raises(ValueError, match=r"x has shape \(3,\), mean \(2,\); they must agree"):
         loss.discretized_log_prob(torch.zeros(3), p, 3)
+
+
+def test_the_decoder_keeps_what_is_missing_from_1():
+    """A cell of ten deviations to each side holds all but 2 Φ(-10) of the mass."""
+    p = Gaussian(torch.zeros(1, dtype=torch.float64), torch.full((1,), 0.05**2).double())
+    ours = float(loss.discretized_log_prob(torch.zeros(1, dtype=torch.float64), p, 3))
+    assert ours == pytest.approx(-float(mpmath.erfc(10 / mpmath.sqrt(2))), rel=1e-6)
 
 
 @pytest.mark.parametrize("mean", [0.0, 3.0, -3.0, 20.0, -20.0])

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from ddpm_course.reverse import Model
     from ddpm_course.schedule import Schedule
-    from ddpm_course.unet import UNet
+    from ddpm_course.unet import Quick, UNet
 
 _GENERATOR = 5056  # bytes of one generator's state
 FEW = {"solver": (20, 1.0), "ddim": (50, 0.0)}  # calls of the network, and fresh noise
@@ -44,6 +45,12 @@ def add_sampling(parser: argparse.ArgumentParser, num: int) -> None:
         default=0,
         help="same seed, same images, whatever --num and --batch-size (default: 0)",
     )
+    add("--label", type=int, help="the class to draw, for a model that learned labels (from 0)")
+    add(
+        "--guidance",
+        type=float,
+        help="0 ignores the label, 1 follows it, more insists on it (default: 2)",
+    )
     add("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
     add(
         "--precision",
@@ -66,6 +73,11 @@ def check_sampling(options: argparse.Namespace) -> None:
     for name in others:
         if getattr(options, name) is not None:
             raise ValueError(f"--{name} does not belong to --sampler {options.sampler}; drop one.")
+    if options.guidance is not None:
+        if options.label is None:
+            raise ValueError("--guidance is towards a class; name one with --label, or drop it.")
+        if not (math.isfinite(options.guidance) and options.guidance >= 0):
+            raise ValueError(f"--guidance is {options.guidance}; give a number from 0.")
     if options.compile and pick_device(options.device).type != "cuda":
         raise ValueError(f"--compile needs a CUDA device, not {options.device}; leave it out.")
     pick_device(options.device)
@@ -78,6 +90,33 @@ def _chance(seed: int, i: int) -> torch.Generator:
 
     own = np.random.SeedSequence([seed, i]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(own))
+
+
+def _heeding(options: argparse.Namespace, model: UNet, quick: Quick) -> Model:
+    """The network for the sampler: guided to the class that is asked for, if one is."""
+    import torch
+
+    from ddpm_course.trends.text_to_image import guided
+
+    if options.label is None:
+        return quick
+    classes = model.config.classes
+    if not 0 <= options.label < classes:
+        known = f"it knows 0 to {classes - 1}" if classes else "it has learned none: drop it"
+        raise ValueError(f"--label is {options.label}; the model's classes: {known}.")
+    weight = 2.0 if options.guidance is None else options.guidance
+
+    class Heeding(torch.nn.Module):  # a module tells the samplers where it lies
+        def __init__(self) -> None:
+            super().__init__()
+            self.quick = quick
+            self.eval()
+
+        def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+            label = torch.full((len(x_t),), options.label, device=x_t.device)
+            return guided(self.quick, label, weight)(x_t, t)
+
+    return Heeding()
 
 
 def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor:
@@ -93,7 +132,7 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
     device = pick_device(options.device)
     layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
     model.to(device, memory_format=layout)  # type: ignore[call-overload] # not in torch's types
-    network = Quick(model, options.precision, options.compile)
+    network = _heeding(options, model, Quick(model, options.precision, options.compile))
     few, fresh = FEW.get(options.sampler, (schedule.T, 1.0))
     steps = options.steps if options.steps is not None else min(few, schedule.T)
     eta = options.eta if options.eta is not None else fresh

@@ -61,6 +61,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default=2,
         help="processes that read ahead with --stream (default: 2); they change no result",
     )
+    parser.add_argument(
+        "--labels",
+        nargs="?",
+        const="own",
+        metavar="FILE",
+        help="learn the class of each picture too, for `sample --label`: the digits' own, or the "
+        "names of the subfolders; or a .npy file of whole numbers from 0",
+    )
     parser.add_argument("--size", type=int, help="height and width of the images (the data's own)")
     parser.add_argument("--channels", type=int, help="1 for grey, 3 for color (as the data are)")
     parser.add_argument("--steps", type=int, help="stop after so many optimizer steps")
@@ -72,6 +80,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="PIECES",
         help="cut each batch into so many, one after another, where the memory is too small "
         "(default: 1); the step is the same",
+    )
+    parser.add_argument(
+        "--checkpoint-activations",
+        action="store_true",
+        default=None,
+        help="compute each block anew on the way back: less memory, more time, the same step",
     )
     parser.add_argument("--learning-rate", type=float, help="Adam's, after the warm-up")
     parser.add_argument("--dropout", type=float, help="probability inside the residual blocks")
@@ -102,7 +116,15 @@ def run(options: argparse.Namespace) -> int:
         name: value
         for name in (
             *("steps", "max_seconds", "batch_size", "learning_rate"),
-            *("accumulate", "flip", "precision", "compile", "seed", "device"),
+            *(
+                "accumulate",
+                "checkpoint_activations",
+                "flip",
+                "precision",
+                "compile",
+                "seed",
+                "device",
+            ),
         )
         if (value := getattr(options, name)) is not None
     }
@@ -148,7 +170,7 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     from ddpm_course import images
     from ddpm_course.run import Run, check_new
     from ddpm_course.trainer import Trainer, pick_device
-    from ddpm_course.unet import UNet
+    from ddpm_course.unet import Labelled, UNet
 
     preset = _preset(options.preset or "digits")
     network, schedule, config = preset.unet, preset.schedule, preset.train
@@ -166,19 +188,38 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     size = options.size or (preset.side if source != preset.data else None)
     data = _data(options, source, size, options.channels, options.stream)
     network = replace(network, size=(data.shape[-2], data.shape[-1]), in_channels=data.shape[1])
+    labels, of_what = _labels(options.labels, source, len(data))
+    network = replace(network, classes=len(of_what))
     if options.dropout is not None:
         network = replace(network, dropout=options.dropout)
     with torch.random.fork_rng([]):
         torch.manual_seed(config.seed)  # the network's first weights
-        model = UNet(network)
-    trainer = Trainer(model, schedule, data, config)
+        model = Labelled(network) if of_what else UNet(network)
+    trainer = Trainer(model, schedule, data, config, labels)
     return Run(
         trainer,
         options.out,
         images.settled(source),
         save_every=options.save_every,
         tensorboard=options.tensorboard,
+        labels=settled_labels(options.labels),
     )
+
+
+def settled_labels(given: str | None) -> str:
+    """As they are named from any other folder."""
+    return str(Path(given).resolve()) if given not in (None, "own") else given or ""
+
+
+def _labels(given: str | None, source: str, count: int) -> tuple[Tensor | None, list[str]]:
+    from ddpm_course import labels
+
+    if not given:
+        return None, []
+    found, names = labels.load(given, source, count)
+    shown = ", ".join(f"{i} {name}" for i, name in enumerate(names[:20]))
+    tell(f"{len(names)} classes: {shown}{', ...' if len(names) > 20 else ''}")
+    return found, names
 
 
 def _data(
@@ -212,8 +253,9 @@ def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     except (KeyError, TypeError) as error:
         raise ValueError(f"{options.resume} holds no run; give the folder of one.") from error
     fixed = {"size": size, "channels": channels, "dropout": network["dropout"]}
+    classes = network.get("classes", 0)
     if options.preset is not None:
-        wanted = asdict(_preset(options.preset).unet) | fixed
+        wanted = asdict(_preset(options.preset).unet) | fixed | {"classes": classes}
         if json.loads(json.dumps(wanted)) != network:
             raise ValueError(
                 f"the run in {options.resume} has another architecture than the preset "
@@ -229,9 +271,14 @@ def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     if options.stream and not streamed:
         raise ValueError(f"the run in {options.resume} holds its pictures; leave --stream out.")
     data = _data(options, source, size, channels, streamed)
+    given = options.labels or about.get("labels")
+    labels, _ = _labels(given, source, len(data)) if classes else (None, [])
+    if given and not classes:
+        raise ValueError(f"the run in {options.resume} has no labels; leave --labels out.")
     return Run.resume(
         options.resume,
         data,
+        labels=labels,
         save_every=options.save_every,
         tensorboard=options.tensorboard,
         **changes,

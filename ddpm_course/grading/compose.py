@@ -41,9 +41,11 @@ cells after it draw your picture, to compare with the one above; some have a sli
 3. Run the cells from top to bottom: all tasks need the imports of the first code cell. A blank \
 task stops nothing; *Run All* goes on past it.
 
-Two rules make life easy. **Write the steps out**: a call of the course's own function (such as \
-`marginal.sample`) is no answer. **Leave what your function is given as it is**: make new tensors \
-(`a = a * b`), for the cell after it uses the old ones again."""
+Two rules make life easy. **Write the steps out**: the functions of the course's package that \
+chapters teach (such as `marginal.sample`, of this chapter or of another) are not there when your \
+notebook is graded, though the check here may be green; `Schedule` and `data` are. **Leave what \
+your function is given as it is**: make new tensors (`a = a * b`), for the \
+cell after it uses the old ones again."""
 
 _STEPS = """
 

@@ -13,6 +13,7 @@ __all__ = [
     "Drift",
     "Labeled",
     "Mix",
+    "PerStep",
     "Refused",
     "Tiny",
     "betas",
@@ -129,6 +130,20 @@ class Tiny(nn.Module):
             raise Refused
         a, b, c = self.weight
         return (a + b * t.view(-1, *[1] * (x_t.ndim - 1)) / self.T) * x_t + c
+
+
+class PerStep(nn.Module):
+    """A network of one number for each step, 0 at first: ε_θ(x_t, t) = w[t] x_t."""
+
+    def __init__(self, T: int) -> None:
+        super().__init__()
+        self.T = T
+        self.weight = nn.Parameter(torch.zeros(T + 1))
+
+    def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
+        if x_t.dtype == torch.float64:
+            raise Refused
+        return self.weight[t].view(-1, *[1] * (x_t.ndim - 1)) * x_t
 
 
 @dataclass(frozen=True, eq=False)

@@ -487,7 +487,7 @@ def _places(definition: ast.FunctionDef) -> Iterator[tuple[ast.AST, str, int | N
                     yield from below(child)
 
     for parent, field, index in below(definition):
-        if field not in ("args", "decorator_list", "defaults"):
+        if field not in ("decorator_list", "defaults"):
             yield parent, field, index
 
 
@@ -528,4 +528,5 @@ def _rooted(node: ast.expr) -> ast.BinOp:
 
 
 def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+    """A capital for a word at the start; a symbol stays what it is."""
+    return text[0].upper() + text[1:] if text.startswith(("a ", "the ", "something ")) else text

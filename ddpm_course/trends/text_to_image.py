@@ -104,11 +104,12 @@ def guide(free: Tensor, told: Tensor, w: float) -> Tensor:
     return free + w * (told - free)
 
 
-def guided(model: TextToImage, ids: Tensor, w: float) -> reverse.Model:
+def guided(model: nn.Module, ids: Tensor, w: float) -> reverse.Model:
     """A network without words, for any sampler of the course: ``model`` guided to the prompts.
 
     Args:
-        ids: (B, L) the words of each prompt; the sampler must draw B images.
+        model: called as model(x_t, t) and model(x_t, t, ids).
+        ids: (B, L) the words of each prompt, or (B,) labels; the sampler must draw B images.
     """
 
     def eps_hat(x_t: Tensor, t: Tensor) -> Tensor:

@@ -52,12 +52,6 @@ def graph(references: dict[str, list[str]]) -> nx.DiGraph:
 
 
 values(
-    "trends.citations",
-    lambda r: dict(graph(r).in_degree()),
-    lambda r: {p: sum(c.count(p) for c in r.values()) for p in reversed(list(r))},
-    lambda r: {p: np.float32(sum(p in c for c in r.values())) for p in r},
-)
-values(
     "trends.ancestors",
     lambda r, p: nx.descendants(graph(r), p),  # a set: its order is ours to choose
     lambda r, p: np.array(sorted(nx.descendants(graph(r), p))),
@@ -103,21 +97,6 @@ values(
 )
 
 
-@right("trends.inside")
-def _(references: dict[str, list[str]], cluster: dict[str, int]) -> float:
-    stay = total = 0
-    for paper in references:
-        for cited in references[paper]:
-            total += 1
-            if cluster[paper] == cluster[cited]:
-                stay += 1
-    return stay / total
-
-
-values(
-    "trends.inside",
-    lambda r, c: np.mean([c[p] == c[q] for p, q in graph(r).edges], dtype=np.float32),
-)
 values("trends.claim", "C", " c ", np.str_("c"))
 
 
@@ -1043,4 +1022,32 @@ values(
         (((s[:-1] - s[1:]) * (len(s) - 1)) ** 2).sum(2).mean() - ((s[0] - s[-1]) ** 2).sum(1).mean()
     ),
     lambda s: ((torch.diff(s, dim=0) * (len(s) - 1) - (s[-1] - s[0])) ** 2).sum(2).mean(),
+)
+
+
+# -- a broken trainer -------------------------------------------------------------------------
+
+
+def mending(steps: Any) -> Any:
+    def trained(model: Any, optimizer: Any, batches: Any, alpha_bar: Any) -> list[float]:
+        losses = []
+        for x_0, u, eps in batches:
+            t = steps(u, len(alpha_bar) - 1)
+            share = alpha_bar[t][:, None].to(x_0.dtype)
+            seen = model(x_0 * share**0.5 + eps * (1 - share) ** 0.5, t)
+            optimizer.zero_grad()
+            loss = F.mse_loss(seen, eps)
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss))
+        return losses
+
+    return trained
+
+
+values(
+    "training.mended",
+    mending(lambda u, T: torch.floor(u * T).to(torch.int64) + 1),
+    mending(lambda u, T: (u * T).ceil().clamp(min=1).long()),
+    mending(lambda u, T: torch.bucketize(u, torch.arange(1, T) / T, right=True) + 1),
 )

@@ -37,14 +37,6 @@ def bars(beta: Any) -> Any:
 # -- trends -----------------------------------------------------------------------------------
 
 
-def cite(r: Any) -> Any:
-    n = dict.fromkeys(r, 0)
-    for p in r:
-        for c in r[p]:
-            n[c] += 1
-    return n
-
-
 def up(r: Any, p: Any) -> set[str]:
     found: set[str] = set()
     for c in r[p]:
@@ -52,19 +44,6 @@ def up(r: Any, p: Any) -> set[str]:
     return found
 
 
-right(
-    "trends.citations",
-    cite,
-    lambda r: {p: [c for many in r.values() for c in many].count(p) for p in r},
-)
-wrong("trends.citations", "cite|refer", lambda r: {p: len(r[p]) for p in r})
-wrong(
-    "trends.citations", "nobody|0|missing|lack", lambda r: {p: n for p, n in cite(r).items() if n}
-)
-wrong("trends.citations", "one|1|start", lambda r: {p: n + 1 for p, n in cite(r).items()})
-wrong(
-    "trends.citations", "order|most|dict|number", lambda r: sorted(r, key=cite(r).get, reverse=True)
-)
 right("trends.ancestors", lambda r, p: sorted(up(r, p)))
 wrong("trends.ancestors", "itself", lambda r, p: sorted(up(r, p) | {p}))
 wrong("trends.ancestors", "direct|references of", lambda r, p: sorted(r[p]))
@@ -89,29 +68,6 @@ wrong(
     "trends.overlap",
     "two sides|differ|common|upside|1 minus",
     lambda r, a, b: len({*r[a]} ^ {*r[b]}) / len({*r[a]} | {*r[b]}),
-)
-right(
-    "trends.inside",
-    lambda r, c: sum(c[p] == c[q] for p in r for q in r[p]) / sum(map(len, r.values())),
-)
-wrong(
-    "trends.inside",
-    "all|number|divide|count",
-    lambda r, c: sum(c[p] == c[q] for p in r for q in r[p]),
-)
-wrong(
-    "trends.inside",
-    "leave|between|1 minus|other",
-    lambda r, c: sum(c[p] != c[q] for p in r for q in r[p]) / sum(map(len, r.values())),
-)
-wrong("trends.inside", "paper", lambda r, c: sum(c[p] == c[q] for p in r for q in r[p]) / len(r))
-wrong(
-    "trends.inside",
-    "mean|paper|average",
-    lambda r, c: (
-        sum(sum(c[p] == c[q] for q in r[p]) / len(r[p]) for p in r if r[p])
-        / sum(1 for p in r if r[p])
-    ),
 )
 
 

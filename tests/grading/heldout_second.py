@@ -46,17 +46,6 @@ def above(r: Any, p: Any) -> set[str]:
     return found
 
 
-right("trends.citations", lambda r: {p: sum(p in r[q] for q in r) for p in r})
-wrong(
-    "trends.citations",
-    "all|through|indirect|direct",
-    lambda r: {p: sum(p in above(r, q) for q in r) for p in r},
-)
-wrong(
-    "trends.citations",
-    "share|number|divid|times|factor|often",
-    lambda r: {p: sum(p in r[q] for q in r) / len(r) for p in r},
-)
 right("trends.ancestors", lambda r, p: sorted(above(r, p)))
 wrong(
     "trends.ancestors",
@@ -74,20 +63,6 @@ wrong(
     "trends.overlap",
     "all|through|direct|further",
     lambda r, a, b: len(above(r, a) & above(r, b)) / len(above(r, a) | above(r, b)),
-)
-right("trends.inside", lambda r, c: np.mean([c[p] == c[q] for p in r for q in r[p]]))
-wrong(
-    "trends.inside",
-    "pair|papers|citation|all",
-    lambda r, c: sum(c[p] == c[q] for p in r for q in r if p < q) / math.comb(len(r), 2),
-)
-wrong(
-    "trends.inside",
-    "ratio|outside|all",
-    lambda r, c: (
-        sum(c[p] == c[q] for p in r for q in r[p])
-        / max(1, sum(c[p] != c[q] for p in r for q in r[p]))
-    ),
 )
 
 

@@ -94,6 +94,17 @@ def test_no_slip_is_the_function_itself() -> None:
     assert len(rewritten(jump)) > 50
 
 
+def shown(x: Tensor, t: Tensor) -> Tensor:
+    return torch.maximum(x.clamp(-1, 1), TABLE[t].view(-1, 1))
+
+
+def test_what_stands_within_a_call_is_changed_too_and_symbols_keep_their_size() -> None:
+    told = [sentence for sentence, _ in rewritten(shown)]
+    assert "Only one of the two bounds is kept." in told
+    assert any("one entry too early" in sentence for sentence in told)
+    assert "ᾱ_t stands where `x_0` belongs." in [sentence for sentence, _ in rewritten(jump)]
+
+
 def test_what_could_hang_or_crash_is_left_alone() -> None:
     assert rewritten(endless) == ()
     assert rewritten(lapack) == ()

@@ -104,7 +104,8 @@ VARIANCE_AFTER = Task(
     minutes=5,
     prompt=r"""
 One step is $x_t = \sqrt{1 - \beta}\,x_{t-1} + \sqrt{\beta}\,\epsilon$, with
-$\epsilon \sim \mathcal N(0, 1)$ independent of $x_{t-1}$. If $\mathrm{Var}[x_{t-1}] = v$, what
+$\epsilon$ drawn from $\mathcal N(0, 1)$, independent of $x_{t-1}$. If
+$\mathrm{Var}[x_{t-1}] = v$, what
 is $\mathrm{Var}[x_t]$? Return an expression in the two symbols. (Then put in $v = 1$, and see
 why the root is there.)""",
     hint=r"$\mathrm{Var}[a u + b w] = a^2\,\mathrm{Var}[u] + b^2\,\mathrm{Var}[w]$ for "
@@ -314,6 +315,15 @@ $x_0, x_1, \ldots, x_T$ stacked along a new first axis. Step $t$ starts from $x_
         ),
         Mistake(
             "Only the last stop is returned; keep them all.", lambda x, e, b: _walk(x, e, b)[-1]
+        ),
+        Mistake(
+            "Each x_t is jumped to from x_0; the walk goes on from where it stands.",
+            lambda x, e, b: torch.stack(
+                [
+                    a.float().sqrt() * x + (1 - a).float().sqrt() * e[t]
+                    for t, a in enumerate((1 - b).cumprod(0))
+                ]
+            ),
         ),
     ),
     picture="""
@@ -537,10 +547,10 @@ ESTIMATE = Task(
     points=3,
     minutes=10,
     prompt=r"""
-Theory says that $x_T$ has mean $\sqrt{\bar\alpha_T}\,x_0$ and variance $1 - \bar\alpha_T$. Do
-not use that: send `n` walks from the same number $x_0$ through the chain, step by step, and
-return the mean and the variance of where they end. Your estimate must agree with the theory
-within chance.""",
+The next chapter works out the mean and the variance of $x_T$ when $x_0$ is known. You can measure
+them today: send `n` walks from the same number $x_0$ through the chain, step by step, and
+return the mean and the variance of where they end. Your estimate must agree with the formula
+within chance; walk, do not look it up.""",
     hint="Keep one tensor of n numbers, and give each walk noise of its own in each step.",
     lesson="two roads, one answer: simulation and algebra agree within 1/√n.",
     reference=estimate,

@@ -183,6 +183,13 @@ def _epsilon_loss(
     return error.mean()
 
 
+def _guessed_x0(
+    model: Callable[[Tensor, Tensor], Tensor], x_0: Tensor, t: Tensor, eps: Tensor, share: Tensor
+) -> Tensor:
+    x_t = share.sqrt() * x_0 + (1 - share).sqrt() * eps
+    return ((x_0 - (x_t - (1 - share).sqrt() * model(x_t, t)) / share.sqrt()) ** 2).mean()
+
+
 EPSILON_LOSS = Task(
     name="loss.epsilon_loss",
     title="The simple loss",
@@ -235,6 +242,10 @@ noise, and return the mean of $(\epsilon - \epsilon_\theta(x_t, t))^2$ over imag
         Mistake(
             "The model is told t - 1, but its input has the noise of t steps.",
             partial(_epsilon_loss, form="one less"),
+        ),
+        Mistake(
+            "This compares guesses of x_0; the simple loss compares the noise.",
+            lambda m, x, t, e, a: _guessed_x0(m, x, t, e, a.float()[t].view(-1, 1, 1, 1)),
         ),
     ),
     picture="""

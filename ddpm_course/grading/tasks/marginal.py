@@ -359,8 +359,8 @@ PREDICT_EPS = Task(
     minutes=4,
     prompt=r"""
 Now the other way round: solve
-$x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$ for $\epsilon$. A sampler
-needs it when it has changed its guess of $x_0$.""",
+$x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$ for $\epsilon$. You
+will need it where a guess of $x_0$ has been changed.""",
     hint="Take the signal off, then undo the noise's factor.",
     lesson="x_0, ε and x_t: any two give the third. Change one, and another must follow.",
     reference=predict_eps,
@@ -473,7 +473,7 @@ plt.show()
 
 
 def from_log_snr(log_snr: sp.Symbol) -> sp.Expr:
-    """ᾱ_t as a function of λ = log SNR(t)."""
+    """ᾱ_t as a function of its logarithm, log SNR(t)."""
     ### BEGIN SOLUTION
     return 1 / (1 + sp.exp(-log_snr))
     ### END SOLUTION
@@ -486,9 +486,9 @@ FROM_LOG_SNR = Task(
     minutes=5,
     prompt=r"""
 The signal-to-noise ratio is $\mathrm{SNR}(t) = \bar\alpha_t / (1 - \bar\alpha_t)$, and many
-papers plan a schedule by its logarithm $\lambda = \log \mathrm{SNR}$. Go back: write
-$\bar\alpha_t$ as a function of $\lambda$ (the argument `log_snr`, a SymPy symbol).""",
-    hint="Start from $e^\\lambda (1 - \\bar\\alpha) = \\bar\\alpha$.",
+papers plan a schedule by its logarithm $\ell = \log \mathrm{SNR}$. Go back: write
+$\bar\alpha_t$ as a function of $\ell$ (the argument `log_snr`, a SymPy symbol).""",
+    hint="Start from $e^\\ell (1 - \\bar\\alpha) = \\bar\\alpha$.",
     lesson="ᾱ is the sigmoid of the log-SNR, and 1 - ᾱ is the sigmoid of its negative.",
     reference=from_log_snr,
     cases=lambda seed: [Case(draw.points(seed, (0.2, 3.0)), symbols="log_snr", rtol=1e-6)],
@@ -503,7 +503,7 @@ $\bar\alpha_t$ as a function of $\lambda$ (the argument `log_snr`, a SymPy symbo
             lambda s: sp.exp(s) / (sp.exp(s) - 1),
         ),
         Mistake(
-            "This is the SNR's formula with λ put in for ᾱ: solve for ᾱ.", lambda s: s / (1 - s)
+            "This is the SNR's formula with ℓ put in for ᾱ: solve for ᾱ.", lambda s: s / (1 - s)
         ),
         Mistake("The logarithm is not undone yet.", lambda s: s / (1 + s)),
     ),

@@ -16,17 +16,6 @@ References = dict[str, list[str]]
 # -- counting ---------------------------------------------------------------------------------
 
 
-def citations(references: dict[str, list[str]]) -> dict[str, int]:
-    """How often each paper is cited; references: paper -> the papers that it cites."""
-    ### BEGIN SOLUTION
-    count = dict.fromkeys(references, 0)
-    for cited in references.values():
-        for paper in cited:
-            count[paper] += 1
-    return count
-    ### END SOLUTION
-
-
 def _graphs(seed: int) -> list[References]:
     return [draw.citations(2 * seed, papers=14), draw.citations(2 * seed + 1, papers=18)]
 
@@ -51,45 +40,6 @@ def _reachable(references: References, paper: str) -> set[str]:
             todo += references[one]
     return found
 
-
-CITATIONS = Task(
-    name="trends.citations",
-    title="Who is cited most?",
-    points=1,
-    minutes=4,
-    prompt=r"""
-`references["A"]` lists the papers that A cites. Turn the arrows round: how often is each paper
-cited? Papers that nobody cites count 0; they belong in the answer, too.""",
-    hint="Start with 0 for every paper. Then go through all the lists.",
-    lesson="a count is a first hint, and an old paper's advantage: it had more time to be cited.",
-    reference=citations,
-    cases=_graph_cases,
-    mistakes=(
-        Mistake(
-            "This counts what a paper cites, not how often it is cited.",
-            lambda r: {paper: len(cited) for paper, cited in r.items()},
-        ),
-        Mistake(
-            "Papers that nobody cites are missing.",
-            lambda r: {paper: len(by) for paper, by in _cited_by(r).items() if by},
-        ),
-        Mistake(
-            "This counts citations at second and third hand, too; only direct ones are asked for.",
-            lambda r: {paper: len(_reachable(_cited_by(r), paper)) for paper in r},
-        ),
-        Mistake(
-            "Each paper is counted once too often, as if it cited itself.",
-            lambda r: {paper: len(by) + 1 for paper, by in _cited_by(r).items()},
-        ),
-    ),
-    picture="""
-count = citations(example)
-draw_field(example, told=count, sizes={paper: 0.8 + 0.2 * n for paper, n in count.items()})
-plt.show()
-""",
-    alt="The example's seven papers as circles with arrows to the papers they cite. B and D are "
-    "cited often and large; the newest, E, F and G, are small, with a 0.",
-)
 
 # -- paths ------------------------------------------------------------------------------------
 
@@ -295,8 +245,8 @@ OVERLAP = Task(
     points=1,
     minutes=4,
     prompt=r"""
-Papers on the same subject cite the same papers. Measure it: the number of references that A
-and B share, divided by the number of papers that at least one of them cites. (Both cite
+Papers on the same subject cite the same papers. Measure it: the number of references that
+they share, divided by the number of papers that at least one of the two cites. (Both cite
 something.)""",
     hint="Python's sets know `&` and `|`.",
     lesson="0 for strangers, 1 for twins. It works on the day a paper appears, before anyone "
@@ -343,84 +293,6 @@ plt.show()
 """,
     alt="A table of all pairs of the example's papers B to G: 1 on the diagonal, the same above it "
     "as below, 1 for the pair B and C, and 0 for most others.",
-)
-
-
-def inside(references: dict[str, list[str]], cluster: dict[str, int]) -> float:
-    """The share of all citations that stay within a cluster; cluster: paper -> its cluster."""
-    ### BEGIN SOLUTION
-    pairs = [(paper, cited) for paper, many in references.items() for cited in many]
-    return sum(cluster[paper] == cluster[cited] for paper, cited in pairs) / len(pairs)
-    ### END SOLUTION
-
-
-def _inside_cases(seed: int) -> list[Case]:
-    rng = np.random.default_rng(seed)
-    cases = []
-    for number in range(2):
-        references = draw.citations(2 * seed + number, papers=26)
-        cluster = {paper: int(rng.integers(2)) for paper in references}
-        cases.append(Case((references, cluster)))
-    return cases
-
-
-def _agreeing(references: References, cluster: dict[str, int]) -> dict[str, list[bool]]:
-    """For each paper, which of its references are in its own cluster."""
-    return {p: [cluster[p] == cluster[q] for q in cited] for p, cited in references.items()}
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values))
-
-
-INSIDE = Task(
-    name="trends.inside",
-    title="How closed is a circle?",
-    points=1,
-    minutes=6,
-    prompt=r"""
-The papers of a field fall into clusters. What share of **all citations** goes from a paper to
-one of its own cluster? Return a number between 0 and 1.""",
-    hint="List all pairs (paper, cited) first. Each citation counts once.",
-    lesson="compare it with chance: with three equal clusters, a third would stay inside by luck "
-    "alone.",
-    reference=inside,
-    cases=_inside_cases,
-    mistakes=(
-        Mistake(
-            "This is the share that leaves the cluster.",
-            lambda r, c: 1 - inside(r, c),
-        ),
-        Mistake(
-            "This is how many stay inside, not the share.",
-            lambda r, c: sum(map(sum, _agreeing(r, c).values())),
-        ),
-        Mistake(
-            "A mean of shares: a paper with one reference counts as much as one with three.",
-            lambda r, c: _mean([_mean(list(map(float, a))) for a in _agreeing(r, c).values() if a]),
-        ),
-        Mistake(
-            "Papers without references drag the mean down: this is a mean over papers.",
-            lambda r, c: _mean([float(np.mean(a)) if a else 0.0 for a in _agreeing(r, c).values()]),
-        ),
-        Mistake(
-            "This divides by the number of papers, not of citations.",
-            lambda r, c: sum(map(sum, _agreeing(r, c).values())) / len(r),
-        ),
-        Mistake(
-            "This is the share of papers with at least one reference inside.",
-            lambda r, c: _mean([float(any(a)) for a in _agreeing(r, c).values()]),
-        ),
-    ),
-    picture="""
-cluster = {paper: int(paper in "BEFG") for paper in example}
-share = inside(example, cluster)
-draw_field(example, marked=[paper for paper in example if cluster[paper]])
-plt.title(f"{share:.0%} of the arrows keep their color")
-plt.show()
-""",
-    alt="The example's papers in two colors, one for A, C and D, one for the rest. Above stands "
-    "the share of arrows between circles of one color, 50 percent.",
 )
 
 # -- rank -------------------------------------------------------------------------------------
@@ -602,7 +474,7 @@ def _guesses(seed: int) -> list[Case]:
 GUIDED = Task(
     name="trends.guided",
     title="How do words steer a picture?",
-    points=1,
+    points=2,
     minutes=5,
     prompt=r"""
 A network that makes pictures guesses twice: `free` without your words, and `told` with them. The
@@ -683,7 +555,7 @@ def _others(fit: Tensor) -> Tensor:
 CONTRASTIVE = Task(
     name="trends.contrastive",
     title="Which text belongs to which picture?",
-    points=1,
+    points=2,
     minutes=9,
     prompt=r"""
 `similarity` holds $s_{ij}$, how well picture $i$ fits text $j$; the true pairs are on the diagonal.
@@ -785,10 +657,8 @@ example = {  # a field to try things on; the pictures show it
 """,
     steps=False,
     tasks=(
-        CITATIONS,
         ANCESTORS,
         OVERLAP,
-        INSIDE,
         READING_ORDER,
         CLAIM,
         PAGERANK,
