@@ -330,6 +330,8 @@ def test_search_finds_a_term(visit: Visit) -> None:
         ("timestep embedding", "unet.html#"),
         ("positional encoding", "unet.html#"),
         ("Langevin", "loss.html#"),
+        ("ELBO", "loss.html#"),
+        ("FID", "evaluation.html#"),
         ("score matching", "loss.html#"),
         ("classifier-free guidance", "beyond.html#"),
         ("overfitting", "training.html#"),
