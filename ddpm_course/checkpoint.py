@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 BETA = "schedule.beta"  # the name of β_0..β_T among the tensors
+FLOW = "flow"  # what the file of a flow says of itself
 _MODEL, _AVERAGE, _CONFIG = "model.", "ema.", "unet"
 
 
@@ -151,6 +152,11 @@ def unpack(
     Raises:
         ValueError: they are not there, or do not fit together.
     """
+    if FLOW in about:
+        raise ValueError(
+            f"{path} holds a flow, which says a velocity and has no schedule; load it with "
+            "`flow.load`, and draw with `flow.euler`."
+        )
     try:
         config = UNetConfig(**known(json.loads(about[_CONFIG]), UNetConfig, path))
         schedule = Schedule(tensors[BETA])

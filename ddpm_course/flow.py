@@ -47,7 +47,6 @@ __all__ = [
 ]
 
 TICKS = 1000  # a network is told the time in thousandths, so that it can be one that takes a step t
-_KIND = "flow"  # what a file says of itself
 COMMAND = "from ddpm_course import flow; flow.save(flow.train(), 'flow.safetensors')"
 
 
@@ -373,7 +372,7 @@ def save(model: UNet, path: str | os.PathLike[str]) -> None:
     """Write a flow to a safetensors file, in float16."""
     tensors, about = checkpoint.pack(model, Schedule.linear(TICKS))
     half = {k: v.half() for k, v in tensors.items() if k != checkpoint.BETA}  # it has no schedule
-    checkpoint.write(path, half, {_KIND: about["unet"]})
+    checkpoint.write(path, half, {checkpoint.FLOW: about["unet"]})
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Velocity:
@@ -386,12 +385,12 @@ def load(path: str | os.PathLike[str] | None = None) -> Velocity:
 
     path = path or checkpoint.asset("flow")
     tensors, about = checkpoint.read(path)
-    if _KIND not in about:
+    if checkpoint.FLOW not in about:
         raise ValueError(
             f'{path} holds no flow; train one with `python -c "{COMMAND}"`, or make one of a '
             "network that predicts noise: flow.as_flow(*checkpoint.load(...))."
         )
-    fields = checkpoint.known(json.loads(about[_KIND]), UNetConfig, path)
+    fields = checkpoint.known(json.loads(about[checkpoint.FLOW]), UNetConfig, path)
     unet = UNet(UNetConfig(**fields))
     checkpoint.load_weights(unet, checkpoint.select(tensors, "model."), path)
     return Velocity(unet).eval()

@@ -558,3 +558,25 @@ def test_a_preset_brings_pictures_to_its_size(tmp_path, size, side):
     out = ["--out", str(tmp_path / "run"), "--steps", "1", "--batch-size", "2", "--device", "cpu"]
     assert main(["train", "--preset", "color16", "--data", str(folder), *size, *out]) == 0
     assert json.loads((tmp_path / "run" / "config.json").read_text())["unet"]["size"] == side
+
+
+def test_json_where_a_machine_reads(tmp_path, capsys, monkeypatch, model_file):
+    out = tmp_path / "x.npy"
+    arguments = ["sample", str(model_file), "--num", "3", "--steps", "2", "--out", str(out)]
+    assert main([*arguments, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["shape"] == [3, 1, 8, 8] == list(np.load(out).shape)
+    assert (said["out"], said["model"], said["seed"]) == (str(out), str(model_file), 0)
+
+    from ddpm_course import ledger
+
+    right = next(ledger.entries())
+    monkeypatch.setattr(ledger, "entries", lambda: iter([right]))
+    assert main(["verify", "--json"]) == 0
+    (claim,) = json.loads(capsys.readouterr().out)["claims"]
+    assert claim["name"] == right.name
+    assert claim["holds"] is True
+    wrong = right._replace(wrong="no")
+    monkeypatch.setattr(ledger, "entries", lambda: iter([right, wrong]))
+    assert main(["verify", "--json"]) == 1
+    assert [c["holds"] for c in json.loads(capsys.readouterr().out)["claims"]] == [True, False]

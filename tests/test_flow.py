@@ -305,10 +305,22 @@ def test_a_flow_and_a_network_that_says_the_noise_are_not_mixed_up(tmp_path) -> 
         flow.load(checkpoint.asset("digits"))
     path = tmp_path / "mine.safetensors"
     flow.save(tiny(), path)
-    with pytest.raises(ValueError, match="holds no model of this course"):
+    with pytest.raises(ValueError, match="holds a flow, which says a velocity and has no schedule"):
         checkpoint.load(path)
     with pytest.raises(ValueError, match="is not there"):
         flow.load(tmp_path / "none.safetensors")
+
+
+def test_the_command_line_refuses_a_flow_in_one_sentence(capsys, tmp_path) -> None:
+    from ddpm_course.cli import main
+
+    path = tmp_path / "mine.safetensors"
+    flow.save(tiny(), path)
+    assert main(["sample", str(path), "--out", str(tmp_path / "a.png")]) == 2
+    said = capsys.readouterr().err
+    assert "holds a flow" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "a.png").exists()
 
 
 def test_the_flow_that_ships_draws_digits() -> None:

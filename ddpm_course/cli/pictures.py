@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ddpm_course.cli.output import say
 
@@ -12,8 +13,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def write_images(out: Path, draw: Callable[[], Tensor], force: bool = False) -> None:
-    """Draw, and write a grid or numbers; it is refused before the work if it cannot be written."""
+def write_images(
+    out: Path,
+    draw: Callable[[], Tensor],
+    force: bool = False,
+    about: dict[str, Any] | None = None,
+) -> None:
+    """Draw, and write a grid or numbers; it is refused before the work if it cannot be written.
+    What was written is said in words, or where there is something to say ``about`` it, in JSON."""
     from ddpm_course.checkpoint import beside
 
     if out.suffix not in (".npy", ".png"):
@@ -31,7 +38,10 @@ def write_images(out: Path, draw: Callable[[], Tensor], force: bool = False) -> 
             from ddpm_course.plots import save_images
 
             save_images(images, file)
-    say(f"{len(images)} images in {out}")
+    if about is None:
+        say(f"{len(images)} images in {out}")
+    else:
+        print(json.dumps({"out": str(out), "shape": list(images.shape), **about}, indent=2))
 
 
 def _ours(file: Path) -> bool:

@@ -28,6 +28,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_sampling(parser, num=64)
     parser.add_argument("--force", action="store_true", help="overwrite a file that is there")
+    parser.add_argument("--json", action="store_true", help="say what was written as JSON")
     parser.set_defaults(run=run)
 
 
@@ -35,4 +36,7 @@ def run(options: argparse.Namespace) -> None:
     from ddpm_course.checkpoint import load
 
     check_sampling(options)
-    write_images(options.out, lambda: draw(options, *load(options.model)), options.force)
+    about = None
+    if options.json:
+        about = {key: getattr(options, key) for key in ("model", "sampler", "seed", "label")}
+    write_images(options.out, lambda: draw(options, *load(options.model)), options.force, about)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -13,7 +14,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Prove every equation of the book step by step, and compare each with the "
         "function that computes it. Exits 1 when a claim fails.",
     )
-    parser.add_argument(
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
+        "--json", action="store_true", help="print what was found of each claim as JSON"
+    )
+    how.add_argument(
         "--kernel",
         action="store_true",
         help="have the kernel of Coq check the steps of algebra instead (Coq must be installed)",
@@ -26,7 +31,25 @@ def run(options: argparse.Namespace) -> int:
         return _kernel()
     from ddpm_course import ledger
 
-    return ledger.main()
+    return _as_json() if options.json else ledger.main()
+
+
+def _as_json() -> int:
+    from ddpm_course import ledger
+
+    claims = [
+        {
+            "name": entry.name,
+            "holds": not entry.wrong,
+            "wrong": entry.wrong or None,
+            "kinds": list(entry.kinds),
+            "functions": list(entry.functions),
+            "relative_error": entry.error,
+        }
+        for entry in ledger.entries()
+    ]
+    print(json.dumps({"claims": claims}, indent=2))
+    return 0 if all(claim["holds"] for claim in claims) else 1
 
 
 def _kernel() -> int:

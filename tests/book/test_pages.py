@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from functools import cache
+from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
+import nbformat
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 
+from ddpm_course import __version__
 from tests.book.conftest import BUILD, DESKTOP, HTML, PHONE, Visit
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
+import reading
 
 pytestmark = pytest.mark.book
 
@@ -222,6 +229,58 @@ def test_bibliography_leads_to_the_papers() -> None:
     assert [e.get_text() for e in numbered if e.select_one("a.external[href*='/']") is None] == []
 
 
+def test_page_says_its_version_date_license_and_how_to_cite_it(page_name: str) -> None:
+    cite = parsed(page_name).select_one(".cite")
+    text = " ".join(cite.get_text().split())
+    assert f"version {__version__}" in text
+    assert re.search(r"\d{4}-\d\d-\d\d", text)
+    assert cite.select_one("a[rel=license]")["href"].startswith("https://creativecommons.org/")
+    title = parsed(page_name).select_one("h1")
+    words = (
+        title.find(string=True)
+        if title and page_name not in {"index.html", "search.html"}
+        else "Line by Line"
+    )
+    assert str(words).split(":")[0].strip() in cite.select_one("pre").get_text()
+    assert "<" not in cite.select_one("pre").get_text()
+
+
+def test_chapter_is_there_as_a_notebook(page_name: str) -> None:
+    links = [a["href"] for a in parsed(page_name).select(".cite a[download]")]
+    for link in links:
+        assert (HTML / link).is_file()
+    notebooks = [HTML / link for link in links if link.endswith(".ipynb")]
+    assert len(notebooks) == bool(parsed(page_name).select("main .cell_input"))
+    for path in notebooks:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        assert any(cell.cell_type == "code" for cell in notebook.cells)
+
+
+def test_description_has_no_tex(page_name: str) -> None:
+    about = parsed(page_name).head.select_one("meta[name=description]")["content"]
+    assert re.findall(r"[\\${}]", about) == []
+
+
+CHAPTERS = [name for name in reading.LIMITS if (HTML / f"{name}.html").is_file()]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_computes_within_its_first_four_screens(chapter: str, visit: Visit) -> None:
+    page = visit.open(f"{chapter}.html")
+    figure = page.locator(".live").first.bounding_box()
+    assert figure is not None
+    assert figure["y"] < 4 * DESKTOP[1]
+
+
+def test_twelve_figures_compute() -> None:
+    placed = re.findall(
+        r'data-live="[\w-]+"(?: data-mode="[\w-]+")?',
+        " ".join(path.read_text(encoding="utf8") for path in HTML.glob("*.html")),
+    )
+    assert len(set(placed)) >= 12
+
+
 def test_cells_write_no_warnings() -> None:
     noisy = {}
     for path in (BUILD / "jupyter_execute").glob("*.ipynb"):
@@ -262,6 +321,31 @@ def test_search_finds_a_term(visit: Visit) -> None:
     page = visit.open("search.html", "?q=xylophone")
     page.wait_for_selector("#search-results p.search-summary")
     assert page.locator("#search-results li").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("phrase", "target"),
+    [
+        ("reparameterization trick", "forward.html#"),
+        ("timestep embedding", "unet.html#"),
+        ("positional encoding", "unet.html#"),
+        ("Langevin", "loss.html#"),
+        ("ELBO", "loss.html#"),
+        ("FID", "evaluation.html#"),
+        ("score matching", "loss.html#"),
+        ("classifier-free guidance", "beyond.html#"),
+        ("overfitting", "training.html#"),
+        ("noise schedule", "marginal.html#"),
+        ("two schedules", "marginal.html#"),  # a heading
+    ],
+)
+def test_search_finds_what_learners_type(phrase: str, target: str, visit: Visit) -> None:
+    page = visit.open("search.html", "?q=" + phrase.replace(" ", "+"))
+    page.wait_for_selector(f"#search-results li a[href^='{target}']")
+    link = page.locator(f"#search-results li a[href^='{target}']").first.get_attribute("href") or ""
+    name, anchor = link.split("#")
+    assert parsed(name.split("?")[0]).find(attrs={"id": anchor}) is not None
+    assert visit.errors == []
 
 
 def test_search_opens_from_any_page_by_keyboard(visit: Visit) -> None:

@@ -252,18 +252,18 @@ answer. DDPM's network wants DDPM's $x_t$.""",
     ),
     picture="""
 schedule, ring = Schedule.linear(1000), data.Mixture.ring(8, radius=0.8, std=0.05)
-share = schedule.alpha_bar[600]
+share = schedule.alpha_bar[150]
 noise_part = ((1 - share).sqrt() / (share.sqrt() + (1 - share).sqrt())).float()
 at = torch.cartesian_prod(torch.linspace(-1.2, 1.2, 13), torch.linspace(-1.2, 1.2, 13))
-speed = from_noise(ring.eps(schedule), at, 600, schedule.alpha_bar)
+speed = from_noise(ring.eps(schedule), at, 150, schedule.alpha_bar)
 plt.figure(figsize=(3.4, 3.2))
 plt.quiver(*at.T, *-speed.T, color="#999999")
 plt.scatter(*(at - noise_part * speed).T, s=8)
 plt.axis("equal")
 plt.show()
 """,
-    alt="A grid of arrows against the velocity at step 600; they point inwards, and the dots where "
-    "they would end lie within a ring of radius 0.8, near its center.",
+    alt="A grid of arrows against the velocity at step 150; they point to a ring, and the dots "
+    "where they would end lie near the sides of a figure with eight corners, some within.",
 )
 
 with nt.as_written():
