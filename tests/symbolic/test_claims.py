@@ -8,7 +8,7 @@ import pytest
 import sympy as sp
 
 from ddpm_course import ledger
-from ddpm_course.symbolic import CLAIMS, Claim, ClaimError
+from ddpm_course.symbolic import CLAIMS, Claim, ClaimError, claim
 from ddpm_course.symbolic.loss import levels
 from ddpm_course.symbolic.methods import DEFINITION, Method
 from ddpm_course.symbolic.notation import E, T, as_written
@@ -99,3 +99,11 @@ def test_induction_sees_what_holds_at_one_length_only(name: str) -> None:
                     wrong = step.expr + zero
             with pytest.raises(ClaimError, match=f"step {number + 1} of"):
                 claim.with_step(number, wrong).prove_step(number)
+
+
+@pytest.mark.parametrize("name", ["prior-kl", "prior-bound"])
+def test_a_claim_that_moved_is_found_by_its_old_name(name: str) -> None:
+    assert CLAIMS[f"marginal.{name}"] is claim(f"marginal.{name}") is CLAIMS[f"loss.{name}"]
+    assert f"marginal.{name}" not in CLAIMS  # it counts once
+    with pytest.raises(KeyError):
+        CLAIMS["marginal.never"]
