@@ -23,6 +23,8 @@ from ddpm_course.grading.tasks import CHAPTERS, chapter
 
 __all__ = ["compose", "notebook"]
 
+LARGEST_PICTURE = 15_000  # bytes
+
 _START = """\
 # Exercises: {title}
 
@@ -82,7 +84,7 @@ def compose(chapters: Sequence[str] = CHAPTERS, target: Path = Path("solutions")
         for cell in nb.cells:
             cell.metadata.pop("execution", None)  # times of day
             for output in cell.get("outputs", []):
-                _make_lasting(output.get("data", {}))
+                _make_lasting(output.get("data", {}), output.get("metadata", {}))
         for task in one.tasks:
             _attach_pictures(nb, task)
         path = target / name / f"{name}.ipynb"
@@ -91,20 +93,29 @@ def compose(chapters: Sequence[str] = CHAPTERS, target: Path = Path("solutions")
     return written
 
 
-def _make_lasting(data: dict[str, str]) -> None:
+def _make_lasting(data: dict[str, str], shown: dict[str, Any]) -> None:
     """Keep of an output what outlives its kernel: no live widgets, and small pictures."""
     data.pop("application/vnd.jupyter.widget-view+json", None)  # its HTML stays
     if "image/png" in data:
-        data["image/png"] = _small(data["image/png"])
+        width = shown.get("image/png", {}).get("width")  # of a picture drawn for fine screens
+        data["image/png"] = _small(data["image/png"], width)
 
 
-def _small(picture: str) -> str:
-    """A PNG with a palette, in base64: a third of the size, and no eye sees it."""
+def _small(picture: str, width: int | None = None) -> str:
+    """A PNG with a palette, in base64, as wide as it is shown: a tenth of the size."""
     from PIL import Image
 
-    image, file = Image.open(BytesIO(base64.b64decode(picture))).convert("RGB"), BytesIO()
+    image = Image.open(BytesIO(base64.b64decode(picture))).convert("RGB")
+    if width and width < image.width:
+        image = image.resize(
+            (width, round(image.height * width / image.width)), Image.Resampling.BOX
+        )
     few, none = Image.Quantize.FASTOCTREE, Image.Dither.NONE
-    image.quantize(64, few, dither=none).save(file, "PNG", optimize=True)
+    for colors in (64, 32, 16):  # as few as it takes
+        file = BytesIO()
+        image.quantize(colors, few, dither=none).save(file, "PNG", optimize=True)
+        if len(file.getvalue()) < LARGEST_PICTURE:
+            break
     return base64.b64encode(file.getvalue()).decode()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,11 +62,12 @@ def _flow_point(claim: Claim, s: Setting) -> Iterator[Pair]:
     asked: list[Tensor] = []
 
     def model(x_u: Tensor, u: Tensor) -> Tensor:
-        asked.append(x_u)
+        asked.extend((x_u, u[:, None]))
         return x_u
 
     flow.as_noise(model, s.schedule)(s.x_t, s.t)
     yield asked[0], s.numeric(claim, {nt.x(nt.t): s.x_t})
+    yield asked[1], s.numeric(CLAIMS["flow.time"])
 
 
 def _flow_of_noise(claim: Claim, s: Setting) -> Iterator[Pair]:
@@ -134,6 +136,24 @@ def _flow_euler(claim: Claim, s: Setting) -> Iterator[Pair]:
         )
         given = {nt.x_u: start, nt.u: u, nt.u_next: later, nt.speed_hat: s.eps_hat}
         yield found, s.numeric(claim, given)
+    yield from _flow_clipped(claim, s)
+
+
+def _flow_clipped(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """The guess of x_0 on the way, as it is and kept within [-1, 1]: one step, from u = 0.8."""
+    x_u, speed, times = s.x_t[:1], s.eps_hat[:1], [0.8, 0.3]
+    clean = s.numeric(
+        CLAIMS["flow.x0-from-velocity"],
+        {nt.x_u: x_u, nt.speed: speed, nt.u: np.full((1, 1), times[0])},
+        t=[1],
+    )
+    for clip in (False, True):
+        first, last = flow.euler(partial(_constant, speed), (1, 3), times, clip, start=x_u)
+        seen = np.clip(clean, -1, 1) if clip else clean
+        yield first.x0_hat, seen
+        given = {nt.x_u: x_u, nt.u: times[0], nt.u_next: times[1]}
+        given[nt.speed_hat] = (x_u.numpy() - seen) / times[0]
+        yield last.x_u, s.numeric(claim, given, t=[1])
 
 
 def _flow_ddim(claim: Claim, s: Setting) -> Iterator[Pair]:
@@ -157,10 +177,8 @@ def _flow_ddim(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 def _flow_shift(claim: Claim, s: Setting) -> Iterator[Pair]:
     for shift in (0.5, 3.0):
-        even, moved = (
-            torch.tensor(flow.times(s.length + 1, a)[1:-1], dtype=torch.float64)
-            for a in (1.0, shift)
-        )
+        moved = torch.tensor(flow.times(s.length + 1, shift)[1:-1], dtype=torch.float64)
+        even = 1 - torch.arange(1, s.length + 1, dtype=torch.float64) / (s.length + 1)
         given = {nt.u: even[:, None], sym_flow.shift: shift}
         yield (moved / (1 - moved))[:, None], s.numeric(claim, given)
 

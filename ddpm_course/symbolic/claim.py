@@ -512,9 +512,10 @@ class Claim:
                 raise ValueError(f"its method proves {proved}, not {step.relation}")
             self._check_reason(step)
             rules = self._rules(step, base)
-            for use in step.uses:
-                self._check_citation(step, use, before, rules, base)
             left = step.by.prove(applied(rules, before), applied(rules, step.expr))
+            if follows(left):
+                for use in step.uses:
+                    self._check_citation(step, use, before, rules, base)
         except Exception as error:  # a false step may be anything: even a division by zero
             left = f"{type(error).__name__}: {error}"
         if not follows(left):
