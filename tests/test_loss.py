@@ -332,9 +332,11 @@ def test_the_decoder_wants_values_and_means_of_one_shape():
 
 def test_the_decoder_keeps_what_is_missing_from_1():
     """A cell of ten deviations to each side holds all but 2 Φ(-10) of the mass."""
-    p = Gaussian(torch.zeros(1, dtype=torch.float64), torch.full((1,), 0.05**2).double())
+    p = Gaussian(
+        torch.zeros(1, dtype=torch.float64), torch.full((1,), 0.05**2, dtype=torch.float64)
+    )
     ours = float(loss.discretized_log_prob(torch.zeros(1, dtype=torch.float64), p, 3))
-    assert ours == pytest.approx(-float(mpmath.erfc(10 / mpmath.sqrt(2))), rel=1e-6)
+    assert ours == pytest.approx(-float(mpmath.erfc(10 / mpmath.sqrt(2))), rel=1e-6, abs=0)
 
 
 @pytest.mark.parametrize("mean", [0.0, 3.0, -3.0, 20.0, -20.0])

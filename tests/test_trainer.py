@@ -429,11 +429,12 @@ def test_the_gradient_is_cut_to_its_norm_before_the_one_step_of_adam(clip_norm):
 
 
 def test_the_network_trains_with_dropout_and_its_average_rests():
-    trainer = Trainer(tiny_unet().eval(), SCHEDULE, images(), CONFIG)
-    for _ in trainer.steps(2):
-        assert trainer.model.training
-        assert not trainer.ema.module.training
-    assert not any(module.training for module in trainer.ema.module.modules())
+    for training in (True, False):  # whichever mode it comes in
+        trainer = Trainer(tiny_unet().train(training), SCHEDULE, images(), CONFIG)
+        for _ in trainer.steps(2):
+            assert trainer.model.training
+            assert not trainer.ema.module.training
+        assert not any(module.training for module in trainer.ema.module.modules())
 
 
 def test_no_step_is_none():
