@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,7 @@ def test_each_other_training_begins(
 ) -> None:
     """It is understood, and one step of it is taken, of a batch as small as the folder."""
     monkeypatch.chdir(folder)
+    shutil.copytree("pictures", "kinds", dirs_exist_ok=True)  # two folders: two kinds
     (line,) = [line for line in block.splitlines() if line.startswith("ddpm-course train")]
     _, *arguments = shlex.split(line)
     out = arguments[arguments.index("--out") + 1]
