@@ -120,9 +120,10 @@ def test_a_finished_run_can_be_prolonged(tmp_path):
 
 
 SCRIPT = """
-    import sys
+    import signal, sys
     from pathlib import Path
     from tests.test_run import new_run
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may be run by nohup
     run = new_run(Path(sys.argv[1]), steps=100_000, save_every=3)
     for metrics in run.steps():
         print(metrics.step, flush=True)
