@@ -34,7 +34,7 @@ _FREE = (
 )
 HIDDEN = tuple(
     f"ddpm_course.{room}"
-    for room in ("grading.tasks", "grading.slips", "symbolic", "ledger", "cli")
+    for room in ("grading.tasks", "grading.slips", "grading.rewrite", "symbolic", "ledger", "cli")
 )
 
 # What of Schedule is itself the answer, task by task.

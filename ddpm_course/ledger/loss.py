@@ -236,7 +236,8 @@ def _weight(claim: Claim, s: Setting) -> Iterator[Pair]:
     p = reverse.transition(eps_hat, x_t, t, s.schedule, "beta", clip_x0=False)
     divergence = reverse.posterior(x_0, x_t, t, s.schedule).kl(p).sum(1, keepdim=True)
     error = ((eps - eps_hat) ** 2).sum(1, keepdim=True)
-    yield (divergence - given[sym_loss.const]) / error, s.numeric(claim, given, t=t.numpy())
+    const = torch.as_tensor(given[sym_loss.const])
+    yield (divergence - const) / error, s.numeric(claim, given, t=t.numpy())
 
 
 def _turned(claim: Claim, s: Setting) -> Iterator[Pair]:

@@ -393,6 +393,22 @@ plt.show()
 """,
     alt="Three clouds after 2, 5 and 50 calls: the first one is wide, the last one narrow and "
     "turned.",
+    play="""
+# Play: how many calls does a bent way need?
+ends = {n: walk(bent, start, torch.linspace(1, 0, n + 1).tolist()) for n in (1, 2, 3, 5, 10, 50)}
+
+
+def show(calls):
+    return plots.show_clouds([ends[calls]], [f"{calls} calls"], limit=3)
+
+
+def describe(calls):
+    away = (ends[calls] - ends[50]).norm(dim=1).mean()
+    return f"After {calls} calls the points lie {away:.2f} away from where 50 calls lead."
+
+
+Explorer(show, describe, calls=list(ends))
+""",
 )
 
 # -- pairs --------------------------------------------------------------------------------------
@@ -606,6 +622,7 @@ from torch import Tensor
 
 from ddpm_course import Schedule, data, plots
 from ddpm_course.grading import check
+from ddpm_course.widgets import Explorer
 
 plots.style()
 """,
