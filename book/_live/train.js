@@ -109,7 +109,7 @@ ddpmFigure.define("train", (figure) => {
     (brush, width, height, colors) => {
       const wide = side(width);
       pad.style.width = pad.style.height = `${wide}px`;
-      const panels = [["your cloud", cloud.flat(), colors.x0], ["the network", state?.learned ?? [], colors.x0hat], ["the exact denoiser", exact ?? [], colors.xt]];
+      const panels = [["your cloud", cloud.flat(), colors.x0], ["the network", state?.learned ?? [], colors.x0hat], ["exact denoiser", exact ?? [], colors.xt]];
       panels.forEach(([title, points, color], i) => {
         const box = { left: i * (wide + 10), top: 20, width: wide - 1, height: wide - 1 };
         const { x, y } = axes(brush, box, [-LIMIT, LIMIT], [-LIMIT, LIMIT], colors, { xs: [], ys: [], title });
