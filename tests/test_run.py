@@ -123,7 +123,8 @@ SCRIPT = """
     import signal, sys
     from pathlib import Path
     from tests.test_run import new_run
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may be run by nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may be run by nohup,
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # or behind a shell's back
     run = new_run(Path(sys.argv[1]), steps=100_000, save_every=3)
     for metrics in run.steps():
         print(metrics.step, flush=True)
