@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import BytesIO
@@ -31,7 +32,7 @@ _ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 _SYSTEM = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini"}
 
 
-class Pictures:
+class Pictures(ABC):
     """Pictures by number.
 
     Attributes:
@@ -44,16 +45,16 @@ class Pictures:
     own_size: int | None = None
     window: int | None = None
 
-    def __len__(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def __len__(self) -> int: ...
 
+    @abstractmethod
     def stored(self, i: int) -> tuple[str, Path | BytesIO]:
         """The i-th as it is kept, and its name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mark(self) -> str:
         """Tells the set from others, without reading all of it."""
-        raise NotImplementedError
 
     def __getitem__(self, i: int) -> tuple[str, Image]:
         """The i-th, decoded and upright.

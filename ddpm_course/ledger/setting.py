@@ -34,8 +34,8 @@ class Setting:
         self.name = name
         self.schedule = getattr(schedule.Schedule, kind)(int(length))
         rng = np.random.default_rng(7)
-        draw = lambda: torch.from_numpy(rng.standard_normal((int(length), 3)))  # noqa: E731
-        self.x_0, self.x_t, self.eps, self.eps_hat, self.z = (draw() for _ in range(5))
+        noise = torch.from_numpy(rng.standard_normal((5, int(length), 3)))
+        self.x_0, self.x_t, self.eps, self.eps_hat, self.z = noise
         self.t = torch.arange(1, int(length) + 1)
         self.beta = self.schedule.beta.numpy()
         self.length = int(length)

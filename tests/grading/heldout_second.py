@@ -80,7 +80,9 @@ def deep(r: Any, p: Any, out: Any = None) -> list[str]:
     for q in sorted(r[p]):
         if q not in out:
             deep(r, q, out)
-    return [*out, p] if p not in out and not out.append(p) else out  # type: ignore[func-returns-value]
+    if p not in out:
+        out.append(p)
+    return out
 
 
 right("trends.reading_order", order)

@@ -141,8 +141,11 @@ def test_random_numbers_come_from_the_generator() -> None:
 def test_two_draws_that_agree_by_chance_are_not_blamed_on_the_generator() -> None:
     """One step for all images is one of six: every sixth pair of generators gives the same."""
     task = find("loss.draw_t")
+
+    def answer(n: int, T: int, g: torch.Generator) -> torch.Tensor:
+        return torch.randint(1, T + 1, (1,), generator=g).expand(n)
+
     for seed in range(40):
-        answer: Any = lambda n, T, g: torch.randint(1, T + 1, (1,), generator=g).expand(n)  # noqa: E731
         assert "All images get the same t" in examine(task, answer, seed).sentence
 
 
