@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ddpm_course import (
     data,
+    few_steps,
     flow,
     forward,
     gaussian,
@@ -817,6 +818,28 @@ def _flow_shift(claim: Claim, s: Setting) -> Iterator[Pair]:
         yield (moved / (1 - moved))[:, None], s.numeric(claim, given)
 
 
+# -- few steps -------------------------------------------------------------------------------------
+
+
+def _student(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """One call, from noise."""
+    model = partial(_constant, s.z)
+    found = few_steps.sample(model, s.x_t.shape, clip_x0=False, start=s.x_t)
+    yield found, s.numeric(claim, {nt.x_u: s.x_t, nt.u: 1.0, nt.speed_hat: s.z})
+
+
+def _student_loss(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """One place at a time; a mean over 3 components."""
+    u = _flow_times(s)
+    ends = flow.predict_x0(s.x_t, s.z, u)
+    found = [
+        few_steps.student_loss(partial(_constant, speed), x_u, at, end)
+        for x_u, at, end, speed in zip(s.x_t.split(1), u.split(1), ends.split(1), s.eps.split(1))
+    ]
+    given = {nt.u: u[:, None], nt.speed: s.z, nt.speed_hat: s.eps}
+    yield 3 * torch.stack(found)[:, None], s.numeric(claim, given)
+
+
 SCHEDULE_AT = "Schedule.at"
 BINDINGS: dict[str, Binding] = {
     "trends.contrastive": Binding(("multimodal.contrastive_loss",), _contrastive),
@@ -904,6 +927,8 @@ BINDINGS: dict[str, Binding] = {
     "flow.euler": Binding(("flow.euler",), _flow_euler),
     "flow.euler-is-ddim": Binding(("flow.euler", "flow.as_flow", "reverse.ddim_step"), _flow_ddim),
     "flow.shift": Binding(("flow.times",), _flow_shift),
+    "few_steps.student": Binding(("few_steps.sample",), _student),
+    "few_steps.loss": Binding(("few_steps.student_loss",), _student_loss),
 }
 
 

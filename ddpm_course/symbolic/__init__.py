@@ -16,6 +16,7 @@ from types import MappingProxyType
 from . import (
     beyond,
     evaluation,
+    few_steps,
     flow,
     forward,
     loss,
@@ -45,6 +46,7 @@ for _chapter in (
     beyond,
     solvers,
     flow,
+    few_steps,
 ):
     for _claim in _chapter.CLAIMS:
         if _claim.name in _ALL:
