@@ -96,7 +96,7 @@ def _remember(averaged: Sequence[Tensor], live: Sequence[Tensor], count: int | T
 def distill(
     network: nn.Module,
     taught: Walks,
-    steps: int = 2000,
+    steps: int = 1000,
     batch: int = 96,
     learning_rate: float = 3e-3,
     generator: torch.Generator | None = None,
@@ -129,7 +129,7 @@ def distill(
         yield average.module, loss.detach()
 
 
-def train(seed: int = 0, count: int = 8000, steps: int = 2000, progress: bool = True) -> UNet:
+def train(seed: int = 0, count: int = 8000, steps: int = 1000, progress: bool = True) -> UNet:
     """The student that ships: its teacher is ``digits.safetensors``.
 
     Args:
