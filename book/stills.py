@@ -42,6 +42,8 @@ def main(html: Path) -> None:
                 figure = page.locator(place).first
                 figure.scroll_into_view_if_needed()
                 page.wait_for_selector(f"{place} canvas")
+                for train in figure.get_by_role("button", name="Train").all():
+                    train.click()  # at rest it shows nothing learned
                 page.wait_for_function("!document.querySelector('[data-live][data-busy]')")
                 page.wait_for_timeout(2500)  # a walk comes to its end
                 words[name] = figure.locator("canvas").first.get_attribute("aria-label") or ""

@@ -84,7 +84,7 @@ def beside(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise ValueError(f"{path} cannot be written ({error}); choose another place.") from error
     finally:
         with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
+            new.unlink()  # where an error has left it
 
 
 def _umask() -> int:

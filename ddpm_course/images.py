@@ -1,5 +1,5 @@
 """Images to train on: the digits, well-known sets from the Hugging Face Hub, or your own: a folder,
-or numbers in a .npy file.
+tar archives, or numbers in a .npy file.
 
 Transparent parts are laid on white. Hidden files are left out. What was read, and what was not, is
 said in one line.
@@ -8,8 +8,7 @@ said in one line.
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,25 +17,16 @@ from torch import Tensor
 
 from ddpm_course import checks
 from ddpm_course.data import digits
+from ddpm_course.sources import NAMED, Pictures, find
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-__all__ = ["NAMED", "load", "settled"]
+__all__ = ["GRAY", "line", "load", "settled", "side", "square"]
 
-# name: (where it is on the Hub, its size)
-NAMED = {
-    "mnist": ("ylecun/mnist", 28),
-    "fashion_mnist": ("zalando-datasets/fashion_mnist", 28),
-    "cifar10": ("uoft-cs/cifar10", 32),
-}
-_ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-_SYSTEM = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini"}
-_GRAY = ("1", "L", "LA", "La")
+GRAY = ("1", "L", "LA", "La")  # the modes of pictures without color
 _WHITE = 255  # what lies under transparent parts
-
-Pictures = tuple[int, Iterable[tuple[str, "Image"]], str]  # how many, they, and what is missing
 
 
 def load(
@@ -49,11 +39,12 @@ def load(
 
     Args:
         source: "digits", "mnist", "fashion_mnist" or "cifar10"; "hub:NAME" for the training split
-            of another image set of the Hugging Face Hub; a folder, searched to its depths; or a
-            .npy file, (N, C, H, W) uint8, or float32 in [-1, 1]: it stays on disk until it is read.
+            of another image set of the Hugging Face Hub; a folder, searched to its depths; a .tar
+            file of images, or a folder of such; or a .npy file, (N, C, H, W) uint8, or float32 in
+            [-1, 1]: it stays on disk until it is read.
         size: height and width (two numbers for a .npy file alone). When left out: the size of the
-            named set or the .npy file; for a folder the
-            side of its smallest image, rounded down to a multiple of 4, at most 32.
+            named set or the .npy file; for a folder the side of its smallest image, rounded down to
+            a multiple of 4, at most 32.
         channels: 1 for gray, 3 for color; when left out, color if any image is.
         tell: is given one line that says how many images of what size were read from where, and
             which files were left out.
@@ -83,20 +74,24 @@ def load(
         images = _from_file(Path(source), size, channels)
     else:
         assert not isinstance(size, tuple)
-        if source in NAMED:
-            name, own_size = NAMED[source]
-            pictures, size = _from_hub(name), size or own_size
-        elif source.startswith("hub:"):
-            pictures, size = _from_hub(source.removeprefix("hub:")), size or 32
-        else:
-            files, missing = _files(Path(source))
-            pictures, size = (len(files), map(_read, files), missing), size or _common_size(files)
-        images, notes = _stack(pictures, size, channels)
+        pictures = find(source)
+        images, notes = _stack(pictures, size or pictures.own_size or side(pictures), channels)
     if tell is not None:
-        count, c, height, width = images.shape
-        what = "image" if count == 1 else "images"
-        tell(f"{count:,} {what} of {height}x{width}x{c} from {source}{notes}")
+        tell(line(tuple(images.shape), source, notes))
     return images
+
+
+def line(shape: tuple[int, ...], source: str, notes: str = "") -> str:
+    """What was read, for people."""
+    count, c, height, width = shape
+    what = "image" if count == 1 else "images"
+    return f"{count:,} {what} of {height}x{width}x{c} from {source}{notes}"
+
+
+def side(pictures: Pictures) -> int:
+    """The side of the smallest picture, rounded down to a multiple of 4, at most 32."""
+    smallest = min([32, *(short for _, short, _ in pictures.heads())])
+    return max(4, smallest // 4 * 4)  # the U-Net halves it
 
 
 def settled(source: str) -> str:
@@ -130,150 +125,59 @@ def _from_file(file: Path, size: int | tuple[int, int] | None, channels: int | N
     return images
 
 
-def _files(folder: Path) -> tuple[list[Path], str]:
-    """The image files of a folder, and a note on the others. Hidden ones do not count at all."""
-    try:
-        is_folder = folder.is_dir()
-    except OSError:  # a name that is too long
-        is_folder = False
-    if not is_folder:
-        raise ValueError(
-            f"{folder} is no folder of images; give one with --data, a .npy file, or digits, "
-            f"{', '.join(NAMED)} or hub:NAME."
-        )
-    files, others, seen = [], Counter[str](), set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link that leads back
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not _hidden(name)]
-        for name in names:
-            file = Path(place, name)
-            if _hidden(name):
-                continue
-            if file.suffix.lower() in _ENDINGS:
-                files.append(file)
-            else:
-                others[file.suffix.lower() or "without an ending"] += 1
-    left_out = ""
-    if others:
-        count = sum(others.values())
-        kinds = ", ".join(sorted(others))
-        left_out = f"{count} {'file' if count == 1 else 'files'} left out, no image: {kinds}"
-    if not files:
-        raise ValueError(
-            f"{folder} holds no images ({', '.join(sorted(_ENDINGS))}); add some, or save others "
-            "as these" + (f" ({left_out})." if left_out else ".")
-        )
-    return sorted(files), left_out
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name in _SYSTEM
-
-
-# How to turn a picture for each value of EXIF's orientation.
-_TURNS = {
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
-}
-
-
-def _read(file: Path) -> tuple[str, Image]:
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            # Phones put a second picture into a JPEG (MPO); the first is the photograph.
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format != "MPO":
-                raise ValueError(f"it holds {frames} pictures, an animation or pages")
-            image.load()
-            # Pillow's exif_transpose would write all tags anew, and stop at one that is odd.
-            turn = _TURNS.get(image.getexif().get(0x0112, 1))
-            return str(file), image.transpose(Image.Transpose[turn]) if turn else image.copy()
-    except Exception as error:  # Pillow's readers raise whatever a damaged file makes of them
-        raise ValueError(
-            f"{file} cannot be read as an image ({error}); repair or remove it."
-        ) from error
-
-
-def _common_size(files: Iterable[Path]) -> int:
-    from PIL import Image
-
-    smallest = 32
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                smallest = min(smallest, *image.size)
-        except Exception as error:
-            raise ValueError(
-                f"{file} cannot be read as an image ({error}); repair or remove it."
-            ) from error
-    return max(4, smallest // 4 * 4)  # the U-Net halves it
-
-
-def _from_hub(name: str) -> Pictures:
-    try:
-        import datasets
-    except ImportError as error:
-        raise ValueError(
-            f"{name} comes from the Hugging Face Hub; run `pip install datasets` for it, or give "
-            "a folder of images."
-        ) from error
-    try:
-        rows = datasets.load_dataset(name, split="train")
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        first_line = str(error).partition("\n")[0]
-        raise ValueError(
-            f"{name} cannot be had from the Hugging Face Hub ({first_line}); check the name and "
-            "the network (once is enough, it is kept), or give a folder of images."
-        ) from error
-    columns = [key for key, kind in rows.features.items() if isinstance(kind, datasets.Image)]
-    if not columns:
-        raise ValueError(f"{name} has no column of images; choose another set.")
-    images = rows[columns[0]]
-    return len(rows), ((f"image {i} of {name}", image) for i, image in enumerate(images)), ""
-
-
 def _stack(pictures: Pictures, size: int, channels: int | None) -> tuple[Tensor, str]:
     """(N, C, size, size) uint8, and what to say of them."""
     import numpy as np
     from tqdm.auto import tqdm
 
-    count, images, left_out = pictures
-    if not count:
-        raise ValueError("the data set holds no images; choose another.")
+    count = len(pictures)
+    _fits(count * (channels or 1) * size**2)
     # One block for all, gray until the first image in color comes: nothing is held twice.
     stack = np.empty((count, channels or 1, size, size), np.uint8)
-    notes = {left_out} - {""}
+    notes = {pictures.note} - {""}
     for i, (name, image) in enumerate(
-        tqdm(images, total=count, desc="images", unit="image", leave=False, disable=None)
+        tqdm(pictures, total=count, desc="images", unit="image", leave=False, disable=None)
     ):
-        if min(image.size) < size:
-            raise ValueError(
-                f"{name} is {image.width}x{image.height}, too small for {size}x{size}; remove it "
-                "or choose a smaller size."
-            )
-        if image.mode[0] in "IF":
-            raise ValueError(f"{name} has more than 8 bits a pixel; save it with 8, or remove it.")
-        if channels is None and image.mode not in _GRAY and stack.shape[1] == 1:
-            wide = np.empty((count, 3, size, size), np.uint8)
-            wide[:i] = stack[:i]
-            stack = wide
-        try:
-            stack[i] = _square(image, size, stack.shape[1], notes)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{name} cannot be converted ({error}); save it as RGB.") from error
+        if channels is None and image.mode not in GRAY and stack.shape[1] == 1:
+            _fits(3 * stack.size)
+            stack.resize((count, 3, size, size), refcheck=False)  # grows where it is
+            for j in reversed(range(i)):  # from the end, so that none is written over before
+                stack[j] = stack.reshape(-1)[j * size**2 : (j + 1) * size**2].reshape(size, size)
+        stack[i] = square(name, image, size, stack.shape[1], notes)
     said = sorted(notes)
     return torch.from_numpy(stack), f" ({'; '.join(said)})" if said else ""
+
+
+def _fits(size: int) -> None:
+    """Raise a ValueError before a set is read that is larger than all of the memory."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not told here
+        return
+    if size > memory:
+        raise ValueError(
+            f"these pictures take {size / 1e9:.1f} GB and the memory has {memory / 1e9:.1f}; "
+            "read them as they are needed, with --stream, or make them smaller."
+        )
+
+
+def square(name: str, image: Image, size: int, channels: int, notes: set[str]) -> np.ndarray:
+    """(channels, size, size): the central square, on white where the image is transparent.
+
+    Raises:
+        ValueError: the image is smaller, has more than 8 bits, or a mode that is not known.
+    """
+    if min(image.size) < size:
+        raise ValueError(
+            f"{name} is {image.width}x{image.height}, too small for {size}x{size}; remove it "
+            "or choose a smaller size."
+        )
+    if image.mode[0] in "IF":
+        raise ValueError(f"{name} has more than 8 bits a pixel; save it with 8, or remove it.")
+    try:
+        return _square(image, size, channels, notes)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{name} cannot be converted ({error}); save it as RGB.") from error
 
 
 def _square(image: Image, size: int, channels: int, notes: set[str]) -> np.ndarray:
@@ -291,8 +195,8 @@ def _square(image: Image, size: int, channels: int, notes: set[str]) -> np.ndarr
     if image.width != image.height:
         notes.add("central squares")
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.convert(mode).crop((left, top, left + side, top + side))
+    cut = image.convert(mode).crop((left, top, left + side, top + side))
     if side != size:
         notes.add(f"resized to {size}x{size}")
-        square = square.resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(square).reshape(size, size, channels).transpose(2, 0, 1)
+        cut = cut.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(cut).reshape(size, size, channels).transpose(2, 0, 1)

@@ -58,9 +58,8 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 def _mean_and_root(x: Tensor) -> tuple[Tensor, Tensor]:
     """The mean (D,), and A (min(N, D), D) with AᵀA = Σ, in float64."""
     size, count = x[0].numel(), len(x)
-    chunks = [_rows(chunk) for chunk in x.split(_CHUNK)] if count <= size else None
-    if chunks is not None:
-        rows = torch.cat(chunks)
+    if count <= size:
+        rows = torch.cat([_rows(chunk) for chunk in x.split(_CHUNK)])
         mean = rows.mean(0)
         return mean, (rows - mean) / math.sqrt(count - 1)
     mean = sum((_rows(chunk).sum(0) for chunk in x.split(_CHUNK)), torch.zeros(())) / count
@@ -88,7 +87,7 @@ def nearest_distance(samples: Tensor, reference: Tensor) -> Tensor:
     nearest = torch.full((len(samples),), math.inf, dtype=torch.float64)
     for there in reference.split(_CHUNK):  # all pairs at once would take N·M numbers
         rows = _rows(there)
-        for here, found in zip(samples.split(_CHUNK), nearest.split(_CHUNK), strict=True):
+        for here, found in zip(samples.split(_CHUNK), nearest.split(_CHUNK)):
             torch.minimum(found, torch.cdist(_rows(here), rows).amin(dim=1), out=found)
     return nearest
 

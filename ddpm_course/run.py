@@ -32,6 +32,7 @@ from torch import Tensor
 
 from ddpm_course import checkpoint
 from ddpm_course.reverse import ddim
+from ddpm_course.stream import Streamed
 from ddpm_course.trainer import Metrics, TrainConfig, Trainer
 from ddpm_course.unet import UNet
 
@@ -47,6 +48,8 @@ CHECKPOINT, MODEL, CONFIG, METRICS = (
     "metrics.jsonl",
 )
 
+
+STREAMED = "streamed"  # in the mark of data that the run reads as they are needed
 
 # What ends a process from outside: SIGTERM, and SIGHUP where terminals can be closed.
 ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -124,7 +127,7 @@ class Run:
     def resume(
         cls,
         path: str | os.PathLike[str],
-        data: Tensor,
+        data: Tensor | Streamed,
         log_every: int = 50,
         save_every: int = 1000,
         tensorboard: bool = False,
@@ -392,8 +395,11 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ValueError(f"{file} cannot be read ({error}); give the folder of a run.") from error
 
 
-def _fingerprint(data: Tensor) -> str:
-    """Tells one data set from another: shape, type and every byte count."""
+def _fingerprint(data: Tensor | Streamed) -> str:
+    """Tells one data set from another: shape, type and every byte count; of pictures that are read
+    as they are needed, their mark."""
+    if isinstance(data, Streamed):
+        return f"{tuple(data.shape)} {STREAMED} {data.mark()}"
     # A view of the bytes, not a copy of them: the data may be larger than the memory.
     content = hashlib.sha256(data.detach().cpu().contiguous().numpy().data).hexdigest()
     return f"{tuple(data.shape)} {data.dtype} {content[:16]}"

@@ -7,6 +7,7 @@ put in the loop (a plot, a progress bar, a sample) watches. ``run.Run`` adds a f
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
 import time
@@ -23,6 +24,7 @@ from ddpm_course import checks
 from ddpm_course.checkpoint import load_weights, select
 from ddpm_course.loss import epsilon_loss, uniform_t
 from ddpm_course.schedule import Schedule
+from ddpm_course.stream import Streamed
 from ddpm_course.unet import unwrapped
 
 __all__ = ["Metrics", "TrainConfig", "Trainer", "pick_device"]
@@ -126,7 +128,8 @@ class Trainer:
     Args:
         model: ε_θ.
         schedule: the forward process.
-        data: (N, ...) clean data: float32 in [-1, 1] (or about unit variance), or uint8 images.
+        data: (N, ...) clean data: float32 in [-1, 1] (or about unit variance), or uint8 images; or
+            ``stream.Streamed``, pictures that are read as they are needed: the same training.
         config: how.
 
     Raises:
@@ -137,7 +140,7 @@ class Trainer:
     """
 
     def __init__(
-        self, model: nn.Module, schedule: Schedule, data: Tensor, config: TrainConfig
+        self, model: nn.Module, schedule: Schedule, data: Tensor | Streamed, config: TrainConfig
     ) -> None:
         from accelerate import Accelerator
         from accelerate.utils import GradientAccumulationPlugin
@@ -168,9 +171,9 @@ class Trainer:
                     f"batch_size to a multiple of {count}."
                 )
         self.config, self.schedule = config, schedule.to(self.device)
-        cuda = self.device.type == "cuda"
-        room = torch.cuda.mem_get_info(self.device)[0] if cuda else math.inf
-        self.data = data.to(self.device) if data.nbytes < room / 2 else data  # or batch by batch
+        self.data = self._placed(data) if isinstance(data, Tensor) else data
+        self._coming: Iterator[Tensor] = iter(())  # what is read ahead,
+        self._next = -1  # from which step on
         # Convolutions run fastest with a pixel's channels side by side; the exception is
         # bfloat16 on a CPU, where GroupNorm is then ten times slower.
         slow = config.precision == "bfloat16" and self.device.type == "cpu"
@@ -238,7 +241,7 @@ class Trainer:
         mine = slice(self.rank * share, (self.rank + 1) * share)
         t = uniform_t(size, self.schedule, generator)[mine]
         eps = torch.randn(size, *shape, generator=generator, device=self.device)[mine]
-        x_0 = self.data[self._batch()[mine]].to(self.device, non_blocking=True)
+        x_0 = self._taken(mine).to(self.device, non_blocking=True)
         if x_0.dtype == torch.uint8:
             x_0 = x_0 / 127.5 - 1
         if self.config.flip:
@@ -246,9 +249,19 @@ class Trainer:
             x_0 = torch.where(coin[:, None, None, None], x_0.flip(-1), x_0)
         return x_0, self.schedule, t, eps
 
-    def _batch(self) -> Tensor:
-        """The next items of an endless shuffle: every item once before any comes again."""
-        epoch, place = divmod(self.step * self.config.batch_size, len(self.data))
+    def _taken(self, mine: slice) -> Tensor:
+        """This process's share of the items of this step."""
+        if isinstance(self.data, Tensor):
+            return self.data[self._batch(self.step)[mine]]
+        if self._next != self.step:
+            order = (self._batch(step)[mine].tolist() for step in itertools.count(self.step))
+            self._coming = self.data.batches(order)
+        self._next = self.step + 1
+        return next(self._coming)
+
+    def _batch(self, step: int) -> Tensor:
+        """The items of a step in an endless shuffle: every item once before any comes again."""
+        epoch, place = divmod(step * self.config.batch_size, len(self.data))
         items = self._order(epoch)[place : place + self.config.batch_size]
         missing = self.config.batch_size - len(items)
         return torch.cat([items, self._order(epoch + 1)[:missing]]) if missing else items
@@ -256,7 +269,9 @@ class Trainer:
     def _order(self, epoch: int) -> Tensor:
         if epoch not in self.orders:
             generator = torch.Generator().manual_seed(self._seed(_ORDER, epoch))
-            order = torch.randperm(len(self.data), generator=generator).to(self.data.device)
+            order = _shuffle(len(self.data), getattr(self.data, "window", None), generator)
+            if isinstance(self.data, Tensor):
+                order = order.to(self.data.device)
             self.orders = {e: o for e, o in self.orders.items() if e == epoch - 1} | {epoch: order}
         return self.orders[epoch]
 
@@ -282,6 +297,12 @@ class Trainer:
         keep = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(averaged), list(live), 1 - keep)
+
+    def _placed(self, data: Tensor) -> Tensor:
+        """On the device if it has the room; or else the batches go there one by one."""
+        cuda = self.device.type == "cuda"
+        room = torch.cuda.mem_get_info(self.device)[0] if cuda else math.inf
+        return data.to(self.device) if data.nbytes < room / 2 else data
 
     def _progress(self) -> float:
         """0 at the start, 1 at the end, by steps or by time, whichever is further."""
@@ -348,7 +369,15 @@ def _dropout_from(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _check(data: Tensor, config: TrainConfig, device: torch.device) -> None:
+def _shuffle(n: int, window: int | None, generator: torch.Generator) -> Tensor:
+    """(n,) the numbers below n by chance; with a window, those of each window among themselves."""
+    window = window or n
+    starts = range(0, n, window)
+    parts = (torch.randperm(min(window, n - a), generator=generator) + a for a in starts)
+    return torch.cat(list(parts))
+
+
+def _check(data: Tensor | Streamed, config: TrainConfig, device: torch.device) -> None:
     if len(data) < config.batch_size:
         raise ValueError(
             f"a batch of {config.batch_size} cannot be drawn from {len(data)} items; "
@@ -356,7 +385,7 @@ def _check(data: Tensor, config: TrainConfig, device: torch.device) -> None:
         )
     if data.dtype not in (torch.float32, torch.uint8):
         raise ValueError(f"data has dtype {data.dtype}; give float32 in [-1, 1], or uint8 images.")
-    if data.ndim == 4 and data.is_floating_point():
+    if isinstance(data, Tensor) and data.ndim == 4 and data.is_floating_point():
         checks.in_range(data, "data")
     if data.ndim != 4 and (config.flip or data.dtype == torch.uint8):
         raise ValueError(

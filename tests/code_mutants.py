@@ -1,6 +1,7 @@
 """Small errors in the core modules, made by mutmut: at least 95% must fail the module's own tests.
 
-`make mutants` runs all of them; `python -m tests.code_mutants schedule loss` those of two modules.
+`make mutants` runs all of them; `python -m tests.code_mutants loss unet:7` those of `loss`, and of
+`unet` the tenth whose numbers end in 7.
 Each module's mutants meet only the tests of its name, in a copy under _build/mutants. Those that
 change nothing that can be seen are listed, with the reason, in tests/equal_mutants.txt.
 """
@@ -8,12 +9,15 @@ change nothing that can be seen are listed, with the reason, in tests/equal_muta
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 MODULES = {
     "schedule": ["schedule"],
@@ -41,12 +45,19 @@ source_paths = ["ddpm_course"]
 only_mutate = ["ddpm_course/{module}.py"]
 also_copy = ["ddpm_course"]
 pytest_add_cli_args_test_selection = {tests}
-pytest_add_cli_args = ["-p", "no:cacheprovider"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "tests.code_mutants"]
 process_isolation = "forkserver"
 timeout_constant = 10.0
 timeout_multiplier = 5.0
 use_git_change_detection = false
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The quickest tests first: most mutants die of one of them."""
+    with contextlib.suppress(OSError):
+        seconds = json.loads(Path("mutmut-stats.json").read_text())["duration_by_test"]
+        items.sort(key=lambda item: seconds.get(item.nodeid, 0))
 
 
 def undecorated(source: str) -> str:
@@ -111,27 +122,29 @@ def equal() -> dict[str, str]:
     return out
 
 
-def run(module: str) -> bool:
+def run(module: str, ending: str = "") -> bool:
     """Make, try and judge the mutants of a module; say what survived, and whether it is enough."""
     place = prepare(module)
     with (place / "log.txt").open("w") as log:
         subprocess.run(
-            [sys.executable, "-m", "mutmut", "run", "--max-children", "1"],
+            [sys.executable, "-m", "mutmut", "run", "--max-children", "1", f"*{ending}"],
             cwd=place, stdout=log, stderr=log, check=False,
             env=os.environ | {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         )  # fmt: skip
     meta = place / "mutants" / "ddpm_course" / f"{module}.py.meta"
     codes: dict[str, int | None] = json.loads(meta.read_text())["exit_code_by_key"]
+    made, codes = len(codes), {name: code for name, code in codes.items() if name.endswith(ending)}
     broken = [name for name, code in codes.items() if code in _BROKEN]
     alive = [name for name, code in codes.items() if code in _SURVIVED + _UNTESTED]
     found = changes(place, module, alive)
     listed = {line: why for line, why in equal().items() if line.startswith(f"{module}.")}
     same = [line for line in found if line in listed]
     left = [line for line in found if line not in listed]
-    gone = [line for line, why in listed.items() if line not in found or not why]
+    gone = [line for line, why in listed.items() if not (ending or line in found) or not why]
     killed = len(codes) - len(alive) - len(broken)
     share = (killed + len(same)) / max(len(codes), 1)
-    print(f"{module}: {len(codes)} mutants, {killed} killed, {len(same)} equal, {share:.1%}")
+    tried = f"{len(codes)} of {made}" if ending else f"{made}"
+    print(f"{module}: {tried} mutants, {killed} killed, {len(same)} equal, {share:.1%}")
     for what, lines in (("survived", left), ("listed, but not alive or without a reason", gone),
                         ("not run to its end", broken)):  # fmt: skip
         for line in lines:
@@ -141,5 +154,5 @@ def run(module: str) -> bool:
 
 
 if __name__ == "__main__":
-    results = [run(module) for module in sys.argv[1:] or MODULES]
+    results = [run(*module.split(":")) for module in sys.argv[1:] or MODULES]
     raise SystemExit(0 if all(results) else 1)

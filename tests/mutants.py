@@ -126,6 +126,8 @@ class _Change(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if node.attr == "device":
+            return node  # where numbers lie is not mathematics
         if node.attr in (*TABLES, "beta_tilde", "var") and isinstance(node.ctx, ast.Load):
             text = ast.unparse(node)
             if self._now(f"root of {text} added", node):

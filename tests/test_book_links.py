@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,3 +70,30 @@ def test_gitlab_has_binder_alone_and_other_hosts_have_neither() -> None:
         "",
     ):
         assert links.without_installing(elsewhere, "x.ipynb") == ""
+
+
+NOTATION = (ROOT / "book" / "notation.md").read_text(encoding="utf8")
+BOOK = "\n".join(page.read_text(encoding="utf8") for page in sorted((ROOT / "book").glob("*.md")))
+SYMBOLS = re.findall(
+    r"^(\$.+)\n: ((?:.+\n)(?:  .+\n)*)",
+    NOTATION.split("## Other people's letters")[0],
+    re.MULTILINE,
+)
+
+
+def places(meaning: str) -> list[str]:
+    """What a symbol's entry leads to within a page: numbered equations and marked headings."""
+    equations = re.findall(r"\{eq\}`([\w.-]+)`", meaning)
+    headings = re.findall(r"\]\(#([\w-]+)\)", meaning)
+    return [f"```{{claim}} {one}\n" for one in equations] + [f"({one})=\n" for one in headings]
+
+
+@pytest.mark.parametrize(("symbol", "meaning"), SYMBOLS, ids=[symbol for symbol, _ in SYMBOLS])
+def test_a_symbol_leads_to_the_place_where_it_is_met(symbol: str, meaning: str) -> None:
+    assert places(meaning), f"{symbol}: a link to a page alone does not show where in it"
+    assert [place for place in places(meaning) if place not in BOOK] == []
+
+
+def test_all_symbols_were_looked_at() -> None:
+    assert len(SYMBOLS) > 45
+    assert places("First in [forward](forward.md).\n") == []

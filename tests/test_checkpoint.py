@@ -218,3 +218,129 @@ def test_a_file_of_a_later_version_says_so(tmp_path):
     checkpoint.write(path, tensors, about)
     with pytest.raises(ValueError, match="has 'heads', which this version .* a later one has"):
         checkpoint.load(path)
+
+
+def test_beside_is_a_hidden_file_in_the_same_folder(tmp_path):
+    with checkpoint.beside(tmp_path / "note.txt") as new:
+        assert new.parent == tmp_path
+        assert new.name.startswith(".note.")
+        assert new.suffix == ".txt"
+        assert str(os.getpid()) in new.name
+        new.write_text("first")
+    with (
+        pytest.raises(ValueError, match=f"{tmp_path} is a folder; give the name of a file"),
+        checkpoint.beside(tmp_path),
+    ):
+        pass
+    long = tmp_path / ("x" * 300) / "note.txt"
+    with pytest.raises(ValueError, match=r"note\.txt cannot be written"), checkpoint.beside(long):
+        pass
+
+
+def test_the_process_keeps_its_own_mask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        assert checkpoint._umask() == 0o027
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+
+
+def test_only_whole_models_are_shipped(tmp_path, monkeypatch, model):
+    def here(name):
+        return tmp_path / f"{name}.safetensors"
+
+    monkeypatch.setattr(checkpoint, "asset", here)
+    for name in ("b", "a", ".c"):
+        checkpoint.write(here(name), *checkpoint.pack(model, SCHEDULE))
+    save_file({"weight": torch.zeros(2)}, here("foreign"))
+    (tmp_path / "d.txt").write_text("no model")
+    assert checkpoint.shipped() == ["a", "b"]
+    with pytest.raises(ValueError, match=r"nor a file, nor a shipped model \(a, b\)\.$"):
+        checkpoint.load("c")
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    tensors = {"a": torch.arange(6.0).view(2, 3).T, "b": torch.zeros((), dtype=torch.float64)}
+    checkpoint.write(tmp_path / "a.safetensors", tensors, {"note": "ε"})
+    found, about = checkpoint.read(tmp_path / "a.safetensors")
+    assert about == {"note": "ε"}
+    assert list(found) == ["a", "b"]
+    assert torch.equal(found["a"], tensors["a"])
+    assert found["b"].dtype == torch.float64
+    save_file({"weight": torch.zeros(2)}, tmp_path / "plain.safetensors")
+    assert checkpoint.read(tmp_path / "plain.safetensors")[1] == {}
+
+
+def test_a_packed_schedule_is_float64(model):
+    there = object.__new__(Schedule)  # as one on a GPU that has no float64
+    object.__setattr__(there, "beta", SCHEDULE.beta.float())
+    tensors, about = checkpoint.pack(model, there)
+    assert tensors[checkpoint.BETA].dtype == torch.float64
+    assert set(about) == {"unet"}
+
+
+def test_half_the_size_with_the_schedule_as_it_was(tmp_path, model):
+    source, target = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    checkpoint.write(source, *checkpoint.pack(model, SCHEDULE))
+    checkpoint.halve(source, target)
+    tensors, _ = checkpoint.read(target)
+    assert torch.equal(tensors.pop(checkpoint.BETA), SCHEDULE.beta)
+    assert {value.dtype for value in tensors.values()} == {torch.float16}
+    assert checkpoint.load(target)[0].config == CONFIG
+
+
+def test_the_average_is_what_a_runs_checkpoint_gives(tmp_path, model):
+    tensors, about = checkpoint.pack(model, SCHEDULE)
+    average = {k.replace("model.", "ema."): v + 1 for k, v in tensors.items() if k != "model."}
+    average.pop(checkpoint.BETA)
+    checkpoint.write(tmp_path / "checkpoint.safetensors", tensors | average, about)
+    loaded, schedule = checkpoint.load(tmp_path / "checkpoint.safetensors")
+    assert torch.equal(loaded.conv_in.weight, model.conv_in.weight + 1)
+    assert torch.equal(schedule.beta, SCHEDULE.beta)
+
+
+def test_weights_of_another_network_are_named(model):
+    weights = model.state_dict()
+    with pytest.raises(ValueError, match=r"^the state lacks the weight time\.0\.weight; it bel"):
+        checkpoint.load_weights(model, {})
+    with pytest.raises(ValueError, match=r"^here holds a, which the model lacks; it is another's"):
+        checkpoint.load_weights(model, weights | {"b": torch.ones(1), "a": torch.ones(1)}, "here")
+    with pytest.raises(ValueError, match=r"holds conv_in\.bias of shape \(3,\), but .* \(8,\); it"):
+        checkpoint.load_weights(model, weights | {"conv_in.bias": torch.ones(3)})
+    checkpoint.load_weights(model, {name: value + 1 for name, value in weights.items()})
+    assert model.conv_out.bias.tolist() == [1.0]
+
+
+def test_the_whole_sentence_says_what_to_do(tmp_path, model):
+    path = tmp_path / "a.safetensors"
+    tensors, about = checkpoint.pack(model, SCHEDULE)
+
+    def said(call) -> str:
+        with pytest.raises(ValueError) as error:
+            call()
+        return str(error.value)
+
+    path.write_bytes(b"")
+    assert said(lambda: checkpoint.read(path)).endswith(
+        "; it is cut off or another format: copy it again, or train again."
+    )
+    checkpoint.write(path, tensors, {})
+    assert said(lambda: checkpoint.load(path)) == (
+        f"{path} holds no model of this course; train one with `ddpm-course train`."
+    )
+    config = json.loads(about["unet"]) | {"z": 1, "a": 1}
+    checkpoint.write(path, tensors, {"unet": json.dumps(config)})
+    from ddpm_course import __version__
+
+    assert said(lambda: checkpoint.load(path)) == (
+        f"{path} has 'a', which this version ({__version__}) does not know; a later one has "
+        "written it: upgrade ddpm-course."
+    )
+    assert "cannot be looked up" in said(lambda: checkpoint.load("x" * 300))
+    assert said(lambda: checkpoint.read(tmp_path / "b")) == (
+        f"{tmp_path / 'b'} is not there; give a file that a training run has written."
+    )
+    # A name of ours in its config tells a later version's file from a stranger's.
+    checkpoint.write(path, tensors, {"unet": '{"width": 3}'})
+    assert "holds no model of this course" in said(lambda: checkpoint.load(path))

@@ -309,3 +309,24 @@ def test_a_flow_and_a_network_that_says_the_noise_are_not_mixed_up(tmp_path) -> 
         checkpoint.load(path)
     with pytest.raises(ValueError, match="is not there"):
         flow.load(tmp_path / "none.safetensors")
+
+
+def test_the_flow_that_ships_draws_digits() -> None:
+    """The network of the digits, in at most 1.5 MB; ten calls, by Euler and by DDPM's sampler."""
+    from ddpm_course import metrics, solvers
+
+    assert checkpoint.asset("flow").stat().st_size <= 1.5e6
+    assert "flow" not in checkpoint.shipped()  # it is no network that says the noise
+    model, schedule = flow.load(), Schedule.cosine(250)
+    assert sum(p.numel() for p in model.parameters()) == 701_345
+    walks = (
+        flow.euler(model, (200, 1, 8, 8), 10, clip_x0=True, generator=seeded()),
+        solvers.multistep(
+            flow.as_noise(model, schedule), (200, 1, 8, 8), schedule, 10, generator=seeded()
+        ),
+    )
+    for walk in walks:
+        *_, last = walk
+        report = metrics.digit_report(last[1])
+        assert report.frechet < 1.0
+        assert report.sure > 0.6

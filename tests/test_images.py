@@ -92,7 +92,7 @@ def test_a_set_from_the_hub(tmp_path, monkeypatch):
         (("digits", None, 2), "channels is 2; choose 1"),
         (
             ("nowhere",),
-            "nowhere is no folder of images; give one with --data, a .npy file, or digits",
+            "nowhere is no folder of images; give one with --data, a .npy or .tar file, or digits",
         ),
     ],
 )

@@ -1,6 +1,7 @@
 """Between libraries: the same network, the same answers."""
 
 import pickle
+import sys
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ GOOGLE = {
     "up_block_types": ("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
 }
 THEIRS = {
-    "google/ddpm-cifar10-32": {},
+    "google/ddpm-cifar10-32, a quarter as wide": {"block_out_channels": (32, 64, 64, 64)},
     "digits": {
         "block_out_channels": (32, 64),
         "down_block_types": ("DownBlock2D", "AttnDownBlock2D"),
@@ -246,3 +247,168 @@ def test_the_hub_format(tmp_path):
 def test_the_hub_format_has_no_pickles():
     with pytest.raises(ValueError, match=r"pytorch_model\.bin is a pickle"):
         interop.HubUNet._load_as_pickle(None, "pytorch_model.bin", "cpu", False)
+
+
+# -- every part of the contract --------------------------------------------------------------------
+
+SMALL = GOOGLE | THEIRS["digits"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"out_channels": 2},
+            "the model takes 1 channels and gives 2; a network for the noise gives as many as it "
+            "takes.",
+        ),
+        (
+            {"class_embed_type": "timestep"},
+            "class_embed_type is 'timestep'; the model needs labels, and only those that need none "
+            "are taken.",
+        ),
+    ],
+)
+def test_whole_sentences_about_models(changes, sentence):
+    with pytest.raises(ValueError) as error:
+        interop.from_diffusers(UNet2DModel(**SMALL | changes))
+    assert str(error.value) == sentence
+
+
+def test_every_setting_is_carried_over_and_back():
+    settings = {
+        "block_out_channels": (8, 16, 24),
+        "down_block_types": ("AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", "UpBlock2D", "AttnUpBlock2D"),
+        "attention_head_dim": 4,
+        "norm_num_groups": 4,
+        "dropout": 0.2,
+        "in_channels": 2,
+        "out_channels": 2,
+        "layers_per_block": 2,
+        "sample_size": (16, 8),
+    }
+    theirs = UNet2DModel(**SMALL | settings).train()
+    ours = interop.from_diffusers(theirs)
+    assert ours.config == UNetConfig(
+        (16, 8), 2, (8, 16, 24), 2, (True, False, False), groups=4, dropout=0.2, head_width=4
+    )
+    assert not ours.training
+    back = interop.to_diffusers(ours.train())
+    assert not back.training
+    for name, value in settings.items():
+        assert back.config[name] == value, name
+    for name, value in theirs.state_dict().items():
+        torch.testing.assert_close(back.state_dict()[name], value, rtol=1e-6, atol=1e-6)
+
+
+def test_a_model_without_a_size_gets_the_smallest():
+    assert interop.from_diffusers(UNet2DModel(**SMALL | {"sample_size": None})).config.size == 2
+
+
+@torch.no_grad()
+def test_a_wrapped_model_is_at_rest_and_counts_from_1():
+    theirs = UNet2DModel(**SMALL | {"freq_shift": 0, "dropout": 0.5}).train()
+    wrapped = interop.from_diffusers(theirs)
+    assert isinstance(wrapped, interop.Wrapped)
+    assert not wrapped.training
+    assert wrapped.model is theirs
+    assert not theirs.training
+
+
+def test_what_is_around_a_model_comes_off():
+    theirs = UNet2DModel(**SMALL)
+    ours = interop.from_diffusers(torch.nn.DataParallel(theirs))
+    assert isinstance(ours, UNet)
+    around = torch.nn.DataParallel(ours)
+    assert interop.to_diffusers(around).config.sample_size == 8
+    assert interop.HubUNet.of(around).config == ours.config
+    for take in (interop.to_diffusers, interop.HubUNet.of):
+        with pytest.raises(ValueError, match=r"^this model is a Linear; give a UNet\.$"):
+            take(torch.nn.Linear(1, 1))
+
+
+def test_a_pipeline_says_how_to_sample(tmp_path):
+    model, schedule = UNet(UNetConfig.digits()), Schedule.linear(12, 1e-3, 0.3)
+    interop.to_diffusers(model, schedule, str(tmp_path / "pipeline"))
+    scheduler = DDPMPipeline.from_pretrained(tmp_path / "pipeline").scheduler
+    assert scheduler.config.num_train_timesteps == 12
+    assert scheduler.config.variance_type == "fixed_small"
+    assert scheduler.config.clip_sample is True
+    assert scheduler.config.trained_betas == schedule.beta[1:].tolist()
+    assert list(tmp_path.rglob("*.safetensors"))
+    assert not list(tmp_path.rglob("*.bin"))
+
+
+def test_a_pipeline_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    places = []
+
+    def broken(self, folder, **_):
+        places.append(folder)
+        folder.mkdir()
+        (folder / "half").write_text("half")
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(DDPMPipeline, "save_pretrained", broken)
+    model = UNet(UNetConfig.digits())
+    with pytest.raises(OSError, match="the disk is full"):
+        interop.to_diffusers(model, Schedule.linear(3), tmp_path / "pipeline")
+    assert list(tmp_path.iterdir()) == []
+    assert places[0].parent == tmp_path
+    assert places[0].name.startswith(".pipeline-")
+    with pytest.raises(ValueError) as error:
+        interop.to_diffusers(model, folder=tmp_path / "pipeline")
+    assert str(error.value).startswith("a pipeline needs the schedule; give it as well: to_diff")
+    with pytest.raises(ValueError) as error:
+        interop.to_diffusers(model, Schedule.linear(3), tmp_path)
+    assert str(error.value) == f"{tmp_path} exists already; name a new folder."
+
+
+def test_a_model_that_cannot_be_had(tmp_path, monkeypatch):
+    with pytest.raises(ValueError) as error:
+        interop.from_diffusers(str(tmp_path / "none"))
+    assert str(error.value).startswith(f"{tmp_path / 'none'} cannot be read as a diffusers model")
+    assert str(error.value).endswith("; give its folder, or its name on the Hugging Face Hub.")
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(ValueError) as error:
+        interop.from_diffusers(tmp_path)
+    assert str(error.value) == "diffusers is not installed; run `pip install diffusers`."
+
+
+def test_turning_keeps_the_type_and_the_digits():
+    weight = torch.randn(3, 8, generator=torch.Generator().manual_seed(0)).bfloat16()
+    assert interop._turn(weight, by=1).dtype == torch.bfloat16
+    exact = weight.double()
+    torch.testing.assert_close(
+        interop._turn(interop._turn(exact, by=1), by=-1), exact, rtol=0, atol=1e-12
+    )
+    omega = 10_000.0 ** (-torch.arange(4, dtype=torch.float64) / 3)
+    for t in (1.0, 7.0):
+        here = torch.cat([(omega * t).sin(), (omega * t).cos()])
+        there = torch.cat([(omega * (t + 1)).sin(), (omega * (t + 1)).cos()])
+        torch.testing.assert_close(
+            interop._turn(exact, by=1) @ here, exact @ there, rtol=1e-5, atol=1e-5
+        )
+
+
+def test_a_copy_for_the_hub_is_another_network_at_rest(tmp_path):
+    model = UNet(UNetConfig.digits()).train()
+    copy = interop.HubUNet.of(model)
+    assert not copy.training
+    with torch.no_grad():
+        copy.conv_in.bias.fill_(7)
+    assert not (model.conv_in.bias == 7).any()
+    copy.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"model\.safetensors cannot be read as safetensors"):
+        interop.HubUNet.from_pretrained(str(tmp_path))
+    with pytest.raises(ValueError) as error:
+        interop.HubUNet._load_as_pickle(None, "a.bin", "cpu", True)
+    assert str(error.value) == "a.bin is a pickle; ask its author for model.safetensors."
+
+
+def test_no_weight_of_theirs_is_left_behind():
+    theirs = UNet2DModel(**SMALL)
+    theirs.register_parameter("extra", torch.nn.Parameter(torch.ones(1)))
+    with pytest.raises(AssertionError, match="extra was left"):
+        interop.from_diffusers(theirs)

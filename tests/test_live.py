@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_course import checkpoint, live
+from ddpm_course import checkpoint, data, live
 
 
 def test_script_holds_the_shipped_network_and_its_schedule():
@@ -25,6 +25,17 @@ def test_script_holds_the_shipped_network_and_its_schedule():
         values = torch.from_numpy(np.frombuffer(base64.b64decode(packed), "<f2").astype("f4"))
         # The file itself is in half precision, so nothing is lost.
         assert torch.equal(values.view(weights[name].shape), weights[name])
+
+
+def test_examples_are_real_digits_of_the_test_set():
+    given = json.loads(live.examples().removeprefix("window.ddpmDigits = ").removesuffix(";\n"))
+    assert len(given) == 20
+    images, labels = data.digits("test").flatten(1), data.digit_labels("test")
+    for number, ink in enumerate(given):
+        distance, nearest = torch.cdist(torch.tensor([ink]).float() / 8 - 1, images).min(dim=1)
+        assert distance < 1e-5
+        assert labels[nearest] == number % 10
+    assert len(set(map(tuple, given))) == 20
 
 
 def test_what_is_no_model_is_refused():

@@ -211,6 +211,25 @@ def test_a_seed_repeats_the_loss_and_the_bound():
         assert torch.equal(value(), value())
 
 
+def test_steps_and_noise_come_from_the_generator():
+    schedule, x_0, seen = Schedule.linear(1000), torch.zeros(16, 2), []
+
+    def model(x_t, t):
+        seen.append(t)
+        return torch.zeros_like(x_t)
+
+    loss.epsilon_loss(model, x_0, schedule, generator=torch.Generator().manual_seed(1))
+    drawn = loss.uniform_t(16, schedule, torch.Generator().manual_seed(1))
+    expected = torch.randint(1, 1001, (16,), generator=torch.Generator().manual_seed(1))
+    assert torch.equal(drawn, expected)
+    assert torch.equal(seen[0], expected)
+
+
+def test_pictures_may_have_two_levels():
+    x_0 = torch.tensor([-1.0, 1.0]).view(1, 1, 1, 2)
+    assert loss.bits_per_dim(zero, x_0, Schedule.linear(3, 0.1, 0.5), levels=2).total.isfinite()
+
+
 def test_the_noise_and_the_step_can_be_given():
     schedule, x_0 = Schedule.linear(5, 0.1, 0.4), torch.full((4, 2), 0.5)
     eps, seen = torch.arange(8.0).view(4, 2), []

@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import scipy.linalg
 import torch
 
 from ddpm_course import metrics
-from ddpm_course.data import digits
+from ddpm_course.data import digit_labels, digits
 
 
 def test_frechet_distance_agrees_with_scipy(generator):
@@ -119,3 +120,183 @@ def test_the_report_knows_digits_from_noise_and_copies_from_fresh():
     assert real.nearest > 1.9
     assert sum(real.shares) == pytest.approx(1)
     assert max(real.shares) - min(real.shares) < 0.02
+
+
+PICTURES = torch.zeros(2, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda: metrics.frechet_distance(torch.zeros(5, 4), torch.zeros(1, 4)),
+            "the sets have shapes (5, 4) and (1, 4); give at least two samples each, (N, ...), "
+            "with the same number of coordinates in the same shape.",
+        ),
+        (
+            lambda: metrics.nearest_distance(torch.zeros(0, 4), torch.zeros(5, 4)),
+            "the sets have shapes (0, 4) and (5, 4); give at least one sample each, (N, ...), ",
+        ),
+        (
+            lambda: metrics.nearest_distance(PICTURES, 3 * PICTURES.add(1)[:1]),
+            "the second set has values from 3 to 3",
+        ),
+        (
+            lambda: metrics.nearest_distance(torch.tensor([3.0, 200]).view(2, 1, 1, 1), PICTURES),
+            "give at least one sample",
+        ),
+        (
+            lambda: metrics.nearest_distance(
+                torch.tensor([3.0, 200]).view(2, 1, 1), torch.zeros(2, 1, 1)
+            ),
+            "the first set has values from 3 to 200",
+        ),
+        (
+            lambda: metrics.nearest_distance(PICTURES, PICTURES.int()),
+            "the second set has dtype torch.int32",
+        ),
+        (
+            lambda: metrics.nearest_distance(PICTURES.int(), PICTURES),
+            "the first set has dtype torch.int32",
+        ),
+        (
+            lambda: metrics.inception_fid(PICTURES[:1], PICTURES, None),
+            "give at least two samples",
+        ),
+        (
+            lambda: metrics.nearest_distance(torch.full((2, 2), math.nan), torch.zeros(2, 2)),
+            "a set holds values that are not finite; find out where they come from.",
+        ),
+        (
+            lambda: metrics.digit_probability(torch.zeros(0, 1, 8, 8)),
+            "samples has shape (0, 1, 8, 8); give digits, (N, 1, 8, 8).",
+        ),
+        (
+            lambda: metrics.digit_probability(torch.zeros(3, 1, 8, 4)),
+            "samples has shape (3, 1, 8, 4); give digits, (N, 1, 8, 8).",
+        ),
+    ],
+)
+def test_a_sentence_says_what_is_wrong(call, said):
+    with pytest.raises(ValueError) as error:
+        call()
+    assert said in str(error.value)
+    assert str(error.value)[:2] == "a " or said[:2] != "a "
+
+
+def test_features_of_any_size_are_no_pictures():
+    far = torch.tensor([[300.0, 400.0]], requires_grad=True)
+    distance = metrics.nearest_distance(far, torch.zeros(1, 2))
+    assert distance.tolist() == [500]
+    assert distance.dtype == torch.float64
+    assert not distance.requires_grad
+
+
+class Network:
+    """In place of torchmetrics' network: keeps what it is shown."""
+
+    def __init__(self, **options):
+        self.options, self.seen = options, []
+
+    def reset(self):
+        self.seen.append("reset")
+
+    def update(self, images, real):
+        self.seen.append((images, real))
+
+    def compute(self):
+        return torch.tensor(0.25)
+
+
+def test_the_inception_network_sees_color_in_range_by_the_hundred():
+    network = Network()
+    gray = torch.linspace(-1.5, 1.5, 250 * 4).view(250, 1, 2, 2)
+    more = torch.linspace(-1, 1, 2 * 4).view(2, 1, 2, 2)
+    distance = metrics.inception_fid(gray, more, network)
+    assert distance == 0.25
+    assert isinstance(distance, float)
+    assert network.seen.pop(0) == "reset"
+    assert [(len(images), real) for images, real in network.seen] == [
+        (100, False),
+        (100, False),
+        (50, False),
+        (2, True),
+    ]
+    shown = torch.cat([images for images, real in network.seen if not real])
+    torch.testing.assert_close(shown, (gray.clamp(-1, 1).repeat(1, 3, 1, 1) + 1) / 2)
+    torch.testing.assert_close(network.seen[-1][0], (more.repeat(1, 3, 1, 1) + 1) / 2)
+    color = torch.linspace(-1, 1, 2 * 12).view(2, 3, 2, 2)
+    metrics.inception_fid(color, color, network)
+    torch.testing.assert_close(network.seen[-1][0], (color + 1) / 2)
+
+
+def test_the_inception_network_takes_images_from_0_to_1(monkeypatch):
+    import sys
+    import types
+
+    for name in ("torchmetrics", "torchmetrics.image", "torchmetrics.image.fid"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    module = sys.modules["torchmetrics.image.fid"]
+    module.FrechetInceptionDistance = Network
+    assert metrics.inception().options == {"normalize": True}
+
+    def broken(**_):
+        raise OSError("no network")
+
+    module.FrechetInceptionDistance = broken
+    with pytest.raises(ValueError) as error:
+        metrics.inception()
+    assert str(error.value) == (
+        "the Inception network cannot be had (no network); run `pip install torchmetrics[image]` "
+        "and go online once for its weights, or do without the FID."
+    )
+
+
+def test_the_report_is_made_of_the_distances_and_the_classifier():
+    samples = digits("test")[:100]
+    report, probability = metrics.digit_report(samples), metrics.digit_probability(samples)
+    assert probability.dtype == torch.float64
+    torch.testing.assert_close(probability.sum(1), torch.ones(100, dtype=torch.float64))
+    assert report.frechet == metrics.frechet_distance(samples, digits("all"))
+    assert report.nearest == metrics.nearest_distance(samples, digits("train")).median()
+    guess = probability.argmax(1).tolist()
+    assert report.shares == [guess.count(digit) / 100 for digit in range(10)]
+    assert len(metrics.digit_report(samples[:2]).shares) == 10
+
+
+def test_the_classifier_is_the_one_that_published_figures_are_measured_with():
+    from sklearn.svm import SVC
+
+    def fitted(**options):
+        images = digits("all").flatten(1).double().numpy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return SVC(probability=True, **options).fit(images, digit_labels("all").numpy())
+
+    samples = digits("test")[:20]
+    expected = fitted(C=10, gamma=0.02, random_state=0).predict_proba(
+        samples.flatten(1).double().numpy()
+    )
+    np.testing.assert_allclose(metrics.digit_probability(samples).numpy(), expected, rtol=1e-12)
+
+
+def test_the_classifiers_coming_end_is_no_news_to_a_reader(monkeypatch):
+    import sklearn.svm
+
+    class Soon:
+        def __init__(self, **options):
+            assert options == {"C": 10, "gamma": 0.02, "probability": True, "random_state": 0}
+
+        def fit(self, images, labels):
+            warnings.warn("The `probability` parameter is old", FutureWarning, stacklevel=1)
+            if self.worse:
+                warnings.warn("something else", self.worse, stacklevel=1)
+            return self
+
+    monkeypatch.setattr(sklearn.svm, "SVC", Soon)
+    train = metrics._digit_classifier.__wrapped__
+    Soon.worse = None
+    assert isinstance(train(), Soon)
+    for Soon.worse in (FutureWarning, UserWarning):
+        with pytest.raises(Soon.worse, match="something else"):
+            train()

@@ -39,7 +39,8 @@ def differs(claim: Claim) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a false formula may divide by zero
-            return not ledger.largest_error(claim, stop=ledger.TOLERANCE) <= ledger.TOLERANCE
+            accepted = ledger.BINDINGS[claim.name].tolerance
+            return not ledger.largest_error(claim, stop=accepted) <= accepted
     except Exception:
         return True
 

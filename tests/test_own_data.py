@@ -18,7 +18,8 @@ PAGE = (Path(__file__).parents[1] / "book" / "own-data.md").read_text(encoding="
 CELLS = re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```", PAGE, re.S | re.M)
 PAINT = next(cell for cell in CELLS if "ImageDraw.Draw" in cell)
 SCRIPT = next(cell for cell in CELLS if cell.startswith('"""From a folder'))
-COMMANDS = re.search(r"^```bash\n(.*?)^```", PAGE, re.S | re.M)[1].splitlines()  # type: ignore[index]
+BASH = re.findall(r"^```bash\n(.*?)^```", PAGE, re.S | re.M)
+COMMANDS = BASH[0].splitlines()
 
 
 def shorter(text: str, **changes: str) -> str:
@@ -91,3 +92,16 @@ def test_the_other_commands_are_understood(
             == 0
         )
     assert Path("grid.png").exists()
+
+
+@pytest.mark.parametrize("block", BASH[1:], ids=lambda block: block.split()[3])
+def test_each_other_training_begins(
+    block: str, folder: Path, script: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is understood, and one step of it is taken, of a batch as small as the folder."""
+    monkeypatch.chdir(folder)
+    (line,) = [line for line in block.splitlines() if line.startswith("ddpm-course train")]
+    _, *arguments = shlex.split(line)
+    out = arguments[arguments.index("--out") + 1]
+    small = ["--out", f"{out}-{len(line)}", "--steps", "1", "--batch-size", "4"]
+    assert cli.main([*arguments, *small]) == 0

@@ -79,6 +79,8 @@ def test_at_gathers_casts_and_broadcasts(schedule):
 def test_time_takes_an_int_or_one_step_an_item():
     schedule, x = Schedule.linear(10), torch.zeros(3, 2)
     assert schedule.time(4, x).tolist() == [4, 4, 4]
+    for t in (1, 10):
+        assert schedule.time(t, x).tolist() == [t] * 3
     assert schedule.time(4, x).dtype == torch.int64
     assert schedule.time(torch.tensor([1, 10, 3], dtype=torch.int32), x).dtype == torch.int64
     assert schedule.time(torch.tensor([], dtype=torch.int64), x[:0]).tolist() == []
@@ -119,7 +121,8 @@ def test_a_wrong_t_is_refused_in_words(t, says):
         (lambda: Schedule.cosine(10, s=-0.1), "s is -0.1; the offset of the cosine schedule must"),
         (
             lambda: Schedule.linear(5, 0.1, 1.0),
-            "beta[5] is 1; every variance must lie strictly between 0 and 1 (with few steps, lower",
+            "beta[5] is 1; every variance must lie strictly between 0 and 1 "
+            "(with few steps, lower beta_T).",
         ),
         (lambda: Schedule.linear(5, 0.0, 0.1), "beta[1] is 0"),
         (lambda: Schedule.linear(5, -0.1, 0.1), "beta[1] is -0.1"),
@@ -127,7 +130,8 @@ def test_a_wrong_t_is_refused_in_words(t, says):
         (lambda: Schedule.cosine(10, beta_max=1.0), "beta[10] is 1"),
         (
             lambda: Schedule(torch.tensor([0.1, 0.2])),
-            "beta[0] is 0.1, but entry 0 stands for clean data and must be 0; put a 0 in front of",
+            "beta[0] is 0.1, but entry 0 stands for clean data and must be 0; "
+            "put a 0 in front of your T variances.",
         ),
         (
             lambda: Schedule(torch.tensor([0.0])),
@@ -201,5 +205,6 @@ def test_apples_gpus_get_float32(monkeypatch):
 
 
 def test_it_says_what_it_is():
-    said = "Schedule(T=1000, beta=0.0001..0.02, alpha_bar_T=4e-05)"
-    assert repr(Schedule.linear(1000)) == said
+    assert repr(Schedule.linear(1000)) == "Schedule(T=1000, beta=0.0001..0.02, alpha_bar_T=4e-05)"
+    said = "Schedule(T=4, beta=0.1..0.4, alpha_bar_T=0.3)"
+    assert repr(Schedule([0, 0.1, 0.2, 0.3, 0.4])) == said

@@ -1,12 +1,15 @@
 """The trainer: what it draws, what it learns, and what it refuses."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ddpm_course import Schedule, UNet, UNetConfig
+from ddpm_course import trainer as trainer_module
 from ddpm_course.trainer import TrainConfig, Trainer, pick_device
 
 SCHEDULE = Schedule.linear(50, 1e-3, 0.2)
@@ -350,3 +353,308 @@ def test_the_settings_of_a_launcher_do_not_reach_into_a_run(monkeypatch, name, v
     plain = trained()
     monkeypatch.setenv(name, value)
     assert trained() == plain
+
+
+# -- every part of the contract --------------------------------------------------------------------
+
+
+def stream(config: TrainConfig, data: torch.Tensor, step: int) -> tuple[torch.Tensor, ...]:
+    """x_0, t and ε of a step, from the definition: seeds by use and number, an endless shuffle."""
+
+    def seeded(*use: int) -> torch.Generator:
+        state = np.random.SeedSequence([config.seed, *use]).generate_state(1)
+        return torch.Generator().manual_seed(int(state[0]))
+
+    size, generator, items = config.batch_size, seeded(1, step), []
+    for place in range(step * size, (step + 1) * size):
+        epoch, at = divmod(place, len(data))
+        items.append(int(torch.randperm(len(data), generator=seeded(0, epoch))[at]))
+    t = torch.randint(1, SCHEDULE.T + 1, (size,), generator=generator)
+    eps = torch.randn(size, *data.shape[1:], generator=generator)
+    return data[items], t, eps
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_what_is_drawn_follows_from_the_seed_and_the_step_alone(seed):
+    config = replace(CONFIG, seed=seed, batch_size=6, steps=None)
+    data = torch.arange(40.0).view(20, 2) / 40
+    model = Affine()
+    trainer = Trainer(model, SCHEDULE, data, config)
+    list(trainer.steps(8))  # twice across the border of an epoch
+    for step, (x_t, t) in enumerate(model.seen):
+        x_0, expected, eps = stream(config, data, step)
+        assert torch.equal(t, expected)
+        alpha_bar = SCHEDULE.alpha_bar[t].float()[:, None]
+        torch.testing.assert_close(x_t, alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * eps)
+    assert len(trainer.orders) <= 2  # of the epochs, not all that ever were
+
+
+def test_dropout_has_seeds_of_its_own(monkeypatch):
+    seeds = []
+    real = trainer_module._dropout_from
+
+    def spy(seed, device):
+        seeds.append((seed, device))
+        return real(seed, device)
+
+    monkeypatch.setattr(trainer_module, "_dropout_from", spy)
+    trainer = Trainer(Affine(), SCHEDULE, images(), replace(CONFIG, accumulate=2, seed=3))
+    list(trainer.steps(2))
+    expected = [
+        int(np.random.SeedSequence([3, 2, piece, step]).generate_state(1)[0])
+        for step in range(2)
+        for piece in range(2)
+    ]
+    assert seeds == [(seed, torch.device("cpu")) for seed in expected]
+
+
+@pytest.mark.parametrize("clip_norm", [1e-3, 1e3])
+def test_the_gradient_is_cut_to_its_norm_before_the_one_step_of_adam(clip_norm):
+    model = Affine()
+    config = replace(CONFIG, clip_norm=clip_norm, steps=None, warmup=0, learning_rate=0.1)
+    trainer = Trainer(model, SCHEDULE, torch.full((8, 2), 0.5), config)
+    kind = trainer.optimizer.optimizer
+    assert type(kind) is torch.optim.Adam  # not AdamW: no weight decays
+    assert kind.defaults["fused"] is True
+    assert kind.defaults["lr"] == 0.1
+    norm = next(trainer.steps()).gradient_norm
+    state = trainer.state()
+    # Adam's first average is a tenth of the gradient that it was given.
+    moments = torch.stack([state[f"optimizer.{name}.exp_avg"] for name in "ab"])
+    given = 10 * moments.norm().item()
+    assert norm > 0.1
+    assert given == pytest.approx(min(norm, clip_norm), rel=1e-4)
+    assert state["optimizer.a.step"] == 1
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_the_network_trains_with_dropout_and_its_average_rests():
+    trainer = Trainer(tiny_unet().eval(), SCHEDULE, images(), CONFIG)
+    for _ in trainer.steps(2):
+        assert trainer.model.training
+        assert not trainer.ema.module.training
+    assert not any(module.training for module in trainer.ema.module.modules())
+
+
+def test_no_step_is_none():
+    trainer = Trainer(Affine(), SCHEDULE, images(), CONFIG)
+    assert list(trainer.steps(0)) == []
+    assert (trainer.step, trainer.seconds, trainer.finished) == (0, 0.0, False)
+    assert [m.step for m in trainer.steps(1)] == [1]
+
+
+class Clock:
+    """Each look at it costs a second."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def test_the_clock_counts_the_steps_and_not_what_comes_between(monkeypatch):
+    monkeypatch.setattr(trainer_module.time, "perf_counter", clock := Clock())
+    config = replace(CONFIG, steps=None, max_seconds=4.0, warmup=0, learning_rate=1.0)
+    trainer, seen = Trainer(Affine(), SCHEDULE, images(), config), []
+    for metrics in trainer.steps():
+        clock.now += 50  # a plot is drawn
+        seen.append((metrics.seconds, metrics.learning_rate))
+    assert [seconds for seconds, _ in seen] == [1, 2, 3, 4]
+    half_cosine = [0.5 * (1 + math.cos(math.pi * part / 4)) for part in range(4)]
+    assert [rate for _, rate in seen] == pytest.approx(half_cosine)
+
+
+def test_the_learning_rate_is_its_formula():
+    config = replace(CONFIG, steps=10, warmup=3, learning_rate=0.5, max_seconds=1e9)
+    trainer = Trainer(Affine(), SCHEDULE, images(), config)
+    for n, metrics in enumerate(trainer.steps()):
+        rise, fall = min(1, (n + 1) / 4), 0.5 * (1 + math.cos(math.pi * n / 10))
+        assert metrics.learning_rate == pytest.approx(0.5 * rise * fall)
+        assert trainer.optimizer.param_groups[0]["lr"] == metrics.learning_rate
+
+
+@pytest.mark.parametrize(
+    ("precision", "layout"),
+    [("float32", torch.channels_last), ("bfloat16", torch.contiguous_format)],
+)
+def test_a_pixels_channels_lie_side_by_side_where_that_is_faster(precision, layout):
+    config = UNetConfig(size=4, channels=(8, 8), blocks=1, attention=(False, False))
+    trainer = Trainer(
+        tiny_unet(config=config), SCHEDULE, images(), replace(CONFIG, precision=precision)
+    )
+    list(trainer.steps(1))
+    again = Trainer(
+        tiny_unet(config=config), SCHEDULE, images(), replace(CONFIG, precision=precision)
+    )
+    again.restore(trainer.state(), 1, 2.5)
+    assert (again.step, again.seconds, int(again.ema.n_averaged)) == (1, 2.5, 1)
+    weight = again.model.middle[0].conv1.weight
+    for tensor in (weight, again.optimizer.state[weight]["exp_avg"]):
+        assert tensor.is_contiguous(memory_format=layout)
+
+
+def test_a_start_can_be_restored_and_a_part_of_the_moments_cannot():
+    trainer = Trainer(Affine(), SCHEDULE, images(), CONFIG)
+    trainer.restore(trainer.state(), 0, 0.0)
+    list(trainer.steps(2))
+    state = trainer.state()
+    assert set(state) == {
+        *(f"{place}.{name}" for place in ("model", "ema") for name in "ab"),
+        *(f"optimizer.{name}.{key}" for name in "ab" for key in ("step", "exp_avg", "exp_avg_sq")),
+    }
+    trainer.restore(state, 2, 1.0)
+    for key in ("step", "exp_avg", "exp_avg_sq"):
+        for wrong in ({}, {f"optimizer.b.{key}": torch.ones(3)}):
+            broken = {name: value for name, value in state.items() if name != f"optimizer.b.{key}"}
+            with pytest.raises(ValueError) as error:
+                trainer.restore(broken | wrong, 2, 1.0)
+            assert str(error.value) == "the optimizer's moments of b are missing or misshapen."
+
+
+def test_the_presets():
+    assert TrainConfig.digits() == TrainConfig(steps=5000)
+    assert TrainConfig.cifar10() == TrainConfig(
+        steps=800_000, learning_rate=2e-4, warmup=5000, ema_decay=0.9999, flip=True,
+        precision="bfloat16",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"batch_size": 0}, "batch_size is 0; it must be a positive number"),
+        ({"learning_rate": math.inf}, "learning_rate is inf"),
+        ({"ema_decay": -0.1}, r"ema_decay is -0\.1; it must be in \[0, 1\)"),
+        ({"steps": -1}, "steps is -1"),
+    ],
+)
+def test_more_that_is_out_of_range(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        replace(CONFIG, **changes)
+    assert replace(CONFIG, ema_decay=0.0, warmup=0, accumulate=1, steps=1, batch_size=1)
+
+
+@pytest.mark.parametrize(
+    ("data", "changes", "sentence"),
+    [
+        (images() + 200, {}, "data has values from 199.* to"),
+        (torch.zeros(8, 2).byte(), {}, r"shape \(8, 2\); flip and uint8 are for images"),
+        (torch.zeros(8, 2).int(), {}, r"dtype torch\.int32; give float32 in \[-1, 1\], or uint8"),
+    ],
+)
+def test_data_that_cannot_be_trained_on(data, changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Trainer(tiny_unet(), SCHEDULE, data, replace(CONFIG, **changes))
+    assert Trainer(tiny_unet(), SCHEDULE, images(8), CONFIG)
+    assert Trainer(Affine(), SCHEDULE, torch.full((8, 2), 3.0), CONFIG)
+
+
+class Several:
+    """In place of accelerate's, where several processes share a batch."""
+
+    rank, ranks = 0, 1
+
+    def __init__(self, **options) -> None:
+        self.options, self.device = options, torch.device("cpu")
+        self.process_index, self.num_processes = self.rank, self.ranks
+
+    def prepare(self, *parts):
+        return parts
+
+    def unwrap_model(self, model):
+        return model
+
+    def backward(self, loss):
+        loss.backward()
+
+
+def test_accelerate_is_told_everything_that_the_config_decides(monkeypatch):
+    import accelerate
+
+    monkeypatch.setattr(accelerate, "Accelerator", Several)
+    for world, on_cpu in ((None, False), ("1", False), ("2", True)):
+        monkeypatch.delenv("WORLD_SIZE", raising=False)
+        if world:
+            monkeypatch.setenv("WORLD_SIZE", world)
+        options = Trainer(Affine(), SCHEDULE, images(), CONFIG).accelerator.options
+        assert options.pop("gradient_accumulation_plugin").num_steps == 1
+        assert options == {
+            "cpu": on_cpu,
+            "device_placement": False,
+            "mixed_precision": "no",
+            "dynamo_backend": "no",
+        }
+
+
+def test_processes_share_a_batch_evenly(monkeypatch):
+    import accelerate
+    import accelerate.utils
+
+    monkeypatch.setattr(accelerate, "Accelerator", Several)
+    whole = Affine()
+    list(Trainer(whole, SCHEDULE, images(), CONFIG).steps(1))
+    shares = []
+    monkeypatch.setattr(Several, "ranks", 2)
+    for rank in range(2):
+        monkeypatch.setattr(Several, "rank", rank)
+        model = Affine()
+        list(Trainer(model, SCHEDULE, images(), CONFIG).steps(1))
+        shares.append(model.seen[0])
+    for part, every in zip(zip(*shares), whole.seen[0]):
+        assert torch.equal(torch.cat(part), every)
+    config = replace(CONFIG, max_seconds=1e9)
+    monkeypatch.setattr(accelerate.utils, "broadcast", lambda seconds: 0 * seconds + 7)
+    assert next(Trainer(Affine(), SCHEDULE, images(), config).steps()).seconds == 7
+    assert next(Trainer(Affine(), SCHEDULE, images(), CONFIG).steps()).seconds != 7
+    monkeypatch.setattr(Several, "ranks", 3)
+    with pytest.raises(ValueError, match="cannot be shared evenly by 3 processes; set batch_size"):
+        Trainer(Affine(), SCHEDULE, images(), CONFIG)
+    monkeypatch.setattr(Several, "ranks", 4)
+    with pytest.raises(ValueError, match=r"as 4 pieces for each process; set batch_size to a mult"):
+        Trainer(Affine(), SCHEDULE, images(), replace(CONFIG, accumulate=4))
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "best", "there"),
+    [
+        (2, True, "cuda", ["cpu", "cuda", "cuda:0", "cuda:1", "mps"]),
+        (0, True, "mps", ["cpu", "mps"]),
+        (1, False, "cuda", ["cpu", "cuda", "cuda:0"]),
+        (0, False, "cpu", ["cpu", "cpu:0"]),
+    ],
+)
+def test_devices_of_other_machines(monkeypatch, cuda, mps, best, there):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert pick_device("auto") == torch.device(best)
+    for name in there:
+        assert pick_device(name) == torch.device(name)
+    absent = ["tpu", "", f"cuda:{cuda}", "cuda:x", "cpu:x", *([] if mps else ["mps"])]
+    present = ["cpu", *["cuda"] * (cuda > 0), *["mps"] * mps]
+    for name in absent:
+        with pytest.raises(ValueError) as error:
+            pick_device(name)
+        assert str(error.value) == (
+            f"device is {name!r}, which this machine does not have; choose 'auto' or one of "
+            f"{', '.join(present)}."
+        )
+
+
+def test_every_step_flips_a_fair_coin_for_each_image():
+    config = replace(CONFIG, flip=True, steps=None)
+    data = images()
+    seen = []
+    model = tiny_unet()
+    model.register_forward_hook(lambda _m, given, _o: seen.append(given[0].clone()))
+    list(Trainer(model, SCHEDULE, data, config).steps(4))
+    for step, x_t in enumerate(seen):
+        x_0, t, eps = stream(config, data, step)
+        alpha_bar = SCHEDULE.alpha_bar[t].float()[:, None, None, None]
+        found = (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
+        flipped = (found - x_0.flip(-1)).abs().amax(dim=(1, 2, 3)) < 1e-3
+        straight = (found - x_0).abs().amax(dim=(1, 2, 3)) < 1e-3
+        assert bool((flipped ^ straight).all())
+        assert 0 < int(flipped.sum()) < len(x_0)

@@ -1,5 +1,6 @@
 """The U-Net from its contract: closed forms for its parts, and what a new network must answer."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -252,3 +253,234 @@ def test_what_is_put_around_a_network_comes_off():
     assert unwrapped(Quick(Quick(model))) is model
     assert unwrapped(nn.DataParallel(model)) is model
     assert unwrapped(average) is average.module
+
+
+# -- every part of the contract --------------------------------------------------------------------
+
+
+def test_sizes_are_kept_as_tuples_and_squares_as_one_number():
+    config = UNetConfig(size=(8, 8), channels=[32, 64], attention=[False, True])
+    assert config == UNetConfig()
+    assert (config.size, config.channels, config.attention) == (8, (32, 64), (False, True))
+    assert config.shape == (8, 8)
+    assert UNetConfig(size=(8, 6)).shape == UNetConfig(size=(8, 6)).size == (8, 6)
+    assert UNet().config == UNetConfig()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": 1, "channels": (2,), "attention": (False,), "groups": 1},
+        {"size": 2, "channels": (2, 1), "groups": 1},
+        {"blocks": 1, "in_channels": 1, "dropout": 0.0},
+        {"dropout": 0.5},
+        {"channels": (8, 64), "head_width": 64},  # no attention at the first level
+        {"head_width": 1},
+    ],
+    ids=str,
+)
+def test_the_smallest_sizes_are_allowed(options):
+    assert UNetConfig(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"size": (8, 0)}, "size is (8, 0); the U-Net needs at least 1 pixel"),
+        ({"in_channels": 0}, "in_channels is 0; the U-Net needs at least 1."),
+        (
+            {"attention": (True,)},
+            "attention has 1 entries and channels 2; give one for each level.",
+        ),
+        (
+            {"size": (6, 8), "channels": (8, 8, 8), "attention": (False,) * 3},
+            "images of 6x8 cannot be halved 2 times; give fewer channels (one for each level) or "
+            "another size.",
+        ),
+        (
+            {"channels": (32, 60)},
+            "a width of 60 cannot be divided into 8 groups; choose channels that are multiples of "
+            "groups.",
+        ),
+        (
+            {"head_width": 24, "attention": (False, False)},  # the middle attends, too
+            "a width of 64 cannot be divided into heads of 24 channels; choose channels that are "
+            "multiples of head_width, or None for one head.",
+        ),
+        (
+            {"channels": (8, 64), "head_width": 64, "attention": (True, False)},
+            "a width of 8 cannot be divided into heads of 64 channels",
+        ),
+        (
+            {"channels": (9, 18), "groups": 9},
+            "channels starts with 9; the time embedding has half sines and half cosines, so the "
+            "first width must be even.",
+        ),
+    ],
+)
+def test_whole_sentences_about_sizes(options, said):
+    with pytest.raises(ValueError) as error:
+        UNetConfig(**options)
+    assert said in str(error.value)
+    if said.endswith("."):
+        assert str(error.value) == said
+
+
+def test_the_presets_are_the_papers_sizes():
+    digits, cifar10 = UNetConfig.digits(), UNetConfig.cifar10()
+    assert (digits.shape, digits.groups, digits.blocks) == ((8, 8), 8, 1)
+    assert (cifar10.shape, cifar10.groups, cifar10.blocks) == ((32, 32), 32, 2)
+    assert digits.attention == (False, True)
+    assert cifar10.attention == (False, True, False, False)
+    with torch.device("meta"):
+        model = UNet(cifar10)
+    norms = [m for m in model.modules() if isinstance(m, nn.GroupNorm)]
+    assert {(norm.num_groups, norm.eps) for norm in norms} == {(32, 1e-6)}
+
+
+def test_the_embedding_is_float32_where_t_is():
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert frequencies(3).dtype == torch.float32
+        assert time_embedding(torch.tensor([1, 2]), 8).dtype == torch.float32
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert frequencies(2).tolist() == pytest.approx([1, 1e-4])
+    assert frequencies(3, torch.device("meta")).device.type == "meta"
+    assert time_embedding(torch.ones(2, device="meta"), 8).device.type == "meta"
+
+
+@pytest.mark.parametrize("width", [2, 4, 8, None])
+def test_each_head_looks_at_channels_of_its_own(width):
+    attention = stirred(Attention(8, 4, width))
+    heads = 8 // (width or 8)
+    assert attention.heads == heads
+    x = noise(2, 8, 2, 3)
+    seen = normed(x, attention.norm).flatten(2)
+    weight, bias = attention.qkv.weight[..., 0, 0], attention.qkv.bias[:, None]
+    q, k, v = (weight @ seen + bias).split(8, dim=1)
+    mixed = []
+    for one in zip(*(part.chunk(heads, dim=1) for part in (q, k, v))):
+        share = (one[0].mT @ one[1] / math.sqrt(8 // heads)).softmax(dim=2)
+        mixed.append(one[2] @ share.mT)
+    out = attention.out.weight[..., 0, 0] @ torch.cat(mixed, dim=1)
+    expected = x + (out + attention.out.bias[:, None]).view_as(x)
+    torch.testing.assert_close(attention(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_network_hands_its_sizes_on_to_its_parts():
+    config = UNetConfig(
+        8, 2, (8, 16, 24), 2, (True, False, True), groups=4, dropout=0.2, head_width=8
+    )
+    model = UNet(config)
+    heads = [m.heads for m in model.modules() if isinstance(m, Attention)]
+    # two blocks down and three up with 8 channels, as many with 24, and the middle
+    assert heads == [1, 1, 3, 3, 3, 3, 3, 3, 1, 1, 1]
+    blocks = [m for m in model.modules() if isinstance(m, ResidualBlock)]
+    assert len(blocks) == 3 * 2 + 2 + 3 * 3
+    assert {block.dropout.p for block in blocks} == {0.2}
+    assert {m.num_groups for m in model.modules() if isinstance(m, nn.GroupNorm)} == {4}
+    assert [len(level.blocks) for level in [*model.down, *model.up]] == [2, 2, 2, 3, 3, 3]
+    assert [type(level.resize) for level in model.down] == [Downsample, Downsample, nn.Identity]
+    assert [type(level.resize) for level in model.up] == [Upsample, Upsample, nn.Identity]
+    assert [layer.out_features for layer in model.time if isinstance(layer, nn.Linear)] == [32, 32]
+    assert model.conv_in.in_channels == model.conv_out.out_channels == 2
+
+
+def test_the_network_is_its_parts_in_order():
+    """The U by hand: what goes on the stack, and what each block of the way up takes off it."""
+    config = UNetConfig(8, channels=(8, 16), blocks=1, attention=(False, True), groups=4)
+    model = stirred(UNet(config)).eval()
+    x, t = noise(2, 1, 8, 8), torch.tensor([3, 70])
+    time = model.time(time_embedding(t, 8))
+    (down, deep), (up_deep, up) = model.down, model.up
+    first = model.conv_in(x)
+    second = down.blocks[0](first, time)
+    third = down.resize(second)
+    fourth = deep.blocks[0](third, time)
+    h = model.middle[1](model.middle[0](fourth, time))
+    h = model.middle[2](h, time)
+    for block, skip in zip(up_deep.blocks, (fourth, third)):
+        h = block(torch.cat([h, skip], dim=1), time)
+    h = up_deep.resize(h)
+    for block, skip in zip(up.blocks, (second, first)):
+        h = block(torch.cat([h, skip], dim=1), time)
+    expected = model.conv_out(silu(normed(h, model.norm_out)))
+    torch.testing.assert_close(model(x, t), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("x", "t", "said"),
+    [
+        ((2, 1, 8), (2,), "x has shape (2, 1, 8); this U-Net takes (B, 1, H, W)."),
+        (
+            (2, 1, 9, 8),
+            (2,),
+            "x is 9x8, which cannot be halved 1 times; height and width must be multiples of 2.",
+        ),
+    ],
+)
+def test_whole_sentences_about_shapes(x, t, said):
+    model = UNet(UNetConfig(8, channels=(8, 16), blocks=1, groups=4))
+    with pytest.raises(ValueError) as error:
+        model(torch.zeros(x), torch.ones(t, dtype=torch.int64))
+    assert str(error.value) == said
+
+
+def test_one_level_takes_any_size_and_four_halve_three_times():
+    one = UNet(UNetConfig(8, channels=(8,), attention=(False,), blocks=1, groups=4))
+    assert one(torch.zeros(1, 1, 5, 3), torch.ones(1).long()).shape == (1, 1, 5, 3)
+    four = UNet(UNetConfig(8, channels=(8,) * 4, attention=(False,) * 4, blocks=1, groups=4))
+    assert four(torch.zeros(1, 1, 8, 16), torch.ones(1).long()).shape == (1, 1, 8, 16)
+    with pytest.raises(ValueError, match="x is 8x12, which cannot be halved 3 times"):
+        four(torch.zeros(1, 1, 8, 12), torch.ones(1).long())
+
+
+def test_a_compiled_network_comes_off_too():
+    class Compiled(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self._orig_mod = inner
+
+    model = UNet(UNetConfig(8, channels=(8, 16), blocks=1, groups=4))
+    assert unwrapped(Compiled(Quick(Compiled(model)))) is model
+
+
+def test_quick_is_compiled_only_where_wanted(monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch, "compile", lambda *args, **options: calls.append((args, options)))
+    model = nn.Identity()
+    assert Quick(model)._run is model
+    assert calls == []
+    Quick(model, compile=True)
+    assert calls == [((model,), {"mode": "reduce-overhead"})]
+
+
+@pytest.mark.parametrize(
+    ("cuda", "layout"), [(True, torch.channels_last), (False, torch.contiguous_format)]
+)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_quick_lays_pictures_out_as_the_device_likes(monkeypatch, cuda, layout, precision):
+    """With what stands in for a picture on a GPU."""
+    seen = []
+
+    class Picture:
+        is_cuda, device = cuda, torch.device("cuda" if cuda else "cpu")
+
+        def contiguous(self, memory_format):
+            seen.append(memory_format)
+            return torch.zeros(1)
+
+    def autocast(*args, **options):
+        seen.append((args, options))
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(torch, "autocast", autocast)
+    Quick(Second(), precision)(Picture(), torch.ones(1))
+    low = precision == "bfloat16"
+    assert seen == [((Picture.device.type, torch.bfloat16), {"enabled": low}), layout]
+
+
+class Second(nn.Module):
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return x

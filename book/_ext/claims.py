@@ -92,7 +92,7 @@ class OfClaim(SphinxDirective):
     has_content = False
 
     def claim(self) -> symbolic.Claim:
-        for source in PACKAGE.glob("*.py"):
+        for source in PACKAGE.rglob("*.py"):
             self.env.note_dependency(str(source))
         try:
             return symbolic.claim(self.arguments[0])
@@ -219,10 +219,13 @@ class LedgerDirective(SphinxDirective):
             how += f"; rests on {', '.join(claim.rests_on_cases)}"
         known = nodes.paragraph("", how)
         said = assumed(claim) if claim.conditions else []
-        checks = [nodes.paragraph("", check.says) for check in claim.checks]
+        checks = [nodes.paragraph("", f"Checked: {one.says}") for one in claim.checks]
+        checks += [nodes.paragraph("", "", *reason_nodes(one)) for one in claim.cases]
         functions = [nodes.paragraph("", "", _reference(name)) for name in entry.functions]
         if entry.error is not None:
             functions.append(nodes.paragraph("", f"{entry.error:.1e}"))
+        if claim.uncomputed:
+            functions.append(nodes.paragraph("", f"No function: {claim.uncomputed}"))
         return [[name, equation, *said], [known, *checks], functions]
 
 

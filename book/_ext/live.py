@@ -20,6 +20,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from ddpm_course import live
+from ddpm_course.trends import prompts, text_to_image
 
 SOURCES = Path(__file__).resolve().parents[1] / "_live"
 STILLS = SOURCES / "stills"
@@ -30,6 +31,16 @@ NEEDS = {
     "digits": (*NETWORK, "digits.js"),
     "sampler": (*NETWORK, "digits.js"),
     "forward": (*BASE, "plane.js", "forward.js"),
+    "pad": ("examples.js", *NETWORK, "pad.js"),
+    "schedule": ("examples.js", *BASE, "schedule.js"),
+    "train": (*BASE, "plane.js", "pointnet.js", "train.js"),
+    "frechet": (*BASE, "frechet.js"),
+    "unet": ("examples.js", *NETWORK, "unet-figure.js"),
+    "guidance": ("painter.js", *NETWORK[1:], "guidance.js"),
+    "detect": ("examples.js", *BASE, "detect.js"),
+    "contrast": (*BASE, "contrast.js"),
+    "rank": ("examples.js", *BASE, "rank.js"),
+    "pagerank": (*BASE, "pagerank.js"),
     "reverse-plane": (*BASE, "plane.js", "reverse-plane.js"),
 }
 
@@ -84,6 +95,16 @@ def write_scripts(app: Sphinx) -> None:
     for path in STILLS.glob("*.png"):
         shutil.copyfile(path, folder / "stills" / path.name)
     (folder / "model.js").write_text(live.script("digits"), encoding="utf8")
+    (folder / "painter.js").write_text(painter(), encoding="utf8")
+    (folder / "examples.js").write_text(live.examples(), encoding="utf8")
+
+
+def painter() -> str:
+    """The model that draws from words: its U-Net, and its text encoder, which is small."""
+    model = text_to_image.load()
+    weights = {name: w.flatten().tolist() for name, w in model.encoder.state_dict().items()}
+    encoder = {"words": model.encoder.words, "particles": prompts.PARTICLES, "weights": weights}
+    return live.pack("ddpmPainter", model.unet, text_to_image.SCHEDULE, encoder=encoder)
 
 
 def load_scripts(

@@ -43,7 +43,7 @@ def svg(page: str = "ledger.html") -> str:
         f"uses. The longest chain has {max(map(depth, where)) + 1} equations."
     )
     out = [
-        f'<svg viewBox="0 0 {wide} {high}" role="img" aria-label="{escape(said)}" '
+        f'<svg viewBox="0 0 {wide} {high}" role="group" aria-label="{escape(said)}" '
         'style="max-width:100%;height:auto;font:11px sans-serif">'
     ]
     for name in where:
@@ -79,7 +79,9 @@ class ProofGraph(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         drawing = nodes.raw("", f'<div class="proofgraph">{svg()}</div>', format="html")
-        legend = "A disk is proved, a diamond has a step on cases, a square is a definition."
+        legend = (
+            "A disk is proved, a square is a definition. A diamond would have a step on cases only."
+        )
         return [drawing, nodes.paragraph("", legend)]
 
 

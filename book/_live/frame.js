@@ -53,13 +53,14 @@ const ddpmFigure = (() => {
         brush.lineJoin = "round";
         draw(brush, width, tall, colors());
       }
-      root.dataset.painted = Number(root.dataset.painted ?? 0) + 1;
+      root.removeAttribute("data-stale");
     }
 
     // Paint soon, once, however often it is asked for.
     function redraw() {
       if (!asked) requestAnimationFrame(paint);
       asked = true;
+      root.setAttribute("data-stale", "");
     }
     new ResizeObserver(redraw).observe(root);
     new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
@@ -110,8 +111,7 @@ const ddpmFigure = (() => {
       element.set = (wanted) => ((element.value = wanted), follow());
       element.addEventListener("input", () => (follow(), change(Number(element.value))));
       follow();
-      const line = make("label", { class: "live-wide" }, make("span", {}, text), element);
-      form.append(line, output);
+      form.append(make("div", { class: "live-wide" }, make("label", {}, make("span", {}, text), element), output));
       return element;
     }
 
@@ -226,7 +226,7 @@ const ddpmFigure = (() => {
       root.replaceChildren(...still, make("p", { class: "live-error", role: "alert" }, text));
     }
 
-    return { root, stage, form, canvas, tell, busy, refuse, slider, menu, button, seed, player, handle, worker, fail, redraw, calm, label, make };
+    return { root, stage, form, canvas, aloud: (text) => (aloud.textContent = text), tell, busy, refuse, slider, menu, button, seed, player, handle, worker, fail, redraw, calm, label, make };
   }
 
   // The model's file, or a sentence.
@@ -259,7 +259,10 @@ const ddpmFigure = (() => {
     brush.lineWidth = 1;
     brush.strokeRect(left, top, width, height);
     brush.textAlign = "center";
-    for (const value of xs) brush.fillText(String(value).replace("-", "−"), x(value), top + height + 15);
+    for (const value of xs) {
+      brush.textAlign = value === x2 && xs.length > 1 ? "right" : "center"; // within the picture
+      brush.fillText(String(value).replace("-", "−"), x(value), top + height + 15);
+    }
     brush.textAlign = "right";
     for (const value of ys) brush.fillText(String(value).replace("-", "−"), left - 5, y(value) + 4);
     brush.textAlign = "left";

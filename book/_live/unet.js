@@ -224,7 +224,9 @@ function ddpmNetwork(model) {
   }
 
   // The predicted noise for n images x, one after the other, and their n steps t.
-  function eps(images, t) {
+  // condition: n vectors to add to the embedding of the time. skips: false puts zeros in the place
+  // of what the way up should see of the way down. watch(name, x, size): each stage's output.
+  function eps(images, t, { condition = null, skips = true, watch = () => {} } = {}) {
     const n = t.length;
     const { channels, blocks } = model.config;
     let size = model.config.size;
@@ -233,32 +235,40 @@ function ddpmNetwork(model) {
     used = kept;
     scratch = array(n * size * size * 9 * 2 * Math.max(...channels));
     const time = linear("time.2", silu(linear("time.0", timeEmbedding(t, n), n)), n);
+    if (condition) condition.forEach((value, i) => (time[i] += value));
     let x = array(images.length);
     x.set(images);
     x = conv("conv_in", x, n, size);
+    watch("conv in", x, size);
     const stack = [x];
     channels.forEach((_, level) => {
       for (let block = 0; block < blocks; block++) {
         const name = `down.${level}.blocks.${block}`;
         x = attention(`${name}.1`, residual(`${name}.0`, x, time, n, size), n, size);
         stack.push(x);
+        watch("down", x, size);
       }
       if (level === channels.length - 1) return;
       x = conv(`down.${level}.resize.conv`, x, n, size, { stride: 2, padding: 0 });
       size /= 2;
       stack.push(x);
+      watch("halve", x, size);
     });
     x = residual("middle.0", x, time, n, size);
     x = residual("middle.2", attention("middle.1", x, n, size), time, n, size);
+    watch("middle", x, size);
     channels.forEach((_, level) => {
       for (let block = 0; block <= blocks; block++) {
         const name = `up.${level}.blocks.${block}`;
-        x = residual(`${name}.0`, join(x, stack.pop()), time, n, size);
+        const past = stack.pop();
+        x = residual(`${name}.0`, join(x, skips ? past : new Float32Array(past.length)), time, n, size);
         x = attention(`${name}.1`, x, n, size);
+        watch("up", x, size);
       }
       if (level === channels.length - 1) return;
       x = conv(`up.${level}.resize.conv`, twice(x, size), n, 2 * size);
       size *= 2;
+      watch("double", x, size);
     });
     x = silu(groupNorm("norm_out", x, n, size * size));
     return conv("conv_out", x, n, size).slice(); // a copy: the next call uses the place again

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 from ddpm_course.cli.output import Pulse, add_quiet, no_bar, say, tell
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ddpm_course.presets import Preset
     from ddpm_course.run import Run
+    from ddpm_course.stream import Streamed
     from ddpm_course.trainer import Metrics
 
 
@@ -43,8 +46,20 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--data",
         metavar="SOURCE",
-        help="digits, mnist, fashion_mnist, cifar10, hub:NAME, or a folder of images "
-        "(default: the preset's)",
+        help="digits, mnist, fashion_mnist, cifar10, hub:NAME, a folder of images or of .tar files "
+        "of images, or a .npy file (default: the preset's)",
+    )
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="hold no pictures: read them as they are needed, for more than the memory holds; the "
+        "training is the same (a hub: set then comes from the Hub without being kept)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=2,
+        help="processes that read ahead with --stream (default: 2); they change no result",
     )
     parser.add_argument("--size", type=int, help="height and width of the images (the data's own)")
     parser.add_argument("--channels", type=int, help="1 for grey, 3 for color (as the data are)")
@@ -149,7 +164,7 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     pick_device(config.device)  # what can be refused at once is refused before the data are read
     check_new(options.out)
     size = options.size or (preset.side if source != preset.data else None)
-    data = images.load(source, size, options.channels, tell)
+    data = _data(options, source, size, options.channels, options.stream)
     network = replace(network, size=(data.shape[-2], data.shape[-1]), in_channels=data.shape[1])
     if options.dropout is not None:
         network = replace(network, dropout=options.dropout)
@@ -166,6 +181,16 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     )
 
 
+def _data(
+    options: argparse.Namespace, source: str, size: Any, channels: int | None, streamed: bool
+) -> Tensor | Streamed:
+    from ddpm_course import images, stream
+
+    if streamed:
+        return stream.load(source, size, channels, tell, options.workers)
+    return images.load(source, size, channels, tell)
+
+
 def _preset(name: str) -> Preset:
     from ddpm_course.presets import PRESETS
 
@@ -177,8 +202,7 @@ def _preset(name: str) -> Preset:
 def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     from dataclasses import asdict
 
-    from ddpm_course import images
-    from ddpm_course.run import Run, read_config
+    from ddpm_course.run import STREAMED, Run, read_config
 
     about = read_config(options.resume)
     try:
@@ -201,7 +225,10 @@ def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
                 f"the run in {options.resume} has --{name} {value}; leave --{name} out to go on "
                 "with it, or start a new run."
             )
-    data = images.load(source, size, channels, tell)
+    streamed = f" {STREAMED} " in str(about.get("data"))
+    if options.stream and not streamed:
+        raise ValueError(f"the run in {options.resume} holds its pictures; leave --stream out.")
+    data = _data(options, source, size, channels, streamed)
     return Run.resume(
         options.resume,
         data,

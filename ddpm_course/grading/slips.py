@@ -1,7 +1,8 @@
 """Mistakes that any task may meet, made from its right answer: no task has to list them.
 
 Two arguments that changed places, one t for the whole batch, an index one off, one table taken for
-another, a root or a square too many. A task's own mistakes come first: they say more.
+another, an argument left out, a model asked in a wrong way, and each single slip in the text of the
+right answer (``rewrite.py``). A task's own mistakes come first: they say more.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ddpm_course.grading.rewrite import rewritten
 from ddpm_course.grading.task import Case, Mistake, Task
 
 __all__ = ["known"]
@@ -45,7 +48,10 @@ def _general(task: Task, seed: int) -> Iterator[Mistake]:
             )
     if case.symbols is None:
         yield from _of_steps(task, names, case)
+        yield from _of_arguments(task, names, case)
     yield from _of_results(task)
+    for sentence, answer in rewritten(task.reference):
+        yield Mistake(sentence, _surely(answer))
 
 
 def _of_steps(task: Task, names: list[str], case: Case) -> Iterator[Mistake]:
@@ -63,9 +69,84 @@ def _of_steps(task: Task, names: list[str], case: Case) -> Iterator[Mistake]:
                 yield _asked(task, sentence, _change(place, change))
 
 
+def _of_arguments(task: Task, names: list[str], case: Case) -> Iterator[Mistake]:
+    """One argument left out, read in another way, or added to the result."""
+    for place, (name, value) in enumerate(zip(names, case.args, strict=True)):
+        changes: list[tuple[str, Callable[[Any], Any]]] = []
+        if callable(value) and not isinstance(value, nn.Module) and names[place + 1 :]:
+            changes += [(told, partial(_Misled, how=how)) for how, told in _MISLED.items()]
+        elif isinstance(value, Tensor) and value.is_floating_point():
+            changes.append((f"It looks as if `{name}` were left out.", torch.zeros_like))
+            told = f"`{name}` is not used: fresh random numbers were drawn in its place."
+            changes += [(told, torch.randn_like), (told, torch.rand_like)]
+            if name not in _TABLES:
+                changes.append(
+                    (f"`{name}` goes in with its square root.", lambda v: v.abs() ** 0.5)
+                )
+                changes.append((f"`{name}` goes in squared.", lambda v: v**2))
+                changes.append((f"`{name}` is read from its end.", lambda v: v.flip(0)))
+            if value.ndim == 2 and value.shape[0] == value.shape[1]:
+                changes.append((f"Rows and columns of `{name}` changed places.", lambda v: v.T))
+        elif isinstance(value, list) and len(value) > 1:
+            changes.append((f"`{name}` is read from its end.", lambda v: v[::-1]))
+        elif isinstance(value, float) and value > 0:
+            changes.append((f"`{name}` goes in with its square root.", lambda v: v**0.5))
+            changes.append((f"`{name}` goes in squared.", lambda v: v**2))
+            changes.append((f"1 - `{name}` stands where `{name}` belongs.", lambda v: 1 - v))
+        elif type(value) is int and name != "t":
+            changes.append(
+                (f"It looks as if `{name}` were one less: count again.", lambda v: v - 1)
+            )
+            changes.append(
+                (f"It looks as if `{name}` were one more: count again.", lambda v: v + 1)
+            )
+        for told, change in changes:
+            yield _asked(task, told, _change(place, change))
+        if isinstance(value, Tensor) and value.is_floating_point():
+            told = f"`{name}` is added to what was asked for."
+            yield Mistake(told, _surely(partial(_added, task.reference, place)))
+
+
+def _added(reference: Callable[..., Any], place: int, *args: Any) -> Any:
+    return reference(*args) + args[place]
+
+
+_MISLED = {
+    "before": "The model is told t - 1; its input has the noise of step t.",
+    "first": "The model is told the t of the first item for all; each has its own.",
+    "last": "The model is told another t than the one its input belongs to: always T.",
+    "once": "The model is asked once; each step must ask it again, at the new place.",
+}
+
+
+class _Misled:
+    """A model that is asked in a wrong way."""
+
+    def __init__(self, model: Any, how: str) -> None:
+        self.model, self.how = model, how
+        self.answer: Any = None
+
+    def __call__(self, x: Tensor, t: Tensor, *more: Any) -> Any:
+        if self.how == "once":
+            if self.answer is None:
+                self.answer = self.model(x, t, *more)
+            return self.answer
+        if self.how == "before":
+            t = t - 1
+        if self.how == "first":
+            t = t[:1].expand_as(t)
+        if self.how == "last":
+            t = torch.full_like(t, len(self.model.alpha_bar) - 1)
+        return self.model(x, t, *more)
+
+
 _OTHERS: dict[str, dict[str, Callable[[Tensor], Tensor]]] = {
     "alpha_bar": {"α": lambda a: _alpha(a), "β": lambda a: 1 - _alpha(a), "1 - ᾱ": lambda a: 1 - a},
-    "beta": {"α": lambda b: 1 - b, "ᾱ": lambda b: (1 - b).cumprod(0)},
+    "beta": {
+        "α": lambda b: 1 - b,
+        "ᾱ": lambda b: (1 - b).cumprod(0),
+        "1 - ᾱ": lambda b: 1 - (1 - b).cumprod(0),
+    },
 }
 
 
@@ -74,11 +155,16 @@ def _alpha(alpha_bar: Tensor) -> Tensor:
 
 
 _CHANGES: dict[str, Callable[[Any], Any]] = {
+    "the number asked for with the wrong sign: size right, direction not.": lambda x: -x,
     "the square root of what was asked for: is a root too many?": lambda x: x**0.5,
     "the square of what was asked for: is a root missing?": lambda x: x**2,
     "1 divided by what was asked for: is a fraction upside down?": lambda x: 1 / x,
     "1 minus what was asked for.": lambda x: 1 - x,
     "clipped to [-1, 1]: what was asked for may well lie outside.": lambda x: x.clamp(-1, 1),
+    "the right entries, in reverse order.": lambda x: x.flip(0) if _many(x) else x[::-1],
+    "one place off: each entry stands where the next one belongs.": lambda x: x.roll(-1, 0),
+    "one place off: each entry stands where the one before belongs.": lambda x: x.roll(1, 0),
+    "made of running sums: each entry by itself is asked for.": lambda x: np.cumsum(x, 0),
 }
 
 
@@ -134,6 +220,10 @@ def _change(
     place: int, change: Callable[[Any], Any]
 ) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
     return lambda args: (*args[:place], change(args[place]), *args[place + 1 :])
+
+
+def _many(value: Any) -> bool:
+    return isinstance(value, Tensor)
 
 
 def _alike(a: Any, b: Any) -> bool:

@@ -78,10 +78,11 @@ def judge(
     if told:
         return Verdict(False, told)
     when = _when(questions, expected, found)
+    factor = _shared(expected, found)
     for question, want, have in zip(questions, expected, found, strict=True):
         if not _agree(question, want, have):
             assert not isinstance(want, Failure)  # a reference always answers
-            return Verdict(False, _difference(question, want, have, outputs, when))
+            return Verdict(False, _difference(question, want, have, outputs, when, factor))
     raise AssertionError("unreachable: some case differed")
 
 
@@ -173,6 +174,21 @@ def _pooled(
     return f"The answer is {factor:.3g} times what it should be, each time: look for a factor."
 
 
+def _shared(expected: Sequence[Outcome], found: Sequence[Outcome]) -> float | None:
+    """The factor between single arrays over all questions; infinite where they share none."""
+    wants, haves = [], []
+    for want, have in zip(expected, found, strict=True):
+        if isinstance(want, Failure) or isinstance(have, Failure):
+            return None
+        if len(want) != 1 or len(have) != 1 or want[0].array.shape != have[0].array.shape:
+            return None
+        if not (_numeric(want[0].array) and _numeric(have[0].array)):
+            return None
+        wants.append(want[0].array.ravel())
+        haves.append(have[0].array.ravel())
+    return _factor(np.concatenate(haves), np.concatenate(wants)) or np.inf
+
+
 def _when(
     questions: Sequence[Question], expected: Sequence[Outcome], found: Sequence[Outcome]
 ) -> str:
@@ -211,6 +227,7 @@ def _difference(
     have: Outcome,
     outputs: Sequence[str],
     when: str,
+    factor: float | None,
 ) -> str:
     if isinstance(have, Failure):
         return have.sentence
@@ -220,7 +237,7 @@ def _difference(
     for index, (w, h) in enumerate(zip(want, have, strict=True)):
         if not _close(question, w, h):
             name = _title(outputs[index]) if index < len(outputs) else "The answer"
-            return _how(question, w, h, name, when)
+            return _how(question, w, h, name, when, factor)
     raise AssertionError("unreachable: some part differed")
 
 
@@ -236,7 +253,9 @@ def _were(want: tuple[Value, ...]) -> str:
     return "was" if len(want) == 1 else "were"
 
 
-def _how(question: Question, want: Value, have: Value, name: str, when: str) -> str:
+def _how(
+    question: Question, want: Value, have: Value, name: str, when: str, shared: float | None
+) -> str:
     if want.device != have.device:
         return (
             f"{name} lies on {have.device}, the input on {want.device}: "
@@ -275,7 +294,7 @@ def _how(question: Question, want: Value, have: Value, name: str, when: str) -> 
             "or something is rounded or computed in low precision."
         )
     factor = _factor(a, b)
-    if factor is not None:
+    if factor is not None and (shared is None or abs(factor / shared - 1) < 1e-3):
         if abs(factor + 1) < 1e-3:
             return f"{name} has the wrong sign everywhere: size right, direction not."
         return f"{name} is {factor:.2g} times what it should be, everywhere: look for a factor."

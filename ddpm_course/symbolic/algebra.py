@@ -53,7 +53,7 @@ def _unfold(e: Any) -> Any:
         if law and over.name.strip() not in ("", named):
             raise Undecided(f"the subscript {over} is not the law {latex(law[1])}")
         if over.name == "q":
-            of = of.replace(_averaged, lambda kl: sp.log(kl.args[0]) - sp.log(kl.args[1]))
+            of = averaged_out(of)
         take = lambda value: _expectation(sp.expand(value), given, law, over)  # noqa: E731 # short
         if of.has(sp.log):
             of = of.replace(nt.Normal, lambda *a: nt.Normal(*a).density)
@@ -84,15 +84,23 @@ def _unfold(e: Any) -> Any:
     return e.func(*args)
 
 
+def averaged_out(of: sp.Expr) -> sp.Expr:
+    """What is averaged over q, with log-ratios in place of their means, the divergences."""
+    return of.replace(_averaged, lambda kl: sp.log(kl.args[0]) - sp.log(kl.args[1]))
+
+
 def _averaged(e: Any) -> bool:
     """The tower property: over q, given x_0, a divergence *from* q is a mean of log-ratios.
 
-    The mean of log q(A | B) - log p is taken over q(A | B), so q has to stand first, and B must be
-    all that matters for A: it contains x_0, or it is an earlier state.
+    The mean of log q(A | B) - log p(A | C) is taken over q(A | B), so q has to stand first, B must
+    be all that matters for A (it contains x_0, or it is an earlier state), and C a part of B.
     """
-    if not isinstance(e, nt.KL) or not isinstance(e.args[0], nt.Density):
+    if not isinstance(e, nt.KL) or not all(isinstance(a, nt.Density) for a in e.args):
         return False
     name, variables, given = e.args[0].args
+    _, others, less = e.args[1].args
+    if others != variables or not set(less) <= set(given):
+        return False
     return name.name == "q" and (
         nt.x(0) in given
         or (len(given) == 1 and all(is_before(given[0].at, a.at) for a in variables))
@@ -506,7 +514,7 @@ def log_difference(a: sp.Expr, b: sp.Expr) -> sp.Expr:
         return difference(a, b)
 
 
-def _open_normals(e: sp.Expr) -> sp.Expr:
+def open_normals(e: sp.Expr) -> sp.Expr:
     return e.replace(nt.Normal, lambda *args: nt.Normal(*args).density)
 
 

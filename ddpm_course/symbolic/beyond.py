@@ -8,7 +8,8 @@ import sympy as sp
 from sympy.core.parameters import evaluate
 
 from .algebra import difference
-from .claim import ALGEBRA, ASSUMED, DEFINITION, SUBSTITUTION, Check, Claim, Step
+from .claim import ASSUMED, Check, Claim, Step
+from .methods import ALGEBRA, DEFINITION, SUBSTITUTION
 from .notation import (
     Density,
     E,
@@ -272,6 +273,10 @@ with as_written():
                     Gradient(log(_q(x(t), label)), x(t)) - Gradient(log(_q(x(t))), x(t)),
                     "$p(c)$ does not contain $x_t$",
                 ),
+            ),
+            uncomputed=(
+                "It needs the gradient of a classifier on noised pictures; the package guides "
+                "without one, at beyond.guidance."
             ),
         ),
     ]

@@ -11,36 +11,39 @@ The LaTeX comes from the objects that are proved: there is no second copy to go 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
-from sympy.core.parameters import evaluate
 
 from . import algebra, spoken, worlds
 from . import notation as nt
+from .methods import (  # noqa: F401  # whoever writes a claim finds its methods here, too
+    ALGEBRA,
+    AT_LEAST,
+    AT_MOST,
+    BELOW,
+    CALCULUS,
+    DEFINITION,
+    LINEARITY,
+    LOGARITHMS,
+    PROOFS,
+    SUBSTITUTION,
+    VERBATIM,
+    Method,
+    marginalize,
+    proportional,
+)
 from .numeric import Values
 from .printing import latex
 
 
 class ClaimError(Exception):
     """A claim that does not hold: which step, both of its sides, and what is left between them."""
-
-
-class Method(NamedTuple):
-    """A way to establish that a step follows from the one before it.
-
-    ``prove(before, after)`` returns what is left between the two sides (0 or True when it follows).
-    ``kind`` is what the ledger says. ``relation`` is what is proved between the two, and ``free``,
-    of proportional sides, the variables of which they are functions.
-    """
-
-    kind: str
-    prove: Callable[[sp.Expr, sp.Expr], Any]
-    relation: str = "="
-    free: tuple[Any, ...] = ()
 
 
 # What may be written where a relation is proved: what is equal is also at most.
@@ -65,101 +68,6 @@ def composed(relations: Sequence[str]) -> str:
     if len(found) > 1:
         raise ValueError(f"the relations {', '.join(sorted(found))} do not make one")
     return found.pop() if found else "="
-
-
-def _calculus(before: sp.Expr, after: sp.Expr) -> sp.Expr:
-    """Carry out the sums, integrals, derivatives and limits on both sides; then algebra."""
-    with evaluate(True):
-        sides = []
-        for e in (before, after):
-            sides.append(algebra.unfold(algebra._open_normals(e)).doit())
-        left = algebra.difference(*sides)
-        if left != 0 and all(side.is_positive for side in sides):
-            return algebra.log_difference(*sides)
-        return left
-
-
-def _at_most(before: sp.Expr, after: sp.Expr) -> bool:
-    return algebra.nonnegative(sp.Add(after, -before, evaluate=True))
-
-
-def _below(before: sp.Expr, after: sp.Expr) -> bool:
-    return algebra.nonnegative(sp.Add(after, -before, evaluate=True), strict=True)
-
-
-def _at_least(before: sp.Expr, after: sp.Expr) -> bool:
-    return _at_most(after, before)
-
-
-def _literally(before: sp.Expr, after: sp.Expr) -> sp.Expr:
-    """As algebra, but what stands inside an expectation has to be equal, not only its mean."""
-
-    def held(e: sp.Expr) -> sp.Expr:
-        if isinstance(e, nt.E):
-            return nt.Held(type(e).__name__, *(held(a) for a in e.args))
-        return e.func(*map(held, e.args)) if e.args else e
-
-    with evaluate(True):
-        return algebra.difference(held(before), held(after))
-
-
-def _for_any_noise(before: sp.Expr, after: sp.Expr) -> sp.Expr:
-    """As algebra, for noise of any mean and deviation: by linearity and independence alone."""
-
-    def general(e: Any) -> Any:
-        if isinstance(e, (nt.Noise, nt.NoiseLetter)):
-            which = sp.Symbol(latex(e))
-            return nt.Held("mean", which) + e * nt.Held("deviation", which)
-        return e.func(*map(general, e.args)) if e.args else e
-
-    with evaluate(True):
-        return algebra.difference(general(before), general(after))
-
-
-def _verbatim(before: sp.Expr, after: sp.Expr) -> Any:
-    """The two are written alike: for a formula that is put down before its zeros are used."""
-    return before == after or sp.Symbol("not what the claim that is used says")
-
-
-ALGEBRA = Method("algebra", algebra.difference)
-VERBATIM = Method("algebra", _verbatim)
-SUBSTITUTION = Method("algebra", _literally)  # a claim put in place of a symbol
-LINEARITY = Method("algebra", _for_any_noise)  # of means, and of variances of independent terms
-LOGARITHMS = Method("algebra", algebra.log_difference)
-CALCULUS = Method("calculus", _calculus)
-AT_MOST = Method("algebra", _at_most, r"\le")
-AT_LEAST = Method("algebra", _at_least, r"\ge")
-BELOW = Method("algebra", _below, "<")
-PROOFS = ("algebra", "calculus")  # what holds for all, and not for the cases that were tried
-DEFINITION = Method("definition", lambda before, after: True)
-
-
-def marginalize(*middle: Any) -> Method:
-    """q(A | B) becomes the integral of q(A, middle | B) over ``middle``."""
-
-    def prove(before: nt.Density, after: nt.Over) -> sp.Expr:
-        name, variables, given = before.args
-        of, by = after.args
-        if by not in middle:
-            return sp.Symbol(f"an integral over {by}")
-        return algebra.difference(nt.Density(name, [*variables, *middle], given), of)
-
-    return Method("algebra", prove)
-
-
-def proportional(*free: sp.Symbol) -> Method:
-    """The step drops or adds factors that do not contain ``free``."""
-
-    def prove(before: sp.Expr, after: sp.Expr) -> sp.Expr:
-        with evaluate(True):
-            gap = algebra.log_of(algebra.unfold(before)) - algebra.log_of(algebra.unfold(after))
-            dummy = {name: sp.Dummy(real=True) for name in free}
-            gap = algebra.expand_logs(gap).xreplace(dummy)
-            back = {value: name for name, value in dummy.items()}
-            slopes = [sp.diff(gap, name).xreplace(back) for name in dummy.values()]
-            return next((r for r in (algebra.difference(a, sp.S.Zero) for a in slopes) if r), 0)
-
-    return Method("algebra", prove, r"\propto", free)
 
 
 class Step(NamedTuple):
@@ -193,12 +101,14 @@ class Check(NamedTuple):
     """A property by which a definition is held to account.
 
     ``holds(claim)`` returns what is left (0 or True when the property holds). ``says`` completes
-    the sentence "it is checked that ...".
+    the sentence "it is checked that ...", and ``cases``, where the check does not hold for all, "it
+    stands on ...".
     """
 
     says: str
     holds: Callable[[Claim], Any]
     kind: str = "algebra"
+    cases: str = ""
 
 
 class Row(NamedTuple):
@@ -251,7 +161,24 @@ def at_time(e: Any, times: Mapping[Any, Any]) -> Any:
             name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value
             for name, value in times.items()
         }
-        return e.xreplace(times)
+        return _numbers_worked_out(e.xreplace(times)) if times else e
+
+
+def _numbers_worked_out(e: Any) -> Any:
+    """With 0² and -1·0 as the numbers that they are: SymPy, as written, keeps or drops them by
+    chance, by what its cache holds."""
+    if not isinstance(e, sp.Basic) or not e.args or isinstance(e, nt.Indexed):
+        return e
+    args = tuple(map(_numbers_worked_out, e.args))
+    if all(isinstance(a, sp.Rational) for a in args):
+        one, *rest = (Fraction(a.p, a.q) for a in args)
+        if e.is_Add:
+            return sp.Rational(sum(rest, one))
+        if e.is_Mul:
+            return sp.Rational(math.prod(rest, start=one))
+        if e.is_Pow and args[1].is_Integer and (one or args[1] > 0):
+            return sp.Rational(one ** int(args[1]))
+    return e if args == e.args else e.func(*args)
 
 
 @dataclass(frozen=True)
@@ -270,6 +197,7 @@ class Claim:
             call ``ASSUMED``, and choices in words. Whoever uses the claim must assume it too.
         show: how many of the last expressions the equation shows; 2 for "a = b < 0".
         over: what an induction runs over.
+        uncomputed: where no function of the package computes the claim, a sentence that says why.
     """
 
     name: str
@@ -280,6 +208,7 @@ class Claim:
     assuming: tuple[Any, ...] = ()
     show: int = 1
     over: sp.Symbol = nt.t
+    uncomputed: str = ""
     registry: Mapping[str, Claim] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -344,6 +273,18 @@ class Claim:
         """Whether a step was seen on cases only, where it was not proved for all."""
         steps = [*(self.base.steps if self.base else ()), *self.steps]
         return any(step.by.kind not in ("definition", *PROOFS) for step in steps)
+
+    @property
+    def cases(self) -> list[str]:
+        """A sentence for each step and each check that is not proved for all: where it stands."""
+        out = []
+        for step in [*(self.base.steps if self.base else ()), *self.steps]:
+            if step.by.kind not in ("definition", *PROOFS):
+                out.append(f"The step “{step.reason}” stands on {step.by.cases}.")
+        for check in self.checks:
+            if check.kind not in PROOFS:
+                out.append(f"The check that {check.says} stands on {check.cases}.")
+        return out
 
     @property
     def rests_on_cases(self) -> list[str]:
@@ -425,6 +366,7 @@ class Claim:
             ClaimError: names the first step that does not follow, and shows both of its sides.
         """
         self._check_uses()
+        self._check_cases()
         try:
             relation = self.relation
         except ValueError as error:
@@ -493,6 +435,17 @@ class Claim:
                     if not isinstance(one, str):
                         one = tuple(at_time(side, times) for side in one)
                     self._must_assume(one, name)
+
+    def _check_cases(self) -> None:
+        """What is not proved for all says on which cases it stands."""
+        every = [*(self.base.steps if self.base else ()), *self.steps]
+        known = [(f"step ({step.reason})", step.by.kind, step.by.cases) for step in every]
+        known += [(f"check that {one.says}", one.kind, one.cases) for one in self.checks]
+        for what, kind, cases in known:
+            if kind not in ("definition", *PROOFS) and not cases:
+                raise ClaimError(
+                    f"{self.name}: the {what} is known by {kind}, and does not say on which cases."
+                )
 
     def _check_reason(self, step: Step) -> None:
         """Where a reason says what an assumed letter is, it says what is assumed."""

@@ -8,7 +8,8 @@ import numpy as np
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from .claim import DEFINITION, Check, Claim, Method, Step
+from .claim import Check, Claim, Step
+from .methods import DEFINITION, Method
 from .notation import Loss, Norm2, Spread, T, Trace, as_written, d, half, log, mu_1, mu_2, t
 from .worlds import matrices as worlds
 
@@ -37,7 +38,7 @@ def _on_a_line(before: Any, after: Any) -> Any:
         return sp.expand(scattered(before, [(mu_1, mu_2)], [(sd_1, sd_2)]) - after.doit())
 
 
-ON_A_LINE = Method("exact cases", _on_a_line)
+ON_A_LINE = Method("algebra", _on_a_line)
 
 
 def _earth_moved(claim: Claim) -> Any:
@@ -105,14 +106,16 @@ with as_written():
             ),
             checks=(
                 Check(
-                    "for independent components it is the squared distance of (μ, σ)",
+                    "it is the squared distance of (μ, σ)",
                     _earth_moved,
                     "exact cases",
+                    "1, 2 and 3 independent components",
                 ),
                 Check(
-                    "in 20 worlds of matrices that do not commute its root is the symmetric one",
+                    "its root is the symmetric one",
                     _in_matrices,
                     "worlds",
+                    "20 pairs of covariance matrices that do not commute",
                 ),
             ),
         ),
@@ -142,7 +145,14 @@ with as_written():
                     DEFINITION,
                 ),
             ),
-            checks=(Check("256 equally likely values take 8 bits", _code_length, "exact cases"),),
+            checks=(
+                Check(
+                    "256 equally likely values take 8 bits",
+                    _code_length,
+                    "exact cases",
+                    "T = 3, and any split of the bound among its terms",
+                ),
+            ),
         ),
     ]
 

@@ -43,6 +43,7 @@ with as_written():
                 Step(end**2 - end**2, "given $x_u$, the end is no longer random"),
                 Step(sp.S.Zero, "nothing is left"),
             ),
+            uncomputed="It is said of any walk without fresh noise; no function computes a doubt.",
         ),
         Claim(
             "few_steps.student",
@@ -78,6 +79,7 @@ with as_written():
                 Step(Var(u_next * z, x(0)), "$x_0$ is given: only the noise varies"),
                 Step(u_next**2, "the noise has the variance 1"),
             ),
+            uncomputed="It is a variance over all noise; what is drawn once is `flow.path`.",
         ),
     ]
 

@@ -9,21 +9,8 @@ import sympy as sp
 
 from .algebra import difference
 from .chain import LADDER, on_ladder
-from .claim import (
-    ALGEBRA,
-    ASSUMED,
-    CALCULUS,
-    DEFINITION,
-    HYPOTHESIS,
-    LINEARITY,
-    LOGARITHMS,
-    SUBSTITUTION,
-    Chain,
-    Check,
-    Claim,
-    Step,
-    marginalize,
-)
+from .claim import ASSUMED, HYPOTHESIS, Chain, Check, Claim, Step
+from .methods import ALGEBRA, CALCULUS, DEFINITION, LINEARITY, LOGARITHMS, SUBSTITUTION, marginalize
 from .notation import (
     E,
     Grouped,
@@ -146,6 +133,10 @@ with as_written():
                 (x(t), x(t - 1) + sqrt(beta(t)) * eps_at(t)),
                 (x(1), x(0) + sqrt(beta(1)) * eps_at(1)),
             ),
+            uncomputed=(
+                "It is about a process that the package does not have, because of what the claim "
+                "says."
+            ),
         ),
         Claim(
             "forward.transition",
@@ -171,8 +162,15 @@ with as_written():
             ),
             checks=(
                 Check(
-                    "it is the share of each path (T = 1, 2, 3)", _joint_on_ladder, "exact cases"
+                    "it is the share of each path",
+                    _joint_on_ladder,
+                    "exact cases",
+                    "a chain of two states, T = 1, 2, 3",
                 ),
+            ),
+            uncomputed=(
+                "The density of a whole path; the package draws paths step by step, and each step "
+                "is bound."
             ),
         ),
         Claim(
@@ -276,6 +274,7 @@ with as_written():
                 ),
                 Step(curve * (u - pull / curve) ** 2 - pull**2 / curve, "multiply out"),
             ),
+            uncomputed="A line of algebra about any two numbers; proofs use it, code does not.",
         ),
         Claim(
             "forward.gaussian-integral",
@@ -288,6 +287,7 @@ with as_written():
                 ),
                 Step(sqrt(2 * sp.pi / curve), "Gauss's integral", CALCULUS),
             ),
+            uncomputed="An integral over a whole line; proofs use it, code does not.",
         ),
         Claim(
             "forward.gaussian-sum",
@@ -412,6 +412,7 @@ with as_written():
                     LOGARITHMS,
                 ),
             ),
+            uncomputed="An integral over a whole line; proofs use it, code does not.",
         ),
         Claim(
             "forward.two-steps",

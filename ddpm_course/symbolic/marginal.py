@@ -8,27 +8,21 @@ import sympy as sp
 from sympy.core.parameters import evaluate
 
 from .algebra import difference, reduced
-from .claim import (
-    ALGEBRA,
-    ASSUMED,
-    BELOW,
-    CALCULUS,
-    DEFINITION,
-    HYPOTHESIS,
-    LOGARITHMS,
-    SUBSTITUTION,
-    Chain,
-    Check,
-    Claim,
-    Method,
-    Step,
-    marginalize,
-)
+from .claim import ASSUMED, HYPOTHESIS, Chain, Check, Claim, Step
 from .forward import a as deviation_1
 from .forward import b as deviation_2
 from .forward import w as total
+from .methods import (
+    ALGEBRA,
+    BELOW,
+    CALCULUS,
+    DEFINITION,
+    LOGARITHMS,
+    SUBSTITUTION,
+    Method,
+    marginalize,
+)
 from .notation import (
-    ANY,
     Continuous,
     E,
     Normal,
@@ -107,48 +101,23 @@ def _by_ratio(before: sp.Expr, after: sp.Expr) -> Any:
 BY_RATIO = Method("algebra", _by_ratio)
 
 
-def _finite_logs(before: sp.Expr, after: sp.Expr) -> Any:
-    """A product is the exponential of the sum of its logarithms: for n = 1, 2, 3, 4."""
+def _logs_of_factors(before: sp.Expr, after: sp.Expr) -> Any:
+    """A product of n factors is the exponential of the sum of their logarithms; exp is continuous,
+    so it may stand outside the limit."""
     if not isinstance(after, exp):
         return after
     with evaluate(True):
-        for count in (1, 2, 3, 4):
-            product = before.args[0].xreplace({n: sp.Integer(count)}).doit()
-            total = after.args[0].args[0].xreplace({n: sp.Integer(count)}).doit()
-            left = difference(sp.log(product), total)
-            if left != 0:
-                return left
-        same = [side.args[1:] for side in (before, after.args[0])]
-        return 0 if same[0] == same[1] else sp.Symbol("another limit")
-
-
-def _polynomial_rate() -> sp.Expr:
-    """Any polynomial beta(.) of degree 2."""
-    return sum(sp.Symbol(f"b_{j}", positive=True) * ANY**j for j in range(3))
-
-
-def _fill(e: sp.Expr, rate: sp.Expr) -> sp.Expr:
-    """The expression with a polynomial in place of beta(.)."""
-    return e.replace(Continuous, lambda at: rate.subs(ANY, at))
-
-
-def _limit_of_sum(e: sp.Expr) -> sp.Expr:
-    """The limit, n to infinity, of a sum of a polynomial in i."""
-    total = e.args[0]
-    sign = sp.S.One
-    if isinstance(total, sp.Mul):
-        sign, total = (
-            sp.Mul(*(a for a in total.args if not isinstance(a, sp.Sum))),
-            next(a for a in total.args if isinstance(a, sp.Sum)),
-        )
-    closed = sp.summation(sp.expand(total.function), total.limits[0])
-    return sp.limit(sp.expand(sign * closed), n, sp.oo)
+        product, total = before.args[0], after.args[0].args[0]
+        if before.args[1:] != after.args[0].args[1:] or product.limits != total.limits:
+            return sp.Symbol("another limit, or other factors")
+        return difference(sp.log(product.function), total.function)
 
 
 def _first_order(before: sp.Expr, after: sp.Expr) -> Any:
     """-h - h² <= log(1 - h) <= -h for 0 <= h <= 1/2, and the sum of all h² goes to 0.
 
-    The first is shown by derivatives; the second for every polynomial beta(.) up to degree 2.
+    The first is shown by derivatives. The second holds for every rate that stays below a number B:
+    each h is at most the one with B for the rate, and with that one the squares go to 0.
     """
     if not (isinstance(before, exp) and isinstance(after, exp)):
         return after
@@ -161,34 +130,42 @@ def _first_order(before: sp.Expr, after: sp.Expr) -> Any:
             top, bottom = sp.fraction(sp.factor(slope.subs(h, 1 / (2 + r))))
             if any(k < 0 for part in (top, bottom) for k in sp.Poly(part, r).coeffs()):
                 return slope
-        (body,) = before.atoms(sp.log)
-        limits = before.args[0].args[0].limits
-        linear = after.args[0].args[0]
-        size = 1 - body.args[0]  # the h of each term
-        rate = _polynomial_rate()
-        squares = sp.Limit(sp.Sum(_fill(size, rate) ** 2, *limits), n, sp.oo)
-        if _limit_of_sum(squares) != 0:
-            return squares
-        taken = sp.Sum(-_fill(size, rate), *limits)
-        if not isinstance(linear, sp.Mul):
-            return linear
-        given = next(a for a in linear.args if isinstance(a, sp.Sum))
-        sign = sp.Mul(*(a for a in linear.args if not isinstance(a, sp.Sum)))
-        if given.limits != limits:
+        total, linear = before.args[0].args[0], after.args[0].args[0]
+        if before.args[0].args[1:] != after.args[0].args[1:] or not isinstance(total, sp.Sum):
+            return sp.Symbol("another limit")
+        size = 1 - sp.exp(total.function)  # the h of each term
+        bound = sp.Symbol("B", positive=True)
+        most = size.replace(Continuous, lambda _: bound)
+        rate = list(size.atoms(Continuous))
+        if len(rate) != 1 or not sp.diff(size.xreplace({rate[0]: bound}), bound).is_positive:
+            return size  # not larger where the rate is larger
+        if sp.limit(sp.summation(most**2, *total.limits), n, sp.oo) != 0:
+            return most
+        signs = [a for a in sp.Mul.make_args(linear) if not isinstance(a, sp.Sum)]
+        (given,) = (a for a in sp.Mul.make_args(linear) if isinstance(a, sp.Sum))
+        if given.limits != total.limits:
             return given
-        return sp.expand(taken.function - sign * _fill(given.function, rate))
+        return sp.expand(size + sp.Mul(*signs) * given.function)
 
 
 def _riemann(before: sp.Expr, after: sp.Expr) -> Any:
-    """The sum is a Riemann sum of the integral: for every polynomial beta(.) up to degree 2."""
+    """What an integral is, for a continuous rate: the limit of sums over n strips of width tau/n,
+    each as high as the rate at its right end."""
     if not (isinstance(before, exp) and isinstance(after, exp)):
         return after
     with evaluate(True):
-        rate = _polynomial_rate()
-        limit = before.args[0]
-        left = _limit_of_sum(sp.Limit(_fill(limit.args[0], rate), n, sp.oo))
-        right = _fill(after.args[0], rate).doit()  # the integral
-        return sp.expand(left - right)
+        of, variable, to = before.args[0].args[:3]
+        integral = (-after.args[0]).doit(deep=False)
+        parts = sp.Mul.make_args(of)
+        sums = [a for a in parts if isinstance(a, sp.Sum)]
+        signs = [a for a in parts if not isinstance(a, sp.Sum)]
+        if (variable, to) != (n, sp.oo) or len(sums) != 1 or signs != [-1]:
+            return of
+        if sums[0].limits != (sp.Tuple(i, 1, n),) or not isinstance(integral, sp.Integral):
+            return sums[0]
+        name, low, high = integral.limits[0]
+        strip = (high - low) / n * integral.function.xreplace({name: low + i * (high - low) / n})
+        return sp.expand(sums[0].function - strip)
 
 
 # -- checks of definitions -------------------------------------------------------------------------
@@ -249,7 +226,7 @@ with as_written():
                     DEFINITION,
                 ),
             ),
-            checks=(Check("it starts with α_1 and α_1 α_2", _product_starts, "exact cases"),),
+            checks=(Check("it is α_1, and α_1 α_2", _product_starts, "exact cases", "t = 1, 2"),),
         ),
         Claim(
             "marginal.alpha-bar-step",
@@ -507,6 +484,7 @@ with as_written():
                 Step(sp.S.Zero, "every factor is positive, for $t \\ge 2$", BELOW, (), "<"),
             ),
             show=2,
+            uncomputed="Its right side is only a sign; the table of SNR is bound at marginal.snr.",
         ),
         Claim(
             "marginal.linear",
@@ -558,18 +536,22 @@ with as_written():
                 Step(
                     exp(sp.Limit(sp.Sum(log(1 - h), (i, 1, n)), n, sp.oo)),
                     "the logarithm makes the product a sum",
-                    Method("exact cases", _finite_logs),
+                    Method("algebra", _logs_of_factors),
                 ),
                 Step(
                     exp(sp.Limit(-sp.Sum(h, (i, 1, n)), n, sp.oo)),
                     "$\\log(1 - h)$ is within $h^2$ of $-h$, and the sum of the $h^2$ goes to 0",
-                    Method("exact cases", _first_order),
+                    Method("calculus", _first_order),
                 ),
                 Step(
                     exp(-sp.Integral(Continuous(u), (u, 0, tau))),
                     "a sum over ever finer steps is an integral",
-                    Method("exact cases", _riemann),
+                    Method("calculus", _riemann),
                 ),
+            ),
+            assuming=("the rate $\\beta(s)$ is continuous",),
+            uncomputed=(
+                "A limit of ever shorter steps; the package's schedules have a number of steps."
             ),
         ),
         Claim(
@@ -589,6 +571,7 @@ with as_written():
                 ),
             ),
             assuming=((Continuous(u), b_0 + u * (b_1 - b_0)),),
+            uncomputed="Time is continuous here; the package's schedules have a number of steps.",
         ),
         Claim(
             "marginal.cosine",
@@ -627,7 +610,7 @@ with as_written():
                 ),
                 Step(
                     sp.Min(1 - cosine_share(t) / cosine_share(t - 1), beta_max),
-                    "what is left is the share that the step keeps",
+                    "the first fraction is 1; the second is the share that the step keeps",
                 ),
             ),
             assuming=("the cosine schedule",),

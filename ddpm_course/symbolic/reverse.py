@@ -9,24 +9,21 @@ import sympy as sp
 
 from .algebra import difference
 from .chain import LADDER, on_ladder
-from .claim import (
+from .claim import ASSUMED, Check, Claim, Step
+from .forward import a as deviation_1
+from .forward import b as deviation_2
+from .forward import curve, pull, u
+from .forward import w as total
+from .methods import (
     ALGEBRA,
-    ASSUMED,
     AT_LEAST,
     DEFINITION,
     LOGARITHMS,
     SUBSTITUTION,
     VERBATIM,
-    Check,
-    Claim,
-    Step,
     marginalize,
     proportional,
 )
-from .forward import a as deviation_1
-from .forward import b as deviation_2
-from .forward import curve, pull, u
-from .forward import w as total
 from .notation import (
     E,
     Grouped,
@@ -163,6 +160,10 @@ with as_written():
                 ),
             ),
             checks=(Check("with Σ_θ = σ_t² I it is the transition of DDPM", _fixed_is_transition),),
+            uncomputed=(
+                "The variance may come from a network here; the package's is fixed, and bound at "
+                "reverse.transition."
+            ),
         ),
         Claim(
             "reverse.transition",
@@ -188,8 +189,15 @@ with as_written():
             ),
             checks=(
                 Check(
-                    "it is the share of each path (T = 1, 2, 3)", _joint_on_ladder, "exact cases"
+                    "it is the share of each path",
+                    _joint_on_ladder,
+                    "exact cases",
+                    "a chain of two states, T = 1, 2, 3",
                 ),
+            ),
+            uncomputed=(
+                "The density of a whole path; the package draws paths step by step, and each step "
+                "is bound."
             ),
         ),
         Claim(
@@ -268,6 +276,10 @@ with as_written():
                 ),
             ),
             assuming=((q(x(t - 1)), exp(tilt * x(t - 1))),),
+            uncomputed=(
+                "It is about densities whose logarithm is a straight line; no data of the package "
+                "have one."
+            ),
         ),
         Claim(
             "reverse.bayes",
@@ -286,7 +298,14 @@ with as_written():
                     "a step looks only at the one before it",
                 ),
             ),
-            checks=(Check("it holds for every path of a small chain", _on_ladder, "exact cases"),),
+            checks=(
+                Check(
+                    "it holds for every path",
+                    _on_ladder,
+                    "exact cases",
+                    "a chain of two states, T = 2, 3",
+                ),
+            ),
         ),
         Claim(
             "reverse.complete-square",
@@ -342,6 +361,10 @@ with as_written():
                     (("forward.square", {curve: precision, pull: slope, u: x(t - 1)}),),
                     r"\propto",
                 ),
+            ),
+            uncomputed=(
+                "It leaves out factors on purpose, so it has no value; the finished density is "
+                "bound at reverse.posterior."
             ),
         ),
         Claim(
@@ -535,6 +558,7 @@ with as_written():
                 Step(sp.S.Zero, "nothing here is negative", AT_LEAST, (), r"\ge"),
             ),
             show=2,
+            uncomputed="Its right side is only a sign; both variances are bound.",
         ),
         Claim(
             "reverse.total-variance",
@@ -563,9 +587,10 @@ with as_written():
             ),
             checks=(
                 Check(
-                    "Gaussian data of any variance agree, by the joint Gaussian of x_{t-1} and x_t",
+                    "the joint Gaussian of x_{t-1} and x_t agrees",
                     lambda claim: _regression(claim),
                     "exact cases",
+                    "Gaussian data with independent components of one variance",
                 ),
             ),
         ),
@@ -619,6 +644,7 @@ with as_written():
                 Step(1 - alpha_bar(t), "take out $1 - \\bar\\alpha_t$"),
             ),
             assuming=((Var(x(0)), sp.S.One),),
+            uncomputed="It is about a guess that the package never makes; a proof uses it.",
         ),
         Claim(
             "reverse.optimal-variance-gaussian",
@@ -831,6 +857,7 @@ with as_written():
                     "take out $1 - \\bar\\alpha_t$",
                 ),
             ),
+            uncomputed="A line of algebra that the next proof uses; code does not need it.",
         ),
         Claim(
             "reverse.gaussian-data-mean",

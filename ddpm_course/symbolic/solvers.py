@@ -8,7 +8,8 @@ import sympy as sp
 from sympy.core.parameters import evaluate
 
 from .beyond import noise
-from .claim import ALGEBRA, DEFINITION, LOGARITHMS, Check, Claim, Step
+from .claim import Check, Claim, Step
+from .methods import ALGEBRA, DEFINITION, LOGARITHMS
 from .notation import (
     alpha_bar,
     as_written,

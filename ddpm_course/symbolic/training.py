@@ -7,7 +7,8 @@ from typing import Any
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from .claim import ALGEBRA, DEFINITION, HYPOTHESIS, Chain, Check, Claim, Step
+from .claim import HYPOTHESIS, Chain, Check, Claim, Step
+from .methods import ALGEBRA, DEFINITION
 from .notation import Averaged, Weights, as_written, k, n
 
 keep = sp.Symbol(r"\lambda", positive=True)

@@ -7,7 +7,9 @@ from typing import Any
 import sympy as sp
 from sympy.core.parameters import evaluate
 
-from .claim import DEFINITION, Check, Claim, Method, Step
+from .claim import Check, Claim, Step
+from .methods import DEFINITION, Method
+from .methods.series import TERM_BY_TERM
 from .notation import Embedding, Frequency, Inner, Run, as_written, i, s, t
 
 count = sp.Symbol("m", integer=True, positive=True)  # how many frequencies
@@ -16,14 +18,11 @@ count = sp.Symbol("m", integer=True, positive=True)  # how many frequencies
 def _frequencies(claim: Claim) -> Any:
     """From 1 down to 1/10000, each the same fraction of the one before."""
     with evaluate(True):
-        for frequencies in (2, 3, 5):
-            size = claim.rhs.xreplace({count: sp.Integer(frequencies)})
-            sizes = [size.xreplace({i: sp.Integer(j)}).doit() for j in range(frequencies)]
-            ratio = sizes[1] / sizes[0]
-            wanted = [ratio**j for j in range(frequencies)]
-            if sizes != wanted or sizes[-1] != sp.Rational(1, 10000):
-                return sizes[-1]
-        return 0
+        first, last = (claim.rhs.xreplace({i: at}).doit() for at in (sp.S.Zero, count - 1))
+        if (first, sp.simplify(last)) != (1, sp.Rational(1, 10000)):
+            return last
+        ratio = sp.powsimp(claim.rhs.xreplace({i: i + 1}).doit() / claim.rhs.doit())
+        return ratio if sp.simplify(ratio).has(i) else 0
 
 
 def written_out(e: Any, frequencies: int) -> Any:
@@ -50,38 +49,15 @@ def _halves(claim: Claim) -> Any:
 
 
 def _dot(before: Any, after: Any) -> Any:
-    """The product entry by entry: for 1 to 4 frequencies."""
+    """The product entry by entry, however many frequencies: the runs stand side by side."""
     with evaluate(True):
-        for frequencies in (1, 2, 3, 4):
-            rule = Claims["unet.embedding"].rhs
-            times = [side.args[0] for side in before.args]
-            one, two = (
-                [e.xreplace({t: time}) for e in written_out(rule, frequencies)] for time in times
-            )
-            found = _sum(after, frequencies)
-            total = sum(a * b for a, b in zip(one, two))
-            if sp.simplify(sp.expand(total - found)) != 0:
-                return total - found
-        return 0
-
-
-def _sum(e: Any, frequencies: int) -> Any:
-    variable, low, high = e.limits[0]
-    top = int(high.subs(count, frequencies).doit())
-    return sum(
-        e.function.xreplace({variable: sp.Integer(j)}).doit() for j in range(int(low), top + 1)
-    )
-
-
-def _angles(before: Any, after: Any) -> Any:
-    """Term by term: the cosine of a difference."""
-    with evaluate(True):
-        for frequencies in (1, 2, 3, 4):
-            gap = sp.expand(sp.expand_trig(_sum(before, frequencies) - _sum(after, frequencies)))
-            gap = sp.expand(sp.expand_trig(sp.expand(gap)))
-            if sp.simplify(gap) != 0:
-                return gap
-        return 0
+        one, two = before.args
+        total = sp.S.Zero
+        for run, other in zip(one.args, two.args, strict=True):
+            if run.args[1:] != other.args[1:] or run.args[1:] != tuple(after.limits[0]):
+                return after
+            total += run.args[0] * other.args[0]
+        return sp.expand(total - after.function)
 
 
 with as_written():
@@ -111,7 +87,9 @@ with as_written():
                     DEFINITION,
                 ),
             ),
-            checks=(Check("each sine has its cosine", _halves, "exact cases"),),
+            checks=(
+                Check("each sine has its cosine", _halves, "exact cases", "three frequencies"),
+            ),
         ),
         Claim(
             "unet.embedding-shift",
@@ -124,18 +102,16 @@ with as_written():
                         (i, 0, count - 1),
                     ),
                     "entry by entry",
-                    Method("exact cases", _dot),
-                    (),
+                    Method("algebra", _dot),
+                    ("unet.embedding", ("unet.embedding", {t: s})),
                 ),
                 Step(
                     sp.Sum(sp.cos(Frequency(i) * (t - s)), (i, 0, count - 1)),
                     "the cosine of a difference: only $t - s$ counts",
-                    Method("exact cases", _angles),
+                    TERM_BY_TERM,
                 ),
             ),
         ),
     ]
-
-Claims = {claim.name: claim for claim in CLAIMS}
 
 __all__ = ["CLAIMS"]

@@ -10,17 +10,15 @@ import sympy as sp
 
 from ddpm_course.symbolic import CLAIMS, Claim, ClaimError, claim
 from ddpm_course.symbolic.algebra import difference, nonnegative
-from ddpm_course.symbolic.claim import (
+from ddpm_course.symbolic.claim import HYPOTHESIS, Chain, Step
+from ddpm_course.symbolic.methods import (
     ALGEBRA,
     AT_LEAST,
     AT_MOST,
     BELOW,
     DEFINITION,
-    HYPOTHESIS,
     LINEARITY,
     SUBSTITUTION,
-    Chain,
-    Step,
 )
 from ddpm_course.symbolic.notation import (
     KL,

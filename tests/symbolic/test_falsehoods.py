@@ -15,7 +15,8 @@ import sympy as sp
 
 from ddpm_course.symbolic import CLAIMS, Claim, ClaimError, worlds
 from ddpm_course.symbolic import notation as nt
-from ddpm_course.symbolic.claim import ALGEBRA, AT_LEAST, AT_MOST, BELOW, LOGARITHMS, Step
+from ddpm_course.symbolic.claim import Step
+from ddpm_course.symbolic.methods import ALGEBRA, AT_LEAST, AT_MOST, BELOW, LOGARITHMS
 from ddpm_course.symbolic.notation import (
     KL,
     E,

@@ -281,6 +281,7 @@ def _overlap_cases(seed: int) -> list[Case]:
         names = [f"P{number}" for number in rng.permutation(common + only_a + only_b)]
         shared, mine = names[:common], names[common : common + only_a]
         references: References = {name: [] for name in names}
+        references |= {shared[0]: ["R"], "R": []}  # what is cited has references, too
         references["A"] = sorted(shared + mine)
         references["B"] = sorted(shared + names[common + only_a :])
         references |= {"C": ["A", "B"], "D": ["A"], "E": ["B"], "F": ["A"]}

@@ -11,7 +11,8 @@ import sympy as sp
 
 from ddpm_course.symbolic import CLAIMS, Claim, worlds
 from ddpm_course.symbolic import notation as nt
-from ddpm_course.symbolic.claim import ALGEBRA, AT_MOST, Step
+from ddpm_course.symbolic.claim import Step
+from ddpm_course.symbolic.methods import ALGEBRA, AT_MOST
 from ddpm_course.symbolic.notation import (
     KL,
     E,

@@ -1,0 +1,59 @@
+// `{live} unet`: what each stage of the network makes of one noised digit, with two levers.
+ddpmFigure.define("unet", (figure) => {
+  const { picture, say } = ddpmFigure;
+  const [SIZE, AREA, T] = [8, 64, 250];
+  const examples = ddpmFigure.model("ddpmDigits", "examples.js");
+  const alphaBar = ddpmSchedules.alphaBar(ddpmSchedules.cosine(T));
+  const chosen = { t: 80, told: 0, skips: true, example: 5, seed: 1 };
+  let [x, eps, answer] = [null, null, null];
+
+  const service = ddpmService(figure, (data) => {
+    const { signal, spread } = roots();
+    const guess = data.eps.map((e, i) => Math.max(-1, Math.min(1, (x[i] - spread * e) / signal)));
+    answer = { ...data, guess, loss: data.eps.reduce((sum, e, i) => sum + (e - eps[i]) ** 2, 0) / AREA };
+    figure.busy(false);
+    const { name, channels, size } = data.seen.find((stage) => stage.name === "middle");
+    figure.tell(
+      `t = ${chosen.t}${chosen.told ? `, but the network is told ${told()}` : ""}, ${chosen.skips ? "with" : "without"} what the way down hands over: ` +
+        `the squared error of the guessed noise is ${say(answer.loss)}. In the ${name} the picture is ${channels} maps of ${size} by ${size}.`,
+    );
+    figure.redraw();
+  });
+  const roots = () => ({ signal: Math.sqrt(alphaBar[chosen.t]), spread: Math.sqrt(1 - alphaBar[chosen.t]) });
+  const told = () => Math.max(1, Math.min(T, chosen.t + chosen.told));
+
+  function compute() {
+    const { signal, spread } = roots();
+    eps = ddpmNoise(chosen.seed)(AREA);
+    x = Float32Array.from(examples[chosen.example], (dots, i) => signal * (dots / 8 - 1) + spread * eps[i]);
+    figure.busy(true);
+    service.eps({ x, t: [told()], skips: chosen.skips, watch: true });
+  }
+
+  figure.canvas(
+    (brush, width, height, colors) => {
+      if (!answer) return;
+      const side = (width - 40) / 5;
+      const mark = (text, left, top, color = colors.ink) => ((brush.fillStyle = color), brush.fillText(text, left, top));
+      [["x_t", x, colors.xt, {}], ["ε", eps, colors.eps, { from: -3, to: 3 }], ["ε̂", answer.eps, colors.eps, { from: -3, to: 3 }], ["x̂_0", answer.guess, colors.x0hat, {}]].forEach(([name, values, color, range], i) => {
+        mark(name, i * (side + 10), 14, color);
+        picture(brush, values, SIZE, i * (side + 10), 20, side, { smooth: i === 3, ...range });
+      });
+      // The stages: down on the left, up on the right, as deep as they are narrow.
+      const small = Math.min(62, (width - 8 * answer.seen.length) / answer.seen.length);
+      answer.seen.forEach(({ name, size, channels, strength }, i) => {
+        const [left, top] = [i * (small + 8), side + (size < SIZE ? 78 : 48)];
+        mark(name, left, top - 4);
+        const most = Math.max(...strength);
+        picture(brush, strength, size, left, top, small, { smooth: false, from: 0, to: most });
+        mark(`${channels}`, left, top + small + 14, colors.quiet);
+      });
+    },
+    (width) => (width - 40) / 5 + 176,
+  );
+  figure.slider("t", { min: 1, max: T, value: chosen.t, change: (t) => ((chosen.t = t), compute()) });
+  figure.slider("told t +", { min: -100, max: 100, step: 10, value: 0, read: (v) => String(v).replace("-", "−"), change: (v) => ((chosen.told = v), compute()) });
+  figure.menu("skips", [["on", "on"], ["off", "off: zeros instead"]], (v) => ((chosen.skips = v === "on"), compute()));
+  figure.button("Another digit", () => ((chosen.example = (chosen.example + 1) % examples.length), compute()));
+  compute();
+});
