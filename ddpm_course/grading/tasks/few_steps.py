@@ -59,7 +59,10 @@ return where that ends.""",
 target = torch.tensor([[0.5, -0.5]])
 x_u = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
 u = torch.full((200,), 0.8)
-ends = [jump(lambda x, u: share * (x - target) / u[:, None], x_u, u) for share in (0.0, 0.5, 1.0)]
+ends = [
+    jump(lambda x, u, share=share: share * (x - target) / u[:, None], x_u, u)
+    for share in (0.0, 0.5, 1.0)
+]
 plots.show_clouds(ends, ["says 0", "half as fast", "says the truth"], limit=3)
 plt.show()
 """,
@@ -127,7 +130,9 @@ times = torch.linspace(0.05, 1, 40)
 plt.figure(figsize=(5, 2.2))
 for wrong in (0.0, 0.5, 1.0):
     found = [
-        student_loss(lambda x, u: (x - ends) / u[:, None] + wrong, x_u, u.expand(500), ends).item()
+        student_loss(
+            lambda x, u, off=wrong: (x - ends) / u[:, None] + off, x_u, u.expand(500), ends
+        ).item()
         for u in times
     ]
     plt.plot(times, found, label=f"velocity wrong by {wrong}")
@@ -214,7 +219,7 @@ points = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
 
 
 def blurred(x, u):
-    share = torch.softmax(-torch.cdist(x, (1 - u[:, None, None]) * points) [0] ** 2, 1) @ points
+    share = torch.softmax(-torch.cdist(x, (1 - u[:, None, None]) * points)[0] ** 2, 1) @ points
     return (x - share) / u[:, None]
 
 
