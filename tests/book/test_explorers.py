@@ -27,6 +27,7 @@ CHAPTERS = (
     "beyond",
     "solvers",
     "flow",
+    "few_steps",
 )
 
 
