@@ -41,7 +41,6 @@ __all__ = [
 
 CONFIG = UNetConfig(channels=(24, 48), blocks=1, attention=(False, True))
 COMMAND = "from ddpm_course import few_steps as f; f.save(f.train(), 'few_steps.safetensors')"
-_KIND = "student"
 
 
 class Walks(NamedTuple):
@@ -139,11 +138,17 @@ def train(seed: int = 0, count: int = 8000, steps: int = 1000, progress: bool = 
     from tqdm.auto import tqdm
 
     teacher, schedule = checkpoint.load("digits")
+    teacher.to(memory_format=torch.channels_last)  # the quicker layout, as in ``trainer.Trainer``
     generator = torch.Generator().manual_seed(checks.seed(seed))
-    taught = walks(teacher, schedule, (count, 1, 8, 8), 12, generator)
+    pieces = [
+        walks(teacher, schedule, (len(piece), 1, 8, 8), 12, generator)
+        for piece in tqdm(torch.arange(count).split(500), desc="walks", disable=not progress)
+    ]
+    places, ends = torch.cat([p.places for p in pieces], 1), torch.cat([p.ends for p in pieces])
+    taught = Walks(places, pieces[0].u, ends)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        unet = UNet(CONFIG)
+        unet = UNet(CONFIG).to(memory_format=torch.channels_last)
     made = distill(unet, taught, steps, generator=generator)
     *_, (average, _) = tqdm(made, total=steps, desc="student", disable=not progress)
     assert isinstance(average, UNet)
@@ -189,7 +194,7 @@ def save(model: UNet, path: str | os.PathLike[str]) -> None:
     """Write a student to a safetensors file, in float16."""
     tensors, about = checkpoint.pack(model, Schedule.linear(flow.TICKS))
     half = {k: v.half() for k, v in tensors.items() if k != checkpoint.BETA}  # it has no schedule
-    checkpoint.write(path, half, {_KIND: about["unet"]})
+    checkpoint.write(path, half, {checkpoint.STUDENT: about["unet"]})
 
 
 def load(path: str | os.PathLike[str] | None = None) -> flow.Velocity:
@@ -201,11 +206,13 @@ def load(path: str | os.PathLike[str] | None = None) -> flow.Velocity:
     """
     path = path or checkpoint.asset("few_steps")
     tensors, about = checkpoint.read(path)
-    if _KIND not in about:
+    if checkpoint.STUDENT not in about:
         raise ValueError(
             f'{path} holds no student; train one with `python -c "{COMMAND}"`. (A teacher is '
             "loaded with checkpoint.load, a flow with flow.load.)"
         )
-    unet = UNet(UNetConfig(**checkpoint.known(json.loads(about[_KIND]), UNetConfig, path)))
+    unet = UNet(
+        UNetConfig(**checkpoint.known(json.loads(about[checkpoint.STUDENT]), UNetConfig, path))
+    )
     checkpoint.load_weights(unet, checkpoint.select(tensors, "model."), path)
     return flow.Velocity(unet).eval()
