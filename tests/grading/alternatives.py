@@ -815,7 +815,7 @@ values(
 values(
     "beyond.ddim_step",
     lambda x, e, z, t, s, eta, a: (lambda q: q.mean + q.var.sqrt() * z)(
-        reverse.ddim_step(
+        solvers.ddim_step(
             marginal.predict_x0(x, e, t, schedule_of(a)), x, t, s, schedule_of(a), eta
         )
     ),
@@ -860,7 +860,7 @@ def _(model, x_T, label, null, w, times, alpha_bar):
         every = torch.full((len(x),), t)
         told, free = (model(x, every, torch.full_like(every, one)) for one in (label, null))
         x0 = marginal.predict_x0(x, torch.lerp(free, told, w), t, schedule)
-        x = reverse.ddim_step(x0, x, t, s, schedule, 0.0).mean.float()
+        x = solvers.ddim_step(x0, x, t, s, schedule, 0.0).mean.float()
     return x
 
 
@@ -943,7 +943,7 @@ def _(model, x_T, times, alpha_bar):
     for t, s in itertools.pairwise(times):
         eps_hat = model(x.float(), torch.full((len(x),), t))
         x0_hat = marginal.predict_x0(x, eps_hat, t, schedule)
-        x = reverse.ddim_step(x0_hat, x, t, s, schedule, 0.0).mean
+        x = solvers.ddim_step(x0_hat, x, t, s, schedule, 0.0).mean
     return x
 
 
