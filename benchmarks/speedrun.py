@@ -35,11 +35,12 @@ NEAR, SURE = 0.13, 0.85
 
 
 def train(seed: int) -> tuple[nn.Module, Schedule]:
-    """The recipe of the record: the course's own, half as long, and without dropout."""
+    """The recipe of the record: the course's own in bfloat16, without dropout, for 3,000 steps."""
     torch.manual_seed(seed)
-    network = UNet(UNetConfig(channels=(32, 64), blocks=1, attention=(False, True)))
-    config = TrainConfig(steps=2500, ema_decay=0.995, precision="bfloat16", seed=seed, device="cpu")
-    trainer = Trainer(network, Schedule.cosine(250), digits(), config)
+    # Too short a time to learn the digits by heart: dropout would only slow it down.
+    config = UNetConfig(channels=(32, 64), blocks=1, attention=(False, True), dropout=0.0)
+    plan = TrainConfig(steps=3000, ema_decay=0.995, precision="bfloat16", seed=seed, device="cpu")
+    trainer = Trainer(UNet(config), Schedule.cosine(250), digits(), plan)
     for _ in trainer.steps():
         pass
     return trainer.ema.module, trainer.schedule

@@ -128,7 +128,7 @@ def distill(
         yield average.module, loss.detach()
 
 
-def train(seed: int = 0, count: int = 8000, steps: int = 1000, progress: bool = True) -> UNet:
+def train(seed: int = 0, count: int = 12_000, steps: int = 2000, progress: bool = True) -> UNet:
     """The student that ships: its teacher is ``digits.safetensors``.
 
     Args:
