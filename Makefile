@@ -68,7 +68,7 @@ flow-model: $(INSTALLED)  ## train the flow of the digits that ships with the pa
 	$(BIN)/python -c 'from ddpm_course import flow, trainer; \
 		flow.save(flow.train(config=trainer.TrainConfig(steps=3800)), "ddpm_course/assets/flow.safetensors")'
 
-student-model: $(INSTALLED)  ## train the student of one to four calls that ships with the package anew (7 minutes)
+student-model: $(INSTALLED)  ## train the student of one to four calls that ships with the package anew (5 minutes)
 	$(BIN)/python -c 'from ddpm_course import few_steps; \
 		few_steps.save(few_steps.train(), "ddpm_course/assets/few_steps.safetensors")'
 

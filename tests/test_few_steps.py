@@ -113,3 +113,28 @@ def test_a_student_comes_back_from_its_file_and_is_no_teacher(tmp_path) -> None:
         flow.load(path)
     with pytest.raises(ValueError, match="holds no student"):
         few_steps.load(checkpoint.asset("digits"))
+
+
+def test_the_command_line_refuses_a_student_in_one_sentence(capsys, tmp_path) -> None:
+    from ddpm_course.cli import main
+
+    path = tmp_path / "mine.safetensors"
+    few_steps.save(tiny(), path)
+    assert main(["sample", str(path), "--num", "2", "--out", str(tmp_path / "x.png")]) == 2
+    said = capsys.readouterr().err
+    assert "holds a student, which jumps to the end" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_the_student_that_ships_is_small_and_draws_digits_in_one_call() -> None:
+    from ddpm_course import metrics
+
+    assert checkpoint.asset("few_steps").stat().st_size <= 1e6
+    assert "few_steps" not in checkpoint.shipped()  # it is no network that says the noise
+    student = few_steps.load()
+    for calls, least in ((1, 0.45), (4, 0.6)):
+        drawn = few_steps.sample(student, (200, 1, 8, 8), calls, generator=seeded(1))
+        report = metrics.digit_report(drawn)
+        assert report.frechet < 2.0  # DDIM with one call: 17, with four: 2.4
+        assert report.sure > least
