@@ -61,4 +61,5 @@ class Gaussian(NamedTuple):
         """KL(self ‖ other) of each coordinate, in nats (``loss.kl-gaussians``). Needs var > 0."""
         # r - log(1 + r) keeps its digits where the variances are close; σ₁²/σ₂² - 1 loses them.
         r = (self.var - other.var) / other.var
+        # loss.kl-gaussians
         return 0.5 * ((self.mean - other.mean) ** 2 / other.var + r - torch.log1p(r))

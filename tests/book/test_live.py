@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from ddpm_course import Schedule, checkpoint, data, marginal, pointnet, reverse, solvers
 from ddpm_course.trends import multimodal, text_to_image
-from tests.book.conftest import DESKTOP, HTML, PAGES, PHONE, Visit
+from tests.book.conftest import DESKTOP, HTML, PAGES, PHONE, Seen, Visit
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 import live
@@ -717,8 +717,9 @@ def test_live_figures_are_accessible(name: str, visit: Visit) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-def test_only_pages_with_a_live_figure_load_the_model(page_name: str, visit: Visit) -> None:
-    visit.open(page_name)
-    asked = any(url.endswith("live/model.js") or "live/model.js?" in url for url in visit.requests)
+def test_only_pages_with_a_live_figure_load_the_model(page_name: str, at_desk: Seen) -> None:
+    asked = any(
+        url.endswith("live/model.js") or "live/model.js?" in url for url in at_desk.requests
+    )
     kinds = re.findall(r'data-live="([\w-]+)"', (HTML / page_name).read_text(encoding="utf8"))
     assert asked == any("model.js" in live.NEEDS[kind] for kind in kinds)
