@@ -64,7 +64,10 @@ class BackLinks(SphinxPostTransform):
             for page, place in places.get(keys.get(entry["ids"][0], ""), {}).items():
                 uri = self.app.builder.get_relative_uri(self.env.docname, page)
                 title = self.env.titles[page].astext()
-                links += [nodes.Text(", "), nodes.reference("", title, refuri=f"{uri}#{place}")]
+                links += [
+                    nodes.Text(", "),
+                    nodes.reference("", title, refuri=f"{uri}#{place}", internal=True),
+                ]
             if links:
                 entry += nodes.paragraph(
                     "", "", nodes.Text("Cited in "), *links[1:], classes=["cited-in"]

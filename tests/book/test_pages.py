@@ -15,7 +15,7 @@ import yaml
 from bs4 import BeautifulSoup
 
 from ddpm_course import __version__
-from tests.book.conftest import BUILD, DESKTOP, HTML, PHONE, Seen, Visit
+from tests.book.conftest import BUILD, DESKTOP, HTML, PAGES, PHONE, Seen, Visit
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 import reading
@@ -156,6 +156,26 @@ def test_bibliography_leads_to_the_papers() -> None:
     numbered = [e for e in entries if re.search(r"arXiv|doi", e.get_text(), re.IGNORECASE)]
     assert len(numbered) >= 60
     assert [e.get_text() for e in numbered if e.select_one("a.external[href*='/']") is None] == []
+
+
+def test_each_entry_of_the_bibliography_leads_back_to_where_it_is_cited() -> None:
+    entries = parsed("bibliography.html").select(".citation")
+    links = [[a["href"] for a in e.select(".cited-in a")] for e in entries]
+    assert all(links)
+    assert all(re.fullmatch(r"[\w-]+\.html#id\d+", link) for of_entry in links for link in of_entry)
+
+
+def test_listings_lead_to_the_equations_that_they_compute() -> None:
+    lines = [
+        line.get_text()
+        for name in PAGES
+        for line in parsed(name).select(".listing .hll a.claim-line[href*='#']")
+    ]
+    assert len(lines) >= 20
+    numbered = [line for line in lines if re.fullmatch(r"# \(\d+\.\d+\)", line)]
+    assert len(numbered) >= 15
+    folded = [fold for name in PAGES for fold in parsed(name).select(".listing details.docstring")]
+    assert len(folded) >= 15
 
 
 def test_page_says_its_version_date_license_and_how_to_cite_it(page_name: str) -> None:
