@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("pages", nargs="*", help="names of pages; every page when left out")
     parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
     options = parser.parse_args()
+    options.html = options.html.resolve()
     names = options.pages or sorted(path.stem for path in options.html.glob("*.html"))
     figures: dict[str, Any] = {"load": round(os.getloadavg()[0], 1), "pages": {}}
     with sync_playwright() as playwright:
