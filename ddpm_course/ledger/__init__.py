@@ -36,7 +36,17 @@ from . import (
 )
 from .setting import TOLERANCE, Binding, Setting
 
-__all__ = ["BINDINGS", "TOLERANCE", "Binding", "Entry", "entries", "largest_error", "main"]
+__all__ = [
+    "BINDINGS",
+    "TOLERANCE",
+    "Binding",
+    "Entry",
+    "Setting",
+    "entries",
+    "largest_error",
+    "main",
+    "settings",
+]
 
 SETTINGS = ("linear-10", "cosine-1000", "linear-1000")  # quick ones first: a mutant dies early
 
