@@ -34,7 +34,7 @@ def processes(run: Path) -> int:
     return json.loads((run / "config.json").read_text(encoding="utf8"))["versions"]["processes"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_train_as_one_does_and_go_on_as_two(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     run(*TRAIN, *NEW, "--steps", "5", "--out", str(one))
