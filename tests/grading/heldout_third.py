@@ -60,10 +60,10 @@ wrong(
     lambda x, g, n, s: sp.sqrt(s) * g + sp.sqrt(1 - s) * (x - sp.sqrt(n) * g),
 )
 wrong(LINE, "ᾱ_s|then|stands|x_t", lambda x, g, n, s: x)
-wrong(LINE, "noise|itself|on the way|term", lambda x, g, n, s: (x - sp.sqrt(n) * g) / sp.sqrt(1 - n))
 wrong(
-    LINE, "term", lambda x, g, n, s: sp.sqrt(1 - s) * (x - sp.sqrt(n) * g) / sp.sqrt(1 - n)
+    LINE, "noise|itself|on the way|term", lambda x, g, n, s: (x - sp.sqrt(n) * g) / sp.sqrt(1 - n)
 )
+wrong(LINE, "term", lambda x, g, n, s: sp.sqrt(1 - s) * (x - sp.sqrt(n) * g) / sp.sqrt(1 - n))
 wrong(
     LINE,
     "root",
@@ -173,7 +173,11 @@ wrong(DRAW, "whole|int|float|fraction", lambda n, T, g: torch.rand(n, generator=
 wrong(DRAW, "often|ends|uniform|equal", by_bars)
 wrong(DRAW, "random|generator", lambda n, T, g: torch.arange(n) % T + 1)
 wrong(DRAW, "generator", lambda n, T, g: torch.randint(1, T + 1, (n,)))
-wrong(DRAW, "T \\+ 1|1 to|too|outside|beyond", lambda n, T, g: torch.randint(1, T + 2, (n,), generator=g))
+wrong(
+    DRAW,
+    "T \\+ 1|1 to|too|outside|beyond",
+    lambda n, T, g: torch.randint(1, T + 2, (n,), generator=g),
+)
 wrong(DRAW, "generator", of_its_own)
 
 WEIGHT = "loss.weight"
@@ -257,10 +261,12 @@ wrong(
     MIXTURE,
     "None|shape|axis|axes",
     lambda x, y, t, b: (
-        torch.cumprod(1 - b, 0)[t - 1].sqrt() * b[t] * x
-        + (1 - b[t]).sqrt() * (1 - torch.cumprod(1 - b, 0)[t - 1]) * y
-    )
-    / (1 - torch.cumprod(1 - b, 0)[t]),
+        (
+            torch.cumprod(1 - b, 0)[t - 1].sqrt() * b[t] * x
+            + (1 - b[t]).sqrt() * (1 - torch.cumprod(1 - b, 0)[t - 1]) * y
+        )
+        / (1 - torch.cumprod(1 - b, 0)[t])
+    ),
 )
 
 # -- beyond -----------------------------------------------------------------------------------

@@ -323,6 +323,22 @@ def test_the_page_for_students_has_the_figures_of_the_grader() -> None:
     assert all(f"`{name}`" in page for name in FILES)
 
 
+def test_the_worked_examples_page_tells_what_was_measured() -> None:
+    page = (EXAMPLE / "report.md").read_text(encoding="utf8")
+    for name, told in {
+        "samples": "the average of the weights (handed in)",
+        "last-weights": "the last weights",
+    }.items():
+        files = {file: (EXAMPLE / file).read_bytes() for file in FILES}
+        files["samples.npy"] = (EXAMPLE / f"{name}.npy").read_bytes()
+        scores = measure(files, {})["scores"]
+        points = sum(one.points * one.share(scores[one.name]) for one in CRITERIA) + 2
+        figures = " | ".join(f"{scores[one.name]:.3f}" for one in CRITERIA)
+        assert f"| {told} | {figures} | {points:g} |" in page
+    assert f"{int(scores['weights']):,} weights" in page
+    assert (EXAMPLE / "weights.safetensors").stat().st_size < 2**20
+
+
 @pytest.mark.slow
 def test_the_worked_example_gets_the_points_that_its_page_tells(
     tmp_path: Path, walls: None
