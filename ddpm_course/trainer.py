@@ -97,10 +97,13 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} is {value}; it must be a positive number.")
-        if not isinstance(self.accumulate, int) or self.accumulate < 1:
+        for name in ("steps", "batch_size", "accumulate"):
+            if (value := getattr(self, name)) is not None and not checks.whole(value):
+                raise ValueError(f"{name} is {value}; it must be a whole number.")
+        if self.accumulate < 1:
             raise ValueError(f"accumulate is {self.accumulate}; cut a batch into 1 piece or more.")
         checks.seed(self.seed)
-        if self.warmup < 0:
+        if not self.warmup >= 0:
             raise ValueError(f"warmup is {self.warmup}; it must be 0 or more.")
         if not 0 <= self.drop_label <= 1:
             raise ValueError(f"drop_label is {self.drop_label}; it must be in [0, 1].")

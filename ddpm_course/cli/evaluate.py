@@ -56,10 +56,8 @@ def run(options: argparse.Namespace) -> None:
             raise ValueError(f"{source} does not name its data; give them with --data.")
     data = images.load(source, size, channels, tell)
     levels = 17 if source == "digits" else 256
-    if not data.is_floating_point():
-        data = data / 127.5 - 1
     unseen = digits("test") if source == "digits" else data  # our split is the one we know
-    batch = unseen[: options.batch_size]
+    batch = checks.pictures(unseen[: options.batch_size])
     if options.bits:
         checks.on_grid(batch, levels, source)  # refused before the work
     samples = draw(options, model, schedule)
