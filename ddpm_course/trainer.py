@@ -167,6 +167,12 @@ class Trainer:
         _check(data, config, device)
         self.null = model.config.classes if isinstance(model, Labelled) else 0  # the class of none
         _check_labels(labels, self.null, len(data))
+        for name in ("FSDP", "DEEPSPEED", "MEGATRON_LM", "PARALLELISM_CONFIG"):
+            if os.environ.get(f"ACCELERATE_USE_{name}", "").lower() in ("1", "true", "yes"):
+                raise ValueError(
+                    f"the launcher's settings ask for {name} (ACCELERATE_USE_{name}), and this "
+                    "trainer holds the whole model in each process; launch it without."
+                )
         # accelerate launch and torchrun start several of us; accelerate then splits the machine.
         launched = int(os.environ.get("WORLD_SIZE", 1)) > 1
         on_cpu = launched and device.type == "cpu"

@@ -559,6 +559,15 @@ def test_data_that_cannot_be_trained_on(data, changes, sentence):
     assert Trainer(Affine(), SCHEDULE, torch.full((8, 2), 3.0), CONFIG)
 
 
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED", "MEGATRON_LM", "PARALLELISM_CONFIG"])
+def test_a_launcher_that_wants_the_model_in_shares_is_refused(monkeypatch, name):
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    with pytest.raises(ValueError, match=f"ask for {name} .*; launch it without"):
+        Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "false")
+    assert Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+
+
 class Several:
     """In place of accelerate's, where several processes share a batch."""
 

@@ -123,7 +123,7 @@ def _ended_in_order() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = output.Parser(
         prog="ddpm-course",
         description="Train a DDPM, sample from it and judge the samples; prove the book's "
         "equations, make and grade its exercises, order your reading.",

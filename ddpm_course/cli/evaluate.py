@@ -18,7 +18,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="judge a trained model by its samples",
         description="Draw samples, compare them with the data that the model was trained on, and "
         "print the figures as JSON.",
-        epilog="example: ddpm-course evaluate runs/digits --num 2000",
+        epilog="example:\n  ddpm-course evaluate runs/digits --num 2000",
     )
     parser.add_argument(
         "--data", metavar="SOURCE", help="what to compare with (default: what the run trained on)"
