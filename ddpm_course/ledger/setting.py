@@ -108,10 +108,10 @@ def noised(s: Setting) -> list[data.Mixture]:
     """The Gaussian data after 0, 1, ..., T steps."""
     mixture, _ = gaussian_data(s)
     every = range(s.length + 1)
-    return s.once("noised", lambda: [mixture.noised(t, s.schedule) for t in every])  # type: ignore[no-any-return]
+    return s.once("noised", lambda: [mixture.noised(t, s.schedule) for t in every])
 
 
 def best_noise(s: Setting, farther: int = 0) -> Tensor:
     """E[ε | x_t] for the Gaussian data, at x_t or farther out."""
     model = gaussian_data(s)[0].eps(s.schedule)
-    return s.once(("best noise", farther), lambda: model(s.x_t + farther, s.t))  # type: ignore[no-any-return]
+    return s.once(("best noise", farther), lambda: model(s.x_t + farther, s.t))
