@@ -137,6 +137,7 @@ def flow_loss(
         u: the times; drawn uniformly when left out.
         eps: (B, ...) the noise at the other end of each line; drawn from N(0, I) when left out.
     """
+    checks.batch(x_0=x_0)
     eps = standard_noise(x_0, generator) if eps is None else eps
     u = _time(uniform_u(len(x_0), generator) if u is None else u, x_0)
     x_u = path(x_0, eps, u)

@@ -46,6 +46,7 @@ def epsilon_loss(
     Returns:
         A scalar, differentiable in the model's parameters.
     """
+    checks.batch(x_0=x_0)
     if t is None:
         t = uniform_t(len(x_0), schedule, generator)
     t = schedule.time(t, x_0)
@@ -88,7 +89,7 @@ def bits_per_dim(
     Raises:
         ValueError: pictures that are not on the grid, or a network that answers in another shape.
     """
-    checks.floating(x_0=x_0)
+    checks.batch(x_0=x_0)
     if x_0.ndim == 4:
         checks.in_range(x_0, "x_0")
         if levels < 2:
@@ -129,6 +130,7 @@ def discretized_log_prob(x: Tensor, p: Gaussian, levels: int) -> Tensor:
         Log-probabilities in nats, of x's shape.
     """
     checks.agree(x=x, mean=p.mean)
+    checks.together(x=x, var=p.var)
     if levels < 2:
         raise ValueError(f"levels is {levels}; a grid from -1 to 1 has at least 2.")
     half = 1 / (levels - 1)

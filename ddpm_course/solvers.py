@@ -127,6 +127,7 @@ def multistep(
     if not 0 <= eta <= 1:
         raise ValueError(f"eta is {eta}; choose from 0 (no fresh noise) to 1 (as DDPM).")
     visited = times(schedule, calls, spacing)
+    shape = checks.sizes(shape, x_T)
     device = device_of(model) if x_T is None else x_T.device
     schedule = schedule.to(device)
     x_t = standard_noise(torch.empty(*shape, device=device), generator) if x_T is None else x_T

@@ -24,7 +24,10 @@ const ddpmFigure = (() => {
     const workers = [];
     let asked = false;
     let telling = null;
+    let refused = false;
     form.addEventListener("submit", (event) => event.preventDefault());
+    for (const kind of ["input", "change", "keydown", "pointerdown"])
+      root.addEventListener(kind, () => (refused = false), true);
     root.replaceChildren(stage, form, words, aloud);
 
     // One color a quantity, from the style sheet, which knows the light and the dark page.
@@ -76,8 +79,10 @@ const ddpmFigure = (() => {
     }
 
     // The same as the picture, in words: at once beside it, and aloud when it has come to rest.
+    // A refusal stays until the reader does something else, whatever still runs meanwhile.
     function tell(text) {
       for (const { canvas } of canvases) canvas.setAttribute("aria-label", text);
+      if (refused) return;
       words.textContent = text;
       words.classList.remove("live-error");
       clearTimeout(telling);
@@ -91,6 +96,7 @@ const ddpmFigure = (() => {
 
     // What is asked for cannot be: say so, and leave the picture.
     function refuse(text) {
+      refused = true;
       clearTimeout(telling);
       words.textContent = aloud.textContent = text;
       words.classList.add("live-error");

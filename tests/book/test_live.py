@@ -273,7 +273,14 @@ def test_a_seed_that_is_none_is_refused_in_a_sentence(seed: str, visit: Visit) -
     page.wait_for_selector(READY)
     page.get_by_role("spinbutton", name="seed").fill(seed)
     page.get_by_role("spinbutton", name="seed").press("Enter")
-    expect(page.locator(".live-words")).to_contain_text("give a whole number from 0 to 999999")
+    words = page.locator(".live-words")
+    expect(words).to_contain_text("give a whole number from 0 to 999999")
+    play = page.locator(".live").get_by_role("button", name="Play")
+    expect(play).to_be_visible(timeout=20_000)  # the walk from before has ended, and was silent
+    expect(words).to_contain_text("give a whole number from 0 to 999999")
+    page.get_by_role("spinbutton", name="seed").fill("3")
+    page.get_by_role("spinbutton", name="seed").press("Enter")
+    expect(words).to_contain_text("on the way")
     assert visit.errors == []
 
 
