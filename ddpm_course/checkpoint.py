@@ -248,6 +248,12 @@ def load_weights(
 ) -> None:
     """Copy ``weights`` into ``model``; every one must be there, in the right shape."""
     own = model.state_dict()
+    for name, value in weights.items():
+        if not value.is_floating_point() or not value.isfinite().all():
+            raise ValueError(
+                f"{path} holds {value.dtype} in {name}, or numbers that are not finite; it is "
+                "damaged: copy it again, or train again."
+            )
     for name, value in own.items():
         if name not in weights:
             raise ValueError(f"{path} lacks the weight {name}; it belongs to another architecture.")

@@ -7,12 +7,25 @@ floating point in [-1, 1], or uint8 in 0..255.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-__all__ = ["agree", "answer", "floating", "in_range", "on_grid", "pictures", "seed", "sizes"]
+__all__ = [
+    "agree",
+    "answer",
+    "batch",
+    "floating",
+    "in_range",
+    "on_grid",
+    "pictures",
+    "seed",
+    "sizes",
+    "together",
+    "whole",
+]
 
 
 def floating(**tensors: Tensor) -> None:
@@ -38,6 +51,33 @@ def agree(**tensors: Tensor) -> None:
             )
 
 
+def together(**tensors: Tensor) -> torch.Size:
+    """The shape of floating point tensors that stretch to one of them.
+
+    Raises:
+        ValueError: they do not go together, or each would stretch the other: of (64,) and (64, 1)
+            torch makes (64, 64), where 64 numbers were meant.
+    """
+    floating(**tensors)
+    try:
+        shape = torch.broadcast_shapes(*(x.shape for x in tensors.values()))
+    except RuntimeError:
+        shape = None
+    if shape is None or math.prod(shape) > max(x.numel() for x in tensors.values()):
+        shapes = ", ".join(f"{name} has shape {tuple(x.shape)}" for name, x in tensors.items())
+        raise ValueError(f"{shapes}; give one shape, or numbers that stretch to one of them.")
+    return shape
+
+
+def batch(**tensors: Tensor) -> None:
+    """Raise a ValueError if the tensors are not floating point, (B, ...) with B of at least 1: the
+    mean of nothing is no number."""
+    floating(**tensors)
+    for name, x in tensors.items():
+        if not x.ndim or not len(x):
+            raise ValueError(f"{name} has shape {tuple(x.shape)}; give (B, ...), B at least 1.")
+
+
 def answer(eps_hat: Tensor, x_t: Tensor) -> Tensor:
     """The network's answer, when it has the shape of what it was given.
 
@@ -56,11 +96,16 @@ def answer(eps_hat: Tensor, x_t: Tensor) -> Tensor:
 
 
 def in_range(images: Tensor, name: str = "images") -> None:
-    """Raise a ValueError for pictures in floating point that run over 0..255, not -1..1."""
-    if images.numel() and images.amin() >= 0 and images.amax() > 2:
+    """Raise a ValueError for pictures in floating point that run over 0..255, or over 0..1 from end
+    to end, not over -1..1."""
+    if not images.numel():
+        return
+    low, high = images.amin().item(), images.amax().item()
+    if low >= 0 and (high > 2 or (low, high) == (0, 1)):
+        mend = "2 x - 1" if high == 1 else "x / 127.5 - 1"
         raise ValueError(
-            f"{name} has values from {images.amin().item():g} to {images.amax().item():g}; give "
-            "floating point pictures in [-1, 1] (x / 127.5 - 1), or uint8 in 0..255."
+            f"{name} has values from {low:g} to {high:g}; give floating point pictures in [-1, 1] "
+            f"({mend}), or uint8 in 0..255."
         )
 
 
@@ -109,12 +154,17 @@ def sizes(shape: Sequence[int], x_T: Tensor | None = None) -> tuple[int, ...]:
     return shape
 
 
+def whole(value: object) -> bool:
+    """Whether it is a whole number; True and False, and 3.0, are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def seed(value: int, name: str = "seed") -> int:
     """A seed for torch, where it is one.
 
     Raises:
-        ValueError: it is outside 0..2^63 - 1.
+        ValueError: it is no whole number, or outside 0..2^63 - 1.
     """
-    if not 0 <= value < 2**63:
+    if not (whole(value) and 0 <= value < 2**63):
         raise ValueError(f"{name} is {value}; choose a whole number from 0 to 2^63 - 1.")
     return value

@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ddpm_course import checks
 from ddpm_course.schedule import Schedule
 
 __all__ = [
@@ -118,10 +119,12 @@ class Mixture:
     variances: Tensor
 
     def __post_init__(self) -> None:
-        if not len(self.weights) == len(self.means) == len(self.variances):
+        checks.floating(weights=self.weights, means=self.means, variances=self.variances)
+        shapes = [tuple(x.shape) for x in (self.weights, self.means, self.variances)]
+        if self.means.ndim != 2 or not shapes[0] == shapes[2] == (len(self.means),):
             raise ValueError(
-                f"weights, means and variances have {len(self.weights)}, {len(self.means)} and "
-                f"{len(self.variances)} entries; give one of each for every component."
+                f"weights, means and variances have shapes {shapes[0]}, {shapes[1]} and "
+                f"{shapes[2]}; give (K,), (K, D) and (K,): one of each for every component."
             )
         if not (self.weights > 0).all() or not torch.isclose(
             self.weights.sum(), torch.ones((), dtype=self.weights.dtype)
@@ -146,6 +149,8 @@ class Mixture:
 
     def noised(self, t: int, schedule: Schedule) -> Mixture:
         """q(x_t): each component N(m, v) becomes N(√ᾱ_t m, ᾱ_t v + 1 - ᾱ_t). t in 0..T."""
+        if not 0 <= t <= schedule.T:
+            raise ValueError(f"t is {t}; this schedule's steps run over 0..{schedule.T}.")
         alpha_bar = schedule.alpha_bar[t].to(self.means.dtype)
         return Mixture(
             self.weights,
@@ -167,17 +172,21 @@ class Mixture:
         """The best ε_θ(x_t, t): E[ε | x_t] = -√(1 - ᾱ_t) ∇ log q(x_t)  (``loss.score``)."""
 
         def model(x_t: Tensor, t: Tensor) -> Tensor:
+            checks.floating(x_t=x_t)
             out = torch.empty_like(x_t)
             for step in t.unique().tolist():
-                here = t == step
+                here, noised = t == step, self.noised(step, schedule)
                 noise = (1 - schedule.alpha_bar[step]).sqrt().to(x_t)
-                out[here] = -noise * self.noised(step, schedule).score(x_t[here])
+                out[here] = -noise * noised.score(x_t[here])
             return out
 
         return model
 
     def _log_joint(self, x: Tensor) -> Tensor:
         """(n, K) log(weight_k · N(x; mean_k, variance_k I))."""
+        checks.floating(x=x)
+        if x.ndim != 2 or x.shape[1] != self.means.shape[1]:
+            raise ValueError(f"x has shape {tuple(x.shape)}; give (n, {self.means.shape[1]}).")
         distance = ((x[:, None] - self.means) ** 2).sum(dim=2)  # (n, K)
         log_normal = -0.5 * (
             distance / self.variances + x.shape[1] * torch.log(2 * math.pi * self.variances)

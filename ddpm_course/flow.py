@@ -137,6 +137,7 @@ def flow_loss(
         u: the times; drawn uniformly when left out.
         eps: (B, ...) the noise at the other end of each line; drawn from N(0, I) when left out.
     """
+    checks.batch(x_0=x_0)
     eps = standard_noise(x_0, generator) if eps is None else eps
     u = _time(uniform_u(len(x_0), generator) if u is None else u, x_0)
     x_u = path(x_0, eps, u)
@@ -254,7 +255,7 @@ def euler(
             x0_hat = x0_hat.clamp(-1, 1)
             speed = (x_u - x0_hat) / now
         yield Step(now, x_u, x0_hat)
-        x_u = x_u + (then - now) * speed
+        x_u = x_u + (then - now) * speed  # flow.euler
     yield Step(then, x_u, x_u)
 
 

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ddpm_course import checks
+
 __all__ = ["Chance", "Gaussian", "standard_noise"]
 
 # Where randomness comes from: one generator for a batch, or one for each of its items, so that an
@@ -44,21 +46,26 @@ def standard_noise(like: Tensor, generator: Chance = None) -> Tensor:
 
 
 class Gaussian(NamedTuple):
-    """N(mean, var · I). ``mean`` and ``var`` broadcast against each other; ``var`` >= 0."""
+    """N(mean, var · I). ``mean`` and ``var`` have one shape, or one stretches to the other's;
+    ``var`` >= 0. Other shapes, and whole numbers, are refused where they are used: ValueError."""
 
     mean: Tensor
     var: Tensor
 
     def sample(self, generator: Chance = None) -> Tensor:
         """Draw mean + √var · ε, with ε ~ N(0, I) (``forward.reparameterization``)."""
-        return self.mean + self.var.sqrt() * standard_noise(self.mean, generator)
+        shape = checks.together(mean=self.mean, var=self.var)
+        return self.mean + self.var.sqrt() * standard_noise(self.mean.expand(shape), generator)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log N(x; mean, var) of each coordinate, in nats (their sum: the joint). var > 0."""
+        checks.together(x=x, mean=self.mean, var=self.var)
         return -0.5 * ((x - self.mean) ** 2 / self.var + torch.log(2 * math.pi * self.var))
 
     def kl(self, other: Gaussian) -> Tensor:
         """KL(self ‖ other) of each coordinate, in nats (``loss.kl-gaussians``). Needs var > 0."""
+        checks.together(mean=self.mean, var=self.var, others_mean=other.mean, others_var=other.var)
         # r - log(1 + r) keeps its digits where the variances are close; σ₁²/σ₂² - 1 loses them.
         r = (self.var - other.var) / other.var
+        # loss.kl-gaussians
         return 0.5 * ((self.mean - other.mean) ** 2 / other.var + r - torch.log1p(r))

@@ -56,8 +56,9 @@ def load(
         ValueError: the images cannot be had, one cannot be read, or one is smaller than ``size``.
     """
     source = os.fspath(source)
-    if isinstance(size, int) and size < 1:
-        raise ValueError(f"size is {size}; it must be at least 1 pixel.")
+    for one in size if isinstance(size, tuple) else [] if size is None else [size]:
+        if not checks.whole(one) or one < 1:
+            raise ValueError(f"size is {size!r}; it must be a whole number, at least 1 pixel.")
     from_file = source.endswith(".npy") and not Path(source).is_dir()
     if isinstance(size, tuple) and not from_file:
         raise ValueError(
@@ -113,9 +114,16 @@ def _from_file(file: Path, size: int | tuple[int, int] | None, channels: int | N
             f"{file} holds {array.dtype} of shape {array.shape}; give (N, C, H, W) with C = 1 or "
             "3, uint8 in 0..255 or float32 in [-1, 1]."
         )
+    if not len(array):
+        raise ValueError(f"{file} holds no images: its shape is {array.shape}.")
     images = torch.from_numpy(array)
     if images.is_floating_point():
         checks.in_range(images, str(file))
+        low, high = images.amin().item(), images.amax().item()
+        if not -1.001 <= low <= high <= 1.001:  # nor is NaN
+            raise ValueError(
+                f"{file} holds values from {low:g} to {high:g}; give float32 in [-1, 1], or uint8."
+            )
     for name, wanted, found in (
         ("size", size, (array.shape[2], array.shape[3])),
         ("channels", channels, array.shape[1]),

@@ -69,8 +69,11 @@ def from_diffusers(source: UNet2DModel | str | os.PathLike[str]) -> UNet | Wrapp
         ValueError: the model cannot be had, or predicts something else than the noise in one image.
     """
     given: Any = _load(source) if isinstance(source, (str, os.PathLike)) else source
-    theirs: Any = unwrapped(given)
-    config = dict(theirs.config)
+    theirs: Any = unwrapped(given) if isinstance(given, nn.Module) else given
+    own = getattr(theirs, "config", None)
+    config = dict(own) if isinstance(own, dict) else {}
+    if not {"down_block_types", "sample_size"} <= set(config):
+        raise ValueError(f"this is a {type(theirs).__name__}; give a UNet2DModel of diffusers.")
     if config["in_channels"] != config["out_channels"]:
         raise ValueError(
             f"the model takes {config['in_channels']} channels and gives "

@@ -64,4 +64,9 @@ def _from_file(file: Path, count: int) -> Tensor:
             f"{file} holds {array.dtype} of shape {array.shape}; give ({count},) whole numbers "
             "from 0, the class of each picture."
         )
+    if array.max() >= count:  # each class has a picture
+        raise ValueError(
+            f"{file} holds the class {array.max()}, and there are {count} pictures; count the "
+            "classes from 0."
+        )
     return torch.from_numpy(array.astype(np.int64))

@@ -46,11 +46,12 @@ def epsilon_loss(
     Returns:
         A scalar, differentiable in the model's parameters.
     """
+    checks.batch(x_0=x_0)
     if t is None:
         t = uniform_t(len(x_0), schedule, generator)
     t = schedule.time(t, x_0)
     x_t, eps = sample_x_t(x_0, t, schedule, eps, generator)
-    return ((eps - checks.answer(model(x_t, t), x_t)) ** 2).mean()
+    return ((eps - checks.answer(model(x_t, t), x_t)) ** 2).mean()  # loss.simple
 
 
 class Bits(NamedTuple):
@@ -88,7 +89,7 @@ def bits_per_dim(
     Raises:
         ValueError: pictures that are not on the grid, or a network that answers in another shape.
     """
-    checks.floating(x_0=x_0)
+    checks.batch(x_0=x_0)
     if x_0.ndim == 4:
         checks.in_range(x_0, "x_0")
         if levels < 2:
@@ -111,8 +112,8 @@ def bits_per_dim(
     p = transition(model(x_1, t), x_1, t, schedule, "beta", clip_x0)
     decoder = -discretized_log_prob(x_0, p, levels).mean()
 
-    bits = [value / math.log(2) for value in (prior, per_t, decoder)]
-    return Bits(bits[0], bits[1], bits[2], bits[0] + bits[1].sum() + bits[2])
+    bits = [value / math.log(2) for value in (prior, per_t, decoder)]  # evaluation.bits
+    return Bits(bits[0], bits[1], bits[2], bits[0] + bits[1].sum() + bits[2])  # loss.elbo
 
 
 def discretized_log_prob(x: Tensor, p: Gaussian, levels: int) -> Tensor:
@@ -129,6 +130,7 @@ def discretized_log_prob(x: Tensor, p: Gaussian, levels: int) -> Tensor:
         Log-probabilities in nats, of x's shape.
     """
     checks.agree(x=x, mean=p.mean)
+    checks.together(x=x, var=p.var)
     if levels < 2:
         raise ValueError(f"levels is {levels}; a grid from -1 to 1 has at least 2.")
     half = 1 / (levels - 1)

@@ -62,9 +62,9 @@ def posterior(x_0: Tensor, x_t: Tensor, t: int | Tensor, schedule: Schedule) -> 
     alpha_bar_before = schedule.at(schedule.alpha_bar, t - 1, x_t)  # ᾱ_{t-1}
     noise_before = schedule.at(1 - schedule.alpha_bar, t - 1, x_t)  # 1 - ᾱ_{t-1}
     return Gaussian(
-        mean=alpha_bar_before.sqrt() * beta / noise * x_0
+        mean=alpha_bar_before.sqrt() * beta / noise * x_0  # reverse.posterior-mean
         + alpha.sqrt() * noise_before / noise * x_t,
-        var=schedule.at(schedule.beta_tilde, t, x_t),
+        var=schedule.at(schedule.beta_tilde, t, x_t),  # reverse.posterior-variance
     )
 
 
@@ -95,7 +95,7 @@ def transition(
     """
     t = schedule.time(t, x_t)
     x0_hat = _predict_x0(x_t, checks.answer(eps_hat, x_t), t, schedule, clip_x0)
-    return _step_back(x0_hat, x_t, t, schedule, variance)
+    return _step_back(x0_hat, x_t, t, schedule, variance)  # reverse.transition
 
 
 def _predict_x0(x_t: Tensor, eps_hat: Tensor, t: Tensor, schedule: Schedule, clip: bool) -> Tensor:
@@ -146,7 +146,7 @@ def ancestral(
         x0_hat = _predict_x0(x_t, evaluate(model, x_t, t), t, schedule, clip_x0)
         yield Step(step, x_t, x0_hat)
         p = _step_back(x0_hat, x_t, t, schedule, variance)
-        x_t = p.sample(generator) if step > 1 else p.mean
+        x_t = p.sample(generator) if step > 1 else p.mean  # reverse.update
     yield Step(0, x_t, x_t)
 
 

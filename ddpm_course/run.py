@@ -21,7 +21,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ddpm_course import checkpoint
+from ddpm_course import checkpoint, checks
 from ddpm_course.solvers import ddim
 from ddpm_course.stream import Streamed
 from ddpm_course.trainer import Metrics, TrainConfig, Trainer
@@ -53,6 +53,18 @@ STREAMED = "streamed"  # in the mark of data that the run reads as they are need
 
 # What ends a process from outside: SIGTERM, and SIGHUP where terminals can be closed.
 ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come: steps, and seconds of training."""
+
+    step: int
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if not (checks.whole(self.step) and self.step >= 0 and 0 <= self.seconds < math.inf):
+            raise TypeError(f"{self} is no progress")
 
 
 class Run:
@@ -156,8 +168,9 @@ class Run:
         try:
             fields = checkpoint.known(json.loads(about["train"]), TrainConfig, file)
             config = TrainConfig(**{**fields, **changes})
-            progress, source, mark = json.loads(about["progress"]), about["source"], about["data"]
-        except (KeyError, TypeError) as error:
+            progress = checkpoint.known(json.loads(about["progress"]), Progress, file)
+            come, source, mark = Progress(**progress), about["source"], about["data"]
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(
                 f"{file} is not the checkpoint of a run; give a run folder."
             ) from error
@@ -169,7 +182,7 @@ class Run:
                 + "; give the same ones, or start a new run."
             )
         trainer = Trainer(model, schedule, data, config, labels)
-        trainer.restore(tensors, **progress)
+        trainer.restore(tensors, come.step, come.seconds)
         run = cls.__new__(cls)
         run._set_up(
             trainer, Path(path), source, log_every, save_every, tensorboard, about.get("labels", "")
@@ -222,7 +235,7 @@ class Run:
         if self._writes:
             tensors, about = checkpoint.pack(self.average, trainer.schedule)
             about["train"] = json.dumps(asdict(trainer.config))
-            about["progress"] = json.dumps({"step": trainer.step, "seconds": trainer.seconds})
+            about["progress"] = json.dumps(asdict(Progress(trainer.step, trainer.seconds)))
             about |= {"source": self.source, "data": self._print}
             about |= {"labels": self.labels} if self.labels else {}
             state = trainer.state() | {checkpoint.BETA: tensors[checkpoint.BETA]}
@@ -320,8 +333,9 @@ class Run:
         """Lines after the checkpoint come from steps that will be taken, and written, again."""
         path = self.path / METRICS
         kept = []
-        for line in path.read_text().splitlines() if path.exists() else []:
-            with contextlib.suppress(json.JSONDecodeError):  # the last line may be cut off
+        for line in path.read_text(errors="replace").splitlines() if path.exists() else []:
+            # The last line may be cut off, and others are what somebody made of them.
+            with contextlib.suppress(json.JSONDecodeError, KeyError, TypeError):
                 if json.loads(line)["step"] <= self.trainer.step:
                     kept.append(line + "\n")
         with checkpoint.beside(path) as file:
@@ -400,7 +414,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     file = Path(path) / CONFIG
     try:
         return dict(json.loads(file.read_text()))
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise ValueError(f"{file} cannot be read ({error}); give the folder of a run.") from error
 
 

@@ -141,11 +141,18 @@ class Schedule:
             (B, 1, ..., 1) in ``like``'s dtype, so that it broadcasts over all but the batch axis.
         """
         checks.floating(x=like)  # √ᾱ_t as a whole number would be 0
+        if values.shape != self.beta.shape:
+            raise ValueError(
+                f"values has shape {tuple(values.shape)}; give one for each t in 0..{self.T}, "
+                f"({self.T + 1},)."
+            )
         t = self._steps(t, like, first=0)
         table = values.to(like.dtype).to(like.device)
         return table[t].view(-1, *[1] * (like.ndim - 1))
 
     def _steps(self, t: int | Tensor, like: Tensor, first: int) -> Tensor:
+        if not like.ndim:
+            raise ValueError("a single number is no batch; give (B, ...), as in x[None].")
         if isinstance(t, Tensor):
             if t.dtype not in (torch.int64, torch.int32):
                 raise ValueError(f"t has dtype {t.dtype}; steps are counted: use torch.int64.")

@@ -90,8 +90,10 @@ def ddim_step(
     if not 0 <= eta <= 1:
         raise ValueError(f"eta is {eta}; choose from 0 (no fresh noise) to 1 (as DDPM).")
     alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[s]  # float64 scalars
+    # beyond.ddim-variance
     var = eta**2 * (1 - alpha_bar_s) / (1 - alpha_bar_t) * (1 - alpha_bar_t / alpha_bar_s)  # σ²
     eps_hat = predict_eps(x_t, x0_hat, t, schedule)  # anew, because x̂_0 may have been clipped
+    # beyond.ddim
     mean = alpha_bar_s.sqrt() * x0_hat + (1 - alpha_bar_s - var).clamp(min=0).sqrt() * eps_hat
     return Gaussian(mean, var)
 
@@ -120,7 +122,7 @@ def extrapolate(
     snr = schedule.snr.double()
     h = (snr[s] / snr[t]).log() / 2
     h_before = (snr[t] / snr[before]).log() / 2
-    return x0_hat + float(h / (2 * h_before)) * (x0_hat - x0_before)
+    return x0_hat + float(h / (2 * h_before)) * (x0_hat - x0_before)  # solvers.line
 
 
 @torch.no_grad()

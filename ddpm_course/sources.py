@@ -29,7 +29,10 @@ NAMED = {
     "cifar10": ("uoft-cs/cifar10", 32),
 }
 _ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-_SYSTEM = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini"}
+_SYSTEM = {
+    *("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information"),
+    *("Thumbs.db", "ehthumbs.db", "desktop.ini", "Icon\r"),
+}
 
 
 class Pictures(ABC):
@@ -276,6 +279,9 @@ def _searched(folder: Path) -> tuple[list[Path], Counter[str]]:
             if _hidden(name):
                 continue
             file = Path(place, name)
+            if file.is_fifo():  # whoever opens it waits for a writer
+                others["a pipe"] += 1
+                continue
             if file.suffix.lower() in _ENDINGS | {".tar"}:
                 files.append(file)
             if file.suffix.lower() not in _ENDINGS:

@@ -97,10 +97,13 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} is {value}; it must be a positive number.")
-        if not isinstance(self.accumulate, int) or self.accumulate < 1:
+        for name in ("steps", "batch_size", "accumulate"):
+            if (value := getattr(self, name)) is not None and not checks.whole(value):
+                raise ValueError(f"{name} is {value}; it must be a whole number.")
+        if self.accumulate < 1:
             raise ValueError(f"accumulate is {self.accumulate}; cut a batch into 1 piece or more.")
         checks.seed(self.seed)
-        if self.warmup < 0:
+        if not self.warmup >= 0:
             raise ValueError(f"warmup is {self.warmup}; it must be 0 or more.")
         if not 0 <= self.drop_label <= 1:
             raise ValueError(f"drop_label is {self.drop_label}; it must be in [0, 1].")
@@ -164,6 +167,12 @@ class Trainer:
         _check(data, config, device)
         self.null = model.config.classes if isinstance(model, Labelled) else 0  # the class of none
         _check_labels(labels, self.null, len(data))
+        for name in ("FSDP", "DEEPSPEED", "MEGATRON_LM", "PARALLELISM_CONFIG"):
+            if os.environ.get(f"ACCELERATE_USE_{name}", "").lower() in ("1", "true", "yes"):
+                raise ValueError(
+                    f"the launcher's settings ask for {name} (ACCELERATE_USE_{name}), and this "
+                    "trainer holds the whole model in each process; launch it without."
+                )
         # accelerate launch and torchrun start several of us; accelerate then splits the machine.
         launched = int(os.environ.get("WORLD_SIZE", 1)) > 1
         on_cpu = launched and device.type == "cpu"

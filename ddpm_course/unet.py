@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ddpm_course import checks
+
 __all__ = ["Labelled", "Quick", "UNet", "UNetConfig", "time_embedding", "unwrapped"]
 
 
@@ -52,6 +54,7 @@ class UNetConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "attention", tuple(self.attention))
+        _check_whole(self)
         if not isinstance(self.size, int):
             height, width = self.size
             object.__setattr__(self, "size", height if height == width else (height, width))
@@ -121,10 +124,26 @@ class UNetConfig:
         )
 
 
+def _check_whole(config: UNetConfig) -> None:
+    """Sizes are counted: 8.0 and "8" are none."""
+    heads = config.head_width
+    for name, values in (
+        ("size", [config.size] if isinstance(config.size, (int, float, str)) else config.size),
+        *((name, [getattr(config, name)]) for name in ("in_channels", "blocks", "groups")),
+        ("channels", config.channels),
+        ("head_width", [] if heads is None else [heads]),
+        ("classes", [config.classes]),
+    ):
+        if not all(checks.whole(value) for value in values):
+            raise ValueError(f"{name} is {getattr(config, name)!r}; give whole numbers.")
+    if not all(isinstance(here, bool) for here in config.attention):
+        raise ValueError(f"attention is {config.attention}; give True or False for each level.")
+
+
 def frequencies(count: int, device: torch.device | None = None) -> Tensor:
     """(count,) float32: ω_i = 10000^(-i / (count - 1)), from 1 down to 1/10000."""
     exponent = torch.arange(count, dtype=torch.float32, device=device) / max(count - 1, 1)
-    return torch.exp(-math.log(10000) * exponent)
+    return torch.exp(-math.log(10000) * exponent)  # unet.frequencies
 
 
 def time_embedding(t: Tensor, dim: int) -> Tensor:
@@ -138,7 +157,7 @@ def time_embedding(t: Tensor, dim: int) -> Tensor:
         (B, dim) float32.
     """
     angle = t[:, None].float() * frequencies(dim // 2, t.device)  # (B, dim / 2)
-    return torch.cat([angle.sin(), angle.cos()], dim=1)
+    return torch.cat([angle.sin(), angle.cos()], dim=1)  # unet.embedding
 
 
 def _zero(layer: nn.Conv2d) -> nn.Conv2d:
@@ -340,6 +359,7 @@ class UNet(nn.Module):
 
     def _check(self, x: Tensor, t: Tensor) -> None:
         channels, halvings = self.config.in_channels, len(self.config.channels) - 1
+        checks.floating(x=x)
         if x.ndim != 4 or x.shape[1] != channels:
             raise ValueError(
                 f"x has shape {tuple(x.shape)}; this U-Net takes (B, {channels}, H, W)."
@@ -349,10 +369,10 @@ class UNet(nn.Module):
                 f"x is {x.shape[2]}x{x.shape[3]}, which cannot be halved {halvings} times; "
                 f"height and width must be multiples of {2**halvings}."
             )
-        if t.shape != x.shape[:1]:
-            raise ValueError(
-                f"t has shape {tuple(t.shape)}; give one step for each of the {len(x)} images."
-            )
+        found = tuple(t.shape) if isinstance(t, Tensor) else None
+        if found != x.shape[:1]:
+            what = f"has shape {found}" if found is not None else f"is a {type(t).__name__}"
+            raise ValueError(f"t {what}; give one step for each of the {len(x)} images.")
 
 
 class Labelled(UNet):
@@ -383,13 +403,23 @@ class Labelled(UNet):
             (B, C, H, W) the predicted noise.
 
         Raises:
-            ValueError: the labels are not one for each image.
+            ValueError: the labels are not one for each image, or one is of no class.
         """
         if label is None:
             label = torch.full((len(x),), self.config.classes, device=x.device)
         if label.shape != x.shape[:1]:
             raise ValueError(
                 f"label has shape {tuple(label.shape)}; give one for each of the {len(x)} images."
+            )
+        # Reading a value back from a GPU would stall it; there, indexing itself checks.
+        if (
+            label.is_cpu
+            and len(label)
+            and not 0 <= label.min() <= label.max() <= self.config.classes
+        ):
+            raise ValueError(
+                f"label runs from {label.min()} to {label.max()}; the classes are 0 to "
+                f"{self.config.classes - 1}, and {self.config.classes} is none."
             )
         return super().forward(x, t, self.label(label))
 

@@ -344,3 +344,14 @@ def test_the_whole_sentence_says_what_to_do(tmp_path, model):
     # A name of ours in its config tells a later version's file from a stranger's.
     checkpoint.write(path, tensors, {"unet": '{"width": 3}'})
     assert "holds no model of this course" in said(lambda: checkpoint.load(path))
+
+
+@pytest.mark.parametrize("spoiled", ["int", "nan"])
+def test_weights_that_are_no_numbers_are_named(model, spoiled):
+    weights = dict(model.state_dict())
+    bias = weights["conv_in.bias"]
+    weights["conv_in.bias"] = bias.long() if spoiled == "int" else bias * torch.nan
+    with pytest.raises(
+        ValueError, match=r"the state holds .* in conv_in\.bias, or numbers that are"
+    ):
+        checkpoint.load_weights(model, weights)

@@ -8,7 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from ddpm_course import Schedule, checks, forward, loss, marginal, metrics, plots, reverse, solvers
+from ddpm_course import (
+    Schedule,
+    checks,
+    data,
+    flow,
+    forward,
+    loss,
+    marginal,
+    metrics,
+    plots,
+    reverse,
+    solvers,
+)
 from ddpm_course.gaussian import Gaussian
 
 S = Schedule.linear(10, 1e-2, 0.4)
@@ -31,6 +43,11 @@ PAIRS: dict[str, Door] = {
         reverse.ancestral(lambda x_t, t: x_t, x.shape, S, x_T=y)
     ),
     "solvers.ddim, x_T": lambda x, y: next(solvers.ddim(lambda x_t, t: x_t, x.shape, S, 2, x_T=y)),
+    "solvers.multistep, x_T": lambda x, y: next(
+        solvers.multistep(lambda x_t, t: x_t, x.shape, S, 2, x_T=y)
+    ),
+    "flow.euler, start": lambda x, y: next(flow.euler(lambda x_u, u: x_u, x.shape, 2, start=y)),
+    "flow.flow_loss, eps": lambda x, y: flow.flow_loss(lambda x_u, u: x_u, x, eps=y),
     "reverse.sample, the network": lambda x, y: reverse.sample(model_that_says(y), x.shape, S),
     "solvers.ddim, the network": lambda x, y: next(solvers.ddim(model_that_says(y), x.shape, S, 2)),
     "loss.epsilon_loss, the network": lambda x, y: loss.epsilon_loss(model_that_says(y), x, S),
@@ -40,6 +57,19 @@ PAIRS: dict[str, Door] = {
         x, Gaussian(y, torch.ones(())), 256
     ),
 }
+
+ONE = torch.ones(())
+# Doors for tensors of which one may stretch to the other's shape, but not each to the other's.
+STRETCHED: dict[str, Door] = {
+    "Gaussian.sample": lambda x, y: Gaussian(x, y.abs() + 1).sample(),
+    "Gaussian.log_prob": lambda x, y: Gaussian(y, ONE).log_prob(x),
+    "Gaussian.kl, means": lambda x, y: Gaussian(x, ONE).kl(Gaussian(y, ONE)),
+    "Gaussian.kl, variances": lambda x, y: Gaussian(x, ONE).kl(Gaussian(x, y.abs() + 1)),
+    "loss.discretized_log_prob": lambda x, y: loss.discretized_log_prob(
+        x, Gaussian(x, y.abs() + 1), 3
+    ),
+}
+RING = data.Mixture.ring(3)
 
 # Doors for one tensor of numbers to compute with.
 SINGLES: dict[str, Callable[[Tensor], object]] = {
@@ -51,6 +81,10 @@ SINGLES: dict[str, Callable[[Tensor], object]] = {
     "loss.bits_per_dim": lambda x: loss.bits_per_dim(lambda x_t, t: x_t, x, S),
     "Schedule.at": lambda x: S.at(S.alpha_bar, 3, x),
     "plots.show_clouds": lambda x: plots.show_clouds([x]),
+    "flow.flow_loss": lambda x: flow.flow_loss(lambda x_u, u: x_u, x),
+    "Mixture.log_prob": RING.log_prob,
+    "Mixture.score": RING.score,
+    "Mixture.eps": lambda x: RING.eps(S)(x, torch.full(x.shape[:1], 3)),
 }
 
 # Doors for pictures: what they make of them.
@@ -95,6 +129,58 @@ def test_a_counterpart_in_whole_numbers_is_refused(door, dtype):
         PAIRS[door](torch.zeros(4, 2), torch.zeros(4, 2, dtype=dtype))
 
 
+@pytest.mark.parametrize("door", STRETCHED)
+@pytest.mark.parametrize(("x", "y"), [((4,), (4, 1)), ((4, 1), (1, 4)), ((4, 2), (4,)), ((4,), 3)])
+def test_neither_of_two_shapes_is_stretched_by_the_other(door, x, y):
+    with pytest.raises(ValueError, match="give one shape, or numbers that stretch to one of them"):
+        STRETCHED[door](torch.zeros(x), torch.zeros(y))
+    with pytest.raises(ValueError, match="give floating point numbers"):
+        STRETCHED[door](torch.zeros(4, 2), torch.zeros(4, 2).long())
+
+
+@pytest.mark.parametrize("door", STRETCHED)
+def test_one_number_goes_with_many(door):
+    STRETCHED[door](torch.zeros(4, 2), torch.zeros(4, 1))
+    STRETCHED[door](torch.zeros(4, 2), torch.zeros(()))
+
+
+def test_each_coordinate_has_noise_of_its_own():
+    """Where it is the variance that has the larger shape."""
+    drawn = Gaussian(torch.zeros(1), torch.ones(500)).sample(torch.Generator().manual_seed(0))
+    assert drawn.unique().numel() == 500
+
+
+@pytest.mark.parametrize(
+    "door", [door for door in SINGLES if door not in ("plots.show_clouds", "forward.trajectory")]
+)
+def test_a_single_number_is_no_batch(door):
+    with pytest.raises(ValueError, match=r"give \(B, \.\.\.\)|give \(n, 2\)|len\(\)"):
+        SINGLES[door](torch.tensor(0.5))
+
+
+@pytest.mark.parametrize("door", ["loss.epsilon_loss", "loss.bits_per_dim", "flow.flow_loss"])
+def test_the_mean_of_nothing_is_no_loss(door):
+    with pytest.raises(
+        ValueError, match=r"x_0 has shape \(0, 2\); give \(B, \.\.\.\), B at least 1"
+    ):
+        SINGLES[door](torch.zeros(0, 2))
+
+
+@pytest.mark.parametrize("x", [(5,), (5, 1), (5, 3), (2, 5, 2)])
+@pytest.mark.parametrize("door", ["Mixture.log_prob", "Mixture.score", "Mixture.eps"])
+def test_points_have_as_many_coordinates_as_the_mixture(door, x):
+    with pytest.raises(ValueError, match=r"x has shape .*; give \(n, 2\)"):
+        SINGLES[door](torch.zeros(x))
+
+
+@pytest.mark.parametrize("length", [3, 12])
+def test_a_table_has_an_entry_for_each_step(length):
+    with pytest.raises(
+        ValueError, match=rf"values has shape \({length},\); give one for each t in"
+    ):
+        S.at(torch.zeros(length), 2, torch.zeros(4, 1))
+
+
 @pytest.mark.parametrize("door", SINGLES)
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.bool])
 def test_whole_numbers_are_refused_where_they_would_be_rounded_to_0(door, dtype):
@@ -112,6 +198,15 @@ def test_bytes_are_the_pictures_that_they_stand_for(door):
 def test_0_to_255_in_floating_point_is_refused(door):
     with pytest.raises(ValueError, match=r"has values from .*; give floating point pictures in"):
         PICTURES[door](BYTES.float())
+
+
+@pytest.mark.parametrize("door", PICTURES)
+def test_0_to_1_is_refused_where_both_ends_are_met(door):
+    """Of pixels x / 127.5 - 1 none is 0."""
+    pictures = BYTES.float() / 255
+    pictures[0, 0, 0, :2] = torch.tensor([0.0, 1.0])
+    with pytest.raises(ValueError, match=r"values from 0 to 1; give floating point .*2 x - 1"):
+        PICTURES[door](pictures)
 
 
 @pytest.mark.parametrize("door", PICTURES)
@@ -163,7 +258,7 @@ def test_a_shape_of_samples_is_in_whole_numbers(shape):
         reverse.sample(lambda x_t, t: x_t, shape, S)
 
 
-@pytest.mark.parametrize("value", [-1, 2**63, 2**64])
+@pytest.mark.parametrize("value", [-1, 2**63, 2**64, 1.5, True, "0", None])
 def test_seeds_out_of_range_are_named(value):
     with pytest.raises(ValueError, match=f"--seed is {value}; choose a whole number from 0"):
         checks.seed(value, "--seed")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, solvers
+from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, cli, solvers
 from ddpm_course.cli import main
 from ddpm_course.cli.output import Pulse
 from ddpm_course.data import digits
@@ -188,12 +189,56 @@ def test_a_grid_is_a_picture(tmp_path, model_file):
     assert [file.name for file in out.parent.iterdir()] == ["grid.png"]
 
 
-def test_help_teaches(capsys):
-    for command in ("train", "sample", "evaluate"):
+def test_help_shows_examples_that_can_be_copied(capsys, monkeypatch):
+    """Each whole, on a line of its own, however narrow the terminal; and each is understood."""
+    monkeypatch.setenv("COLUMNS", "60")
+    parser = cli._parser()
+    for command in (room.__name__.rpartition(".")[2] for room in cli._COMMANDS):
         with pytest.raises(SystemExit) as stop:
             main([command, "--help"])
         assert stop.value.code == 0
-        assert "example" in capsys.readouterr().out
+        _, found, examples = capsys.readouterr().out.rpartition("example")
+        assert bool(found) == (command != "verify")
+        for line in examples.splitlines()[1:] if found else []:
+            _, _, arguments = line.rpartition(
+                "ddpm_course.cli" if " -m " in line else "ddpm-course"
+            )
+            assert parser.parse_args(shlex.split(arguments)).run
+
+
+def test_a_file_says_what_no_option_does(tmp_path, capsys, monkeypatch):
+    file = tmp_path / "mine.json"
+    unet = {"channels": [8, 16], "attention": [False, False], "groups": 4, "blocks": 1}
+    train = {"warmup": 7, "batch_size": 16, "clip_norm": 0.5}
+    asked = {"unet": unet, "train": train, "schedule": {"linear": {"T": 12, "beta_T": 0.3}}}
+    file.write_text(json.dumps(asked))
+    assert main([*TRAIN, "--config", str(file), "--out", str(tmp_path / "run")]) == 0
+    model, schedule = checkpoint.load(tmp_path / "run")
+    assert model.config == UNetConfig(8, 1, (8, 16), 1, (False, False), groups=4, dropout=0.3)
+    assert torch.equal(schedule.beta, Schedule.linear(12, beta_T=0.3).beta)
+    said = json.loads((tmp_path / "run" / "config.json").read_text())["train"]
+    assert (said["warmup"], said["clip_norm"]) == (7, 0.5)
+    assert said["batch_size"] == 4  # an option goes before the file
+    for wrong, sentence in (
+        ("{", "cannot be read as JSON of objects"),
+        ("[]", "cannot be read as JSON of objects"),
+        ('{"unet": 5}', "cannot be read as JSON of objects"),
+        ('{"net": {}}', "asks for net; it may hold unet: "),
+        ('{"unet": {"size": 8}}', "asks for unet.size; "),
+        ('{"train": {"epochs": 8}}', "asks for train.epochs; "),
+        ('{"schedule": {"sigmoid": {}}}', "asks for schedule.sigmoid; "),
+        ('{"schedule": {"cosine": {}, "linear": {}}}', "asks for two schedules; "),
+        ('{"schedule": {"cosine": {"T": "12"}}}', "T is '12'; a schedule needs"),
+        ('{"schedule": {"cosine": {"S": 12}}}', "holds a value of the wrong kind"),
+        ('{"unet": {"channels": 8}}', "holds a value of the wrong kind"),
+        ('{"train": {"warmup": "7"}}', "holds a value of the wrong kind"),
+        ('{"unet": {"channels": [8, 16, 32]}}', "attention has 2 entries and channels 3"),
+    ):
+        file.write_text(wrong)
+        assert sentence in refused(capsys, *TRAIN, "--config", file, "--out", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    again = refused(capsys, "train", "--resume", tmp_path / "run", "--config", file)
+    assert "--config is for a new run" in again
 
 
 @pytest.mark.parametrize(
@@ -366,7 +411,10 @@ def test_draw_makes_a_picture(tmp_path, capsys):
         (["number 3", "--guidance", "nan"], "guidance is nan"),
         (["number 3", "--guidance", "inf"], "guidance is inf"),
         (["number 3", "--num", "0"], "--num is 0; ask for at least 1 image"),
-        (["number 3", "--steps", "0"], "0 calls of the network are asked for; this schedule allows 1 to 250"),
+        (
+            ["number 3", "--steps", "0"],
+            "0 calls of the network are asked for; this schedule allows 1 to 250",
+        ),
         (["number 3", "--out", "three.gif"], "--out is three.gif; end it with .png"),
     ],
 )
@@ -503,6 +551,42 @@ def test_a_reader_that_goes_and_a_full_disk_give_no_traceback():
     full = shell("ddpm-course papers > /dev/full")
     assert (full.returncode, full.stderr.count("\n")) == (2, 1)
     assert "No space left on device" in full.stderr
+
+
+def test_a_closed_stdout_or_stderr_stops_nothing(tmp_path, monkeypatch, model_file):
+    """As a caller leaves them that closes them (`>&-`): to Python they are None."""
+    draw = ["sample", str(model_file), "--num", "1", "--steps", "1", "--out"]
+    for name in ("stdout", "stderr"):
+        out = tmp_path / f"{name}.png"
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, name, None)
+            assert main([*draw, str(out)]) == 0
+            assert main(["sample", "nothing", "--out", str(out)]) == 2
+            getattr(sys, name).close()
+        assert out.exists()
+
+
+def test_what_a_machine_reads_stays_clean_when_stderr_is_closed(
+    tmp_path, capsys, monkeypatch, model_file
+):
+    out = str(tmp_path / "x.npy")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", None)
+        assert main(["sample", str(model_file), "--num", "2", "--json", "--out", out]) == 0
+        sys.stderr.close()
+    assert json.loads(capsys.readouterr().out)["shape"] == [2, 1, 8, 8]
+
+
+def test_a_run_does_not_lie_among_its_own_pictures(tmp_path, capsys, monkeypatch, photos):
+    """Or what it draws would be data when it goes on."""
+    monkeypatch.chdir(photos)
+    for data, out in ((photos, photos / "run"), (".", "runs/mine"), (photos, "x/../y")):
+        error = refused(capsys, *TRAIN, "--data", data, "--size", "8", "--out", out)
+        assert f"--out {out} lies among the pictures of --data {data}" in error
+    assert len(list(photos.iterdir())) == 6
+    link = tmp_path / "link"
+    link.symlink_to(photos)
+    assert "lies among the pictures" in refused(capsys, *TRAIN, "--data", link, "--out", "run")
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "cp949", "ascii"])

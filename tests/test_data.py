@@ -107,9 +107,22 @@ def test_eps_is_the_conditional_mean_of_the_noise(generator):
     [
         ([0.5, 0.6], [1.0, 1.0], "weights is"),
         ([0.5, 0.5], [1.0, 0.0], "variances is"),
-        ([1.0], [1.0, 1.0], "1, 2 and 2 entries"),
+        ([1.0], [1.0, 1.0], r"shapes \(1,\), \(2, 1\) and \(2,\)"),
     ],
 )
 def test_a_mixture_that_is_none_is_refused(weights, variances, says):
     with pytest.raises(ValueError, match=says):
         data.Mixture(torch.tensor(weights), torch.zeros(2, 1), torch.tensor(variances))
+
+
+def test_the_parts_of_a_mixture_have_their_shapes():
+    k, d = torch.full((2,), 0.5), torch.zeros(2, 3)
+    for parts in ((k[:, None], d, k), (k, d, d), (k, k, k), (k, d.int(), k)):
+        with pytest.raises(ValueError, match=r"give \(K,\), \(K, D\)|means has dtype"):
+            data.Mixture(*parts)
+
+
+@pytest.mark.parametrize("t", [-1, 11])
+def test_a_mixture_is_noised_by_a_step_of_the_schedule(t):
+    with pytest.raises(ValueError, match=rf"t is {t}; this schedule's steps run over 0\.\.10"):
+        MIXTURE.noised(t, Schedule.linear(10, 0.05, 0.5))

@@ -178,7 +178,15 @@ def test_half_transparent_is_half_white(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["._0.png", ".hidden.jpg", ".Trash/a.png", "__MACOSX/._0.png", "@eaDir/a.png", "b/.c/d.png"],
+    [
+        "._0.png",
+        ".hidden.jpg",
+        ".Trash/a.png",
+        "__MACOSX/._0.png",
+        "@eaDir/a.png",
+        "#recycle/a.png",
+        "b/.c/d.png",
+    ],
 )
 def test_hidden_and_system_files_are_left_out(tmp_path, name):
     picture(8, 8).save(tmp_path / "a.png")
@@ -289,6 +297,14 @@ def test_numbers_in_a_file_stay_on_the_disk(tmp_path):
         (np.zeros((5, 4, 4), np.uint8), (), r"holds uint8 of shape \(5, 4, 4\); give \(N, C"),
         (np.zeros((5, 1, 4, 4), np.int64), (), "holds int64"),
         (np.zeros((5, 1, 4, 4), np.float32) + 200, (), "has values from 200 to 200"),
+        (
+            np.full((5, 1, 4, 4), np.nan, np.float32),
+            (),
+            "holds values from nan to nan; give float32",
+        ),
+        (np.float32([-3, 2] * 40).reshape(5, 1, 4, 4), (), "holds values from -3 to 2; give float"),
+        (np.float32([0, 1] * 40).reshape(5, 1, 4, 4), (), "has values from 0 to 1"),
+        (np.zeros((0, 1, 4, 4), np.uint8), (), r"holds no images: its shape is \(0, 1, 4, 4\)"),
         (np.zeros((5, 1, 4, 4), np.uint8), (8,), r"has size \(4, 4\), not 8"),
         (np.zeros((5, 1, 4, 4), np.uint8), (4, 3), "has channels 1, not 3"),
         (np.array({"a": 1}, object), (), "cannot be read as numbers"),
@@ -312,3 +328,35 @@ def test_a_set_is_held_once(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.3 * loaded.nbytes + 200_000
+
+
+@pytest.mark.parametrize("size", [0, -4, 2.5, "8", True, (4, 0)])
+def test_a_size_is_a_whole_number_of_pixels(tmp_path, size):
+    np.save(tmp_path / "a.npy", np.zeros((5, 1, 4, 4), np.uint8))
+    with pytest.raises(ValueError, match=r"size is .*; it must be a whole number, at least 1"):
+        images.load(tmp_path / "a.npy", size)
+
+
+@pytest.mark.parametrize(
+    ("memory", "fits"), [(4 * 64 - 1, False), (3 * 4 * 64 - 1, False), (3 * 4 * 64, True)]
+)
+def test_more_than_the_memory_is_refused(tmp_path, monkeypatch, memory, fits):
+    """Gray at first; and three times as much when the first image in color comes."""
+    for i in range(4):
+        picture(8, 8, "L" if i < 3 else "RGB", i).save(tmp_path / f"{i}.png")
+    pages = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": memory}
+    monkeypatch.setattr(images.os, "sysconf", pages.__getitem__, raising=False)
+    if fits:
+        assert images.load(tmp_path, 8).shape == (4, 3, 8, 8)
+        return
+    with pytest.raises(ValueError, match=r"these pictures take .* with --stream, or make them"):
+        images.load(tmp_path, 8)
+
+
+def test_a_machine_that_does_not_tell_its_memory(tmp_path, monkeypatch):
+    def untold(name):
+        raise ValueError(name)
+
+    picture(8, 8).save(tmp_path / "a.png")
+    monkeypatch.setattr(images.os, "sysconf", untold, raising=False)
+    assert images.load(tmp_path, 8).shape == (1, 3, 8, 8)

@@ -328,6 +328,13 @@ def test_what_is_around_a_model_comes_off():
             take(torch.nn.Linear(1, 1))
 
 
+@pytest.mark.parametrize("given", [torch.nn.Linear(1, 1), UNet(UNetConfig.digits()), {"a": 1}, 5])
+def test_what_is_no_model_of_theirs_is_named(given):
+    sentence = rf"^this is a {type(given).__name__}; give a UNet2DModel of diffusers\.$"
+    with pytest.raises(ValueError, match=sentence):
+        interop.from_diffusers(given)
+
+
 def test_a_pipeline_says_how_to_sample(tmp_path):
     model, schedule = UNet(UNetConfig.digits()), Schedule.linear(12, 1e-3, 0.3)
     interop.to_diffusers(model, schedule, str(tmp_path / "pipeline"))

@@ -278,3 +278,10 @@ def test_the_class_that_is_asked_for_is_drawn():
     *_, last = solvers.ddim(eps_hat, shape, schedule, 25, generator=chance)
     seen = metrics.digit_probability(last.x_t).argmax(dim=1)
     assert float((seen == asked).double().mean()) > 0.7  # by chance it would be 0.1
+
+
+@pytest.mark.parametrize("highest", [4, 10**9, 2**63 + 5])
+def test_a_class_without_a_picture_is_a_mistake(tmp_path, highest):
+    np.save(tmp_path / "labels.npy", np.array([0, 1, 2, highest], np.uint64))
+    with pytest.raises(ValueError, match=f"holds the class {highest}, and there are 4 pictures"):
+        labels.load(str(tmp_path / "labels.npy"), "digits", 4)

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -312,3 +313,55 @@ def test_rectangles_keep_their_height_and_width(tmp_path):
     list(run.steps())
     assert checkpoint.load(run.path)[0].config.shape == (4, 8)
     assert Run.resume(run.path, data).average.config.shape == (4, 8)
+
+
+def edited(path: Path, **about: str) -> Path:
+    """A run's folder whose checkpoint says something else of itself."""
+    tensors, said = checkpoint.read(path / "checkpoint.safetensors")
+    checkpoint.write(path / "checkpoint.safetensors", tensors, said | about)
+    return path
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory) -> Path:
+    run = new_run(tmp_path_factory.mktemp("begun") / "run")
+    next(run.steps())
+    return run.path
+
+
+@pytest.mark.parametrize(
+    ("about", "sentence"),
+    [
+        ({"progress": '{"step": 0, "seconds": 0, "epoch": 3}'}, "has 'epoch', which this version"),
+        ({"progress": '{"step": 0}'}, "is not the checkpoint of a run"),
+        ({"progress": '{"step": 1.5, "seconds": 0}'}, "is not the checkpoint of a run"),
+        ({"progress": '{"step": "x", "seconds": 0}'}, "is not the checkpoint of a run"),
+        ({"progress": '{"step": -1, "seconds": 0}'}, "is not the checkpoint of a run"),
+        ({"progress": '{"step": 0, "seconds": null}'}, "is not the checkpoint of a run"),
+        ({"progress": "null"}, "is not the checkpoint of a run"),
+        ({"progress": "{"}, "is not the checkpoint of a run"),
+        ({"train": "[]"}, "is not the checkpoint of a run"),
+        ({"train": '{"steps": "many"}'}, "is not the checkpoint of a run"),
+        ({"train": '{"steps": 2, "lookahead": 3}'}, "has 'lookahead', which this version"),
+    ],
+)
+def test_a_checkpoint_of_another_version_or_hand_is_named(tmp_path, begun, about, sentence):
+    shutil.copytree(begun, tmp_path / "run")
+    with pytest.raises(ValueError, match=sentence):
+        Run.resume(edited(tmp_path / "run", **about), images())
+
+
+def test_metrics_that_somebody_spoiled_are_dropped(tmp_path, begun):
+    shutil.copytree(begun, tmp_path / "run")
+    spoiled = b'{"step": 0}\n[]\n5\n{"no": 1}\n\xff\n{"step": "x"}\n{"st'
+    (tmp_path / "run" / "metrics.jsonl").write_bytes(spoiled)
+    for _ in Run.resume(tmp_path / "run", images(), steps=1, log_every=100).steps():
+        pass
+    assert lines(tmp_path / "run") == [{"step": 0}]
+
+
+@pytest.mark.parametrize("content", [b"[1]", b"5", b"null", b"\xff\xfe{}", b""])
+def test_a_config_that_is_none_is_named(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"config\.json cannot be read"):
+        read_config(tmp_path)

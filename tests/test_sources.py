@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 import tarfile
 from pathlib import Path
 
@@ -182,3 +184,12 @@ def test_sets_without_pictures():
         sources.Rows(words)
     with pytest.raises(ValueError, match="the data set holds no images"):
         sources.Rows(dataset().select([]))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    picture(0).save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    found = sources.find(str(tmp_path))
+    assert len(found) == 1
+    assert found.note == "1 file left out, no image: a pipe"

@@ -529,6 +529,12 @@ def test_the_presets():
         ({"learning_rate": math.inf}, "learning_rate is inf"),
         ({"ema_decay": -0.1}, r"ema_decay is -0\.1; it must be in \[0, 1\)"),
         ({"steps": -1}, "steps is -1"),
+        ({"steps": 2.5}, "steps is 2.5; it must be a whole number"),
+        ({"batch_size": 4.0}, "batch_size is 4.0; it must be a whole number"),
+        ({"accumulate": True}, "accumulate is True; it must be a whole number"),
+        ({"warmup": math.nan}, "warmup is nan; it must be 0 or more"),
+        ({"drop_label": math.nan}, "drop_label is nan"),
+        ({"seed": 1.5}, "seed is 1.5; choose a whole number"),
     ],
 )
 def test_more_that_is_out_of_range(changes, sentence):
@@ -541,6 +547,7 @@ def test_more_that_is_out_of_range(changes, sentence):
     ("data", "changes", "sentence"),
     [
         (images() + 200, {}, "data has values from 199.* to"),
+        (torch.arange(512.0).view(8, 1, 8, 8) / 511, {}, "data has values from 0 to 1; .*2 x - 1"),
         (torch.zeros(8, 2).byte(), {}, r"shape \(8, 2\); flip and uint8 are for images"),
         (torch.zeros(8, 2).int(), {}, r"dtype torch\.int32; give float32 in \[-1, 1\], or uint8"),
     ],
@@ -550,6 +557,15 @@ def test_data_that_cannot_be_trained_on(data, changes, sentence):
         Trainer(tiny_unet(), SCHEDULE, data, replace(CONFIG, **changes))
     assert Trainer(tiny_unet(), SCHEDULE, images(8), CONFIG)
     assert Trainer(Affine(), SCHEDULE, torch.full((8, 2), 3.0), CONFIG)
+
+
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED", "MEGATRON_LM", "PARALLELISM_CONFIG"])
+def test_a_launcher_that_wants_the_model_in_shares_is_refused(monkeypatch, name):
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    with pytest.raises(ValueError, match=f"ask for {name} .*; launch it without"):
+        Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "false")
+    assert Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
 
 
 class Several:

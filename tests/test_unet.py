@@ -13,6 +13,7 @@ from ddpm_course import UNet, UNetConfig
 from ddpm_course.unet import (
     Attention,
     Downsample,
+    Labelled,
     Quick,
     ResidualBlock,
     Upsample,
@@ -201,6 +202,21 @@ def test_shapes_that_do_not_fit_are_refused(x, t, said):
     assert said in str(error.value)
 
 
+def test_what_is_no_picture_no_step_and_no_class_is_named():
+    model = Labelled(UNetConfig(8, channels=(8, 16), blocks=1, groups=4, classes=3))
+    x, t = torch.zeros(2, 1, 8, 8), torch.ones(2, dtype=torch.int64)
+    for arguments, said in (
+        ((x.byte(), t), "x has dtype torch.uint8; give floating point numbers"),
+        ((x, 1), "t is a int; give one step for each of the 2 images"),
+        ((x, t, torch.tensor([0, 4])), "label runs from 0 to 4; the classes are 0 to 2, and 3 is"),
+        ((x, t, torch.tensor([-1, 3])), "label runs from -1 to 3"),
+    ):
+        with pytest.raises(ValueError) as error:
+            model(*arguments)
+        assert said in str(error.value)
+    assert model(x, t, torch.tensor([0, 3])).shape == x.shape
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -219,6 +235,16 @@ def test_shapes_that_do_not_fit_are_refused(x, t, said):
         ({"channels": (9, 18), "groups": 9}, "the first width must be even"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"dropout": -0.1}, "dropout is -0.1"),
+        ({"size": 8.0}, "size is 8.0; give whole numbers"),
+        ({"size": "8"}, "size is '8'; give whole numbers"),
+        ({"size": (8, 8.5)}, "size is (8, 8.5); give whole numbers"),
+        ({"in_channels": 1.5}, "in_channels is 1.5; give whole numbers"),
+        ({"channels": (8.0, 16)}, "channels is (8.0, 16); give whole numbers"),
+        ({"blocks": True}, "blocks is True; give whole numbers"),
+        ({"groups": 2.0}, "groups is 2.0; give whole numbers"),
+        ({"head_width": 2.5}, "head_width is 2.5; give whole numbers"),
+        ({"classes": 1.5}, "classes is 1.5; give whole numbers"),
+        ({"attention": (0.5, "no")}, "attention is (0.5, 'no'); give True or False for each level"),
     ],
 )
 def test_sizes_that_do_not_fit_together_are_refused(options, said):

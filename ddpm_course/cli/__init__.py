@@ -38,8 +38,11 @@ _COMMANDS = (train, sample, draw, evaluate, verify, exercises, release, grade, p
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):  # a redirect need not know every letter
-        if isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who called us: what is said goes nowhere
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 # until the process ends
+        elif isinstance(stream, io.TextIOWrapper):  # a redirect need not know every letter
             stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
@@ -120,7 +123,7 @@ def _ended_in_order() -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = output.Parser(
         prog="ddpm-course",
         description="Train a DDPM, sample from it and judge the samples; prove the book's "
         "equations, make and grade its exercises, order your reading.",

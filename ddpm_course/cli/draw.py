@@ -17,7 +17,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="draw digits from words",
         description="Draw the digit that a prompt asks for, in English or Korean, with the small "
         "text-to-image model of the pages on trends.",
-        epilog='examples: ddpm-course draw "a handwritten three"  |  '
+        epilog='examples:\n  ddpm-course draw "a handwritten three"\n  '
         'ddpm-course draw "숫자 칠" --num 64 --guidance 4 --out sevens.png',
     )
     parser.add_argument("prompt", help='what to draw, as in "number 7"')

@@ -18,7 +18,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="judge a trained model by its samples",
         description="Draw samples, compare them with the data that the model was trained on, and "
         "print the figures as JSON.",
-        epilog="example: ddpm-course evaluate runs/digits --num 2000",
+        epilog="example:\n  ddpm-course evaluate runs/digits --num 2000",
     )
     parser.add_argument(
         "--data", metavar="SOURCE", help="what to compare with (default: what the run trained on)"
@@ -56,10 +56,8 @@ def run(options: argparse.Namespace) -> None:
             raise ValueError(f"{source} does not name its data; give them with --data.")
     data = images.load(source, size, channels, tell)
     levels = 17 if source == "digits" else 256
-    if not data.is_floating_point():
-        data = data / 127.5 - 1
     unseen = digits("test") if source == "digits" else data  # our split is the one we know
-    batch = unseen[: options.batch_size]
+    batch = checks.pictures(unseen[: options.batch_size])
     if options.bits:
         checks.on_grid(batch, levels, source)  # refused before the work
     samples = draw(options, model, schedule)

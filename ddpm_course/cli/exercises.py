@@ -13,7 +13,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "exercises",
         help="copy the exercises that come with the package into a folder of yours",
         description="Copy the exercises that come with the package into FOLDER, which must be new.",
-        epilog="example: ddpm-course exercises my-exercises",
+        epilog="example:\n  ddpm-course exercises my-exercises",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where to; it must be new")
     parser.set_defaults(run=run)

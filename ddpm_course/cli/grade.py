@@ -21,7 +21,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Grade FOLDER/STUDENT/CHAPTER/CHAPTER.ipynb, each in a sandbox, and write "
         "grades.csv, report.json, junit.xml and a page of feedback for each student. A download "
         "of Moodle or Canvas does as well, as a folder or as its zip.",
-        epilog="example: ddpm-course grade submitted --out report",
+        epilog="example:\n  ddpm-course grade submitted --out report",
     )
     parser.add_argument(
         "folder", type=Path, metavar="FOLDER", help="holds a folder a student; or a zip of that"

@@ -8,10 +8,27 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
-__all__ = ["Pulse", "add_quiet", "hush", "no_bar", "say", "tell"]
+__all__ = ["Parser", "Pulse", "add_quiet", "hush", "no_bar", "say", "tell"]
 
 _quiet = False
+
+
+class _Lines(argparse.HelpFormatter):
+    """Each line of a text is filled by itself; an example, which is indented, can be copied."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        lines = text.splitlines()
+        return "\n".join(x if x.startswith(" ") else fill(x, width, indent) for x in lines)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help keeps the lines of its examples."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Lines, **options)
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="write a package for Gradescope, Docker or GitHub Classroom",
         description="Write a package whose script grades one submission, each answer in a "
         "sandbox, and writes what the platform reads.",
-        epilog="example: ddpm-course pack gradescope --out autograder.zip --chapters forward",
+        epilog="example:\n  ddpm-course pack gradescope --out autograder.zip --chapters forward",
     )
     parser.add_argument("platform", choices=("gradescope", "docker", "classroom"))
     parser.add_argument(

@@ -14,7 +14,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="rank a library of papers by its citations, and order your reading",
         description="Find the core and the clusters of a library of papers, and what to read "
         "before a paper and next.",
-        epilog="example: ddpm-course papers mine.csv --citations cites.csv --before ho2020ddpm",
+        epilog="example:\n  ddpm-course papers mine.csv --citations cites.csv --before ho2020ddpm",
     )
     parser.add_argument(
         "library", type=Path, nargs="?", help="CSV or BibTeX (default: the book's own papers)"

@@ -13,7 +13,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "release",
         help="write the exercises from the solved notebooks",
         description="Write exercises/ from solutions/: answers cleared, checks locked.",
-        epilog="example: ddpm-course release marginal reverse",
+        epilog="example:\n  ddpm-course release marginal reverse",
     )
     parser.add_argument("chapters", nargs="*", help="which notebooks (default: all)")
     parser.add_argument(

@@ -16,7 +16,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="draw images from a trained model",
         description="Draw images from a trained model: in 20 calls of the network, or with DDPM's "
         "own sampler in T.",
-        epilog="examples: ddpm-course sample digits --num 64 --out grid.png  |  "
+        epilog="examples:\n  ddpm-course sample digits --num 64 --out grid.png\n  "
         "ddpm-course sample runs/digits --sampler ancestral --out samples.npy",
     )
     parser.add_argument(

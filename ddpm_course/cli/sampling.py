@@ -137,7 +137,7 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
     steps = options.steps if options.steps is not None else min(few, schedule.T)
     eta = options.eta if options.eta is not None else fresh
     starts = range(0, options.num, options.batch_size)
-    batches = []
+    samples = torch.empty(options.num, *image)  # too many are refused before the work
     with tqdm(total=len(starts) * steps, desc="sampling", unit="step", disable=no_bar()) as bar:
         for start in starts:
             stop = min(start + options.batch_size, options.num)
@@ -156,5 +156,5 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
                 )
             for step in walk:
                 bar.update(step.t > 0)
-            batches.append(step.x_t.cpu())
-    return torch.cat(batches)
+            samples[start:stop] = step.x_t
+    return samples

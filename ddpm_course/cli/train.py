@@ -28,10 +28,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="train a U-Net in a run folder, or go on with a run",
         description="Train a U-Net in a run folder. Stop it with Ctrl-C whenever you like: it "
         "saves, and --resume goes on from there.",
-        epilog="examples: ddpm-course train --max-seconds 120 --out runs/digits  |  "
-        "ddpm-course train --preset cifar10 --out runs/cifar10  |  "
-        "ddpm-course train --data photos/ --size 16 --out runs/photos  |  "
-        "ddpm-course train --resume runs/photos  |  "
+        epilog="examples:\n  ddpm-course train --max-seconds 120 --out runs/digits\n  "
+        "ddpm-course train --preset cifar10 --out runs/cifar10\n  "
+        "ddpm-course train --data photos/ --size 16 --out runs/photos\n  "
+        "ddpm-course train --resume runs/photos\n  "
         "accelerate launch -m ddpm_course.cli train --preset cifar10 --out runs/cifar10",
     )
     folder = parser.add_mutually_exclusive_group(required=True)
@@ -42,6 +42,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         metavar="NAME",
         help="the network and how to train it: digits (the default), color16, gray28, color32, "
         "color64, or cifar10, the one of Ho et al. (2020)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE.json",
+        help="what differs from the preset where no option says it: "
+        '{"unet": {"channels": [64, 128], "attention": [false, true]}, "train": {"warmup": 500}, '
+        '"schedule": {"cosine": {"T": 1000}}}; fields of UNetConfig, TrainConfig and Schedule',
     )
     parser.add_argument(
         "--data",
@@ -71,9 +79,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--size", type=int, help="height and width of the images (the data's own)")
     parser.add_argument("--channels", type=int, help="1 for grey, 3 for color (as the data are)")
-    parser.add_argument("--steps", type=int, help="stop after so many optimizer steps")
+    parser.add_argument(
+        "--steps", type=int, help="stop after so many optimizer steps (the preset's)"
+    )
     parser.add_argument("--max-seconds", type=float, help="stop after so much training time")
-    parser.add_argument("--batch-size", type=int, help="images a step, over all processes")
+    parser.add_argument(
+        "--batch-size", type=int, help="images a step, over all processes (the preset's)"
+    )
     parser.add_argument(
         "--accumulate",
         type=int,
@@ -87,14 +99,20 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default=None,
         help="compute each block anew on the way back: less memory, more time, the same step",
     )
-    parser.add_argument("--learning-rate", type=float, help="Adam's, after the warm-up")
-    parser.add_argument("--dropout", type=float, help="probability inside the residual blocks")
+    parser.add_argument(
+        "--learning-rate", type=float, help="Adam's, after the warm-up (the preset's)"
+    )
+    parser.add_argument(
+        "--dropout", type=float, help="probability inside the residual blocks (the preset's)"
+    )
     parser.add_argument(
         "--flip",
         action=argparse.BooleanOptionalAction,
         help="mirror images at random (default: for the data of the preset cifar10 alone)",
     )
-    parser.add_argument("--precision", choices=["float32", "bfloat16"], help="inside the network")
+    parser.add_argument(
+        "--precision", choices=["float32", "bfloat16"], help="inside the network (the preset's)"
+    )
     parser.add_argument("--compile", action="store_true", default=None, help="torch.compile (CUDA)")
     parser.add_argument("--seed", type=int, help="everything random follows from it (default: 0)")
     parser.add_argument("--device", help="auto, cpu, cuda or mps (default: auto)")
@@ -173,6 +191,8 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     from ddpm_course.unet import Labelled, UNet
 
     preset = _preset(options.preset or "digits")
+    if options.config is not None:
+        preset = _configured(preset, options.config)
     network, schedule, config = preset.unet, preset.schedule, preset.train
     if "max_seconds" in changes:
         changes = {"steps": None} | changes
@@ -185,6 +205,12 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     config = replace(config, **changes)
     pick_device(config.device)  # what can be refused at once is refused before the data are read
     check_new(options.out)
+    pictures = Path(images.settled(source))
+    if pictures.is_absolute() and options.out.resolve().is_relative_to(pictures):
+        raise ValueError(
+            f"--out {options.out} lies among the pictures of --data {source}, and what the run "
+            "draws would count as such; choose a folder beside them."
+        )
     size = options.size or (preset.side if source != preset.data else None)
     data = _data(options, source, size, options.channels, options.stream)
     network = replace(network, size=(data.shape[-2], data.shape[-1]), in_channels=data.shape[1])
@@ -240,14 +266,63 @@ def _preset(name: str) -> Preset:
     return PRESETS[name]
 
 
+def _configured(preset: Preset, file: Path) -> Preset:
+    """The preset with the changes that a file asks for.
+
+    Raises:
+        ValueError: it is no such file, or it changes what is not there, or follows from the data.
+    """
+    from dataclasses import fields, replace
+
+    from ddpm_course.schedule import Schedule
+
+    try:
+        asked = json.loads(file.read_text(encoding="utf8"))
+        parts = {name: dict(asked.pop(name, {})) for name in ("unet", "train", "schedule")}
+    except (OSError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{file} cannot be read as JSON of objects ({error}); `train --help` shows one."
+        ) from error
+    kinds = {"cosine": Schedule.cosine, "linear": Schedule.linear}
+    known = {
+        "unet": {field.name for field in fields(preset.unet)} - {"size", "in_channels", "classes"},
+        "train": {field.name for field in fields(preset.train)},
+        "schedule": set(kinds),
+    }
+    strange = [
+        *asked,
+        *(f"{part}.{name}" for part in parts for name in parts[part].keys() - known[part]),
+    ]
+    if strange or len(parts["schedule"]) > 1:
+        raise ValueError(
+            f"{file} asks for {', '.join(strange) or 'two schedules'}; it may hold "
+            + "; ".join(f"{part}: {', '.join(sorted(names))}" for part, names in known.items())
+            + ". (Size, channels and classes follow from the data.)"
+        )
+    try:
+        schedule = preset.schedule
+        for kind, values in parts["schedule"].items():
+            schedule = kinds[kind](**values)
+        return replace(
+            preset,
+            unet=replace(preset.unet, **parts["unet"]),
+            train=replace(preset.train, **parts["train"]),
+            schedule=schedule,
+        )
+    except TypeError as error:
+        raise ValueError(f"{file} holds a value of the wrong kind ({error}).") from error
+
+
 def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     from dataclasses import asdict
 
     from ddpm_course.run import STREAMED, Run, read_config
 
+    if options.config is not None:
+        raise ValueError("--config is for a new run; leave it out to go on with one.")
     about = read_config(options.resume)
     try:
-        network, source = about["unet"], options.data or about["source"]
+        network, source = about["unet"], options.data or str(about["source"])
         size, channels = network["size"], network["in_channels"]
         size = size if isinstance(size, int) else tuple(size)
     except (KeyError, TypeError) as error:

@@ -9,6 +9,8 @@ import itertools
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,10 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom, BooleanFunction
 
 from ddpm_course.grading.draw import Refused
-from ddpm_course.grading.task import Case, Task
+from ddpm_course.grading.task import Case, Mistake, Task
 from ddpm_course.grading.verdict import Failure, Outcome, Question, Value, Verdict, judge
 
-__all__ = ["PUBLIC_SEED", "SAID", "ask", "examine", "plain"]
+__all__ = ["PUBLIC_SEED", "SAID", "Bench", "ask", "examine", "plain"]
 
 PUBLIC_SEED = 0
 LONGEST = 10_000  # items read from an answer that is a generator
@@ -64,18 +66,49 @@ SAID = frozenset(
 )
 
 
-def examine(task: Task, answer: Any, seed: int = PUBLIC_SEED) -> Verdict:
-    """The verdict on an answer: right, a known mistake, or how it differs."""
-    from ddpm_course.grading.slips import known  # not where students' code runs: it tells answers
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What one task's answers are compared with for one seed, each thing worked out once and when
+    it is needed."""
 
-    cases = task.cases(seed)
-    return judge(
-        [Question(case.rtol, case.atol, case.along) for case in cases],
-        ask(task, task.reference, seed),
-        ask(task, answer, seed),
-        ((m.sentence, ask(task, m.answer, seed, strict=False)) for m in known(task, seed)),
-        task.outputs,
-    )
+    task: Task
+    seed: int = PUBLIC_SEED
+
+    @cached_property
+    def questions(self) -> list[Question]:
+        return [Question(c.rtol, c.atol, c.along) for c in self.task.cases(self.seed)]
+
+    @cached_property
+    def expected(self) -> list[Outcome]:
+        return ask(self.task, self.task.reference, self.seed)
+
+    @cached_property
+    def _mistakes(self) -> tuple[dict[int, list[Outcome]], Sequence[Mistake]]:
+        # Not imported where students' code runs: it tells answers.
+        from ddpm_course.grading.slips import known
+
+        return {}, known(self.task, self.seed)
+
+    def mistakes(self) -> Iterator[tuple[str, list[Outcome]]]:
+        """The sentence of each known mistake, and what it gives."""
+        found, known = self._mistakes
+        for number, mistake in enumerate(known):
+            if number not in found:
+                found[number] = ask(self.task, mistake.answer, self.seed, strict=False)
+            yield mistake.sentence, found[number]
+
+    def judge(self, found: Sequence[Outcome]) -> Verdict:
+        """The verdict on what an answer gave."""
+        return judge(self.questions, self.expected, found, self.mistakes(), self.task.outputs)
+
+    def examine(self, answer: Any) -> Verdict:
+        """The verdict on an answer: right, a known mistake, or how it differs."""
+        return self.judge(ask(self.task, answer, self.seed))
+
+
+def examine(task: Task, answer: Any, seed: int = PUBLIC_SEED) -> Verdict:
+    """The verdict on one answer: right, a known mistake, or how it differs."""
+    return Bench(task, seed).examine(answer)
 
 
 def ask(task: Task, answer: Any, seed: int, strict: bool = True) -> list[Outcome]:

@@ -116,11 +116,8 @@ def seen(error: BaseException, places: Sequence[int]) -> Seen:
         trace = trace.tb_next
     sizes: tuple[int, ...] = ()
     message = str(error)[:500]
-    torch = re.search(
-        r"tensor a \((\d+)\) must match .* b \((\d+)\) at .* dimension (\d+)", message
-    )
-    if torch:
-        sizes = tuple(map(int, torch.groups()))
+    if found := _SIZES.search(message):
+        sizes = tuple(map(int, found.groups()))
     return Seen(type(error).__name__, cell, line, sizes)
 
 
@@ -232,9 +229,7 @@ def _used(source: str) -> set[str]:
 
 def _always(source: str) -> bool:
     """Whether a cell acts on others by no name that can be seen."""
-    return bool(
-        re.search(r"(?m)^\s*from\s+(\S+\s+import\s+\*|__future__\s)|^%%(writefile|file)\b", source)
-    )
+    return bool(_ACTS.search(source))
 
 
 def defining(sources: Sequence[str], wanted: str, function: bool) -> int | None:

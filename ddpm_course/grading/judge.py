@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from ddpm_course.grading.answers import SAID, ask, plain
+from ddpm_course.grading.answers import SAID, Bench, plain
 from ddpm_course.grading.grades import Grade, Submission
 from ddpm_course.grading.handed_in import (
     LARGEST_NOTEBOOK,
@@ -43,11 +43,10 @@ from ddpm_course.grading.handed_in import (
 )
 from ddpm_course.grading.project import OWN_DATA, marks, nothing, read_scores, remark
 from ddpm_course.grading.sandbox import Limits, NoRoom, Reply, Room, has_bubblewrap
-from ddpm_course.grading.slips import known
 from ddpm_course.grading.task import Task
 from ddpm_course.grading.tasks import CHAPTERS, find
 from ddpm_course.grading.taught import is_taught
-from ddpm_course.grading.verdict import Failure, Outcome, Question, Value, Verdict, judge
+from ddpm_course.grading.verdict import Failure, Outcome, Value, Verdict
 from ddpm_course.grading.worker import LONGEST_REPLY
 
 __all__ = ["Grade", "Submission", "grade"]
@@ -73,35 +72,18 @@ class Examined:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
-    def questions(self) -> list[Question]:
-        return [Question(c.rtol, c.atol, c.along) for c in self.task.cases(self.seed)]
+    def bench(self) -> Bench:
+        return Bench(self.task, self.seed)
 
     @cached_property
     def cases(self) -> bytes:
         """What the room is asked: questions, without answers."""
         return pickle.dumps(self.task.cases(self.seed))
 
-    @cached_property
-    def expected(self) -> list[Outcome]:
-        return ask(self.task, self.task.reference, self.seed)
-
-    @cached_property
-    def _mistakes(self) -> dict[int, list[Outcome]]:
-        return {}
-
-    def mistakes(self) -> Iterator[tuple[str, list[Outcome]]]:
-        for number, mistake in enumerate(known(self.task, self.seed)):
-            if number not in self._mistakes:
-                self._mistakes[number] = ask(self.task, mistake.answer, self.seed, strict=False)
-            yield mistake.sentence, self._mistakes[number]
-
     def verdict(self, found: Sequence[Outcome]) -> Verdict:
         """The verdict on what came back. Whatever that is, it costs the judge nothing."""
         try:
-            observed = [self._observed(outcome) for outcome in found]
-            return judge(
-                self.questions, self.expected, observed, self.mistakes(), self.task.outputs
-            )
+            return self.bench.judge([self._observed(outcome) for outcome in found])
         except Exception:  # arrays so odd that they cannot be compared
             return Verdict(False, UNREADABLE)
 
@@ -628,7 +610,7 @@ def _hear(
 ) -> Verdict:
     task = examined.task
     with _ASKING:
-        cases, questions = examined.cases, examined.questions
+        cases, questions = examined.cases, examined.bench.questions
     request = {
         "setup": paper.setup,
         "cells": list(cells),

@@ -353,6 +353,97 @@ NOTEBOOKS: dict[str, Sequence[str]] = {
         "check sample",
     ],
     "exits early": [SAMPLE, "check sample", "exit()"],
+    # more habits, from other people's notebooks
+    "if __name__": [
+        f"{HELPER}\nif __name__ == '__main__':\n    {SAMPLE.replace(chr(10), chr(10) + '    ')}",
+        "check sample",
+    ],
+    "a factory with a nonlocal": [
+        "def make():\n    calls = 0\n    def inner(beta):\n        nonlocal calls\n"
+        "        calls += 1\n        return (1 - beta).cumprod(0)\n    return inner",
+        "alpha_bar = make()",
+        "check alpha_bar",
+        "def make():\n    return None",
+    ],
+    "text that is run": [
+        f"source = {ALPHA_BAR!r}",
+        "exec(source)",
+        "check alpha_bar",
+        "globals()['crossing'] = 260",
+        "check crossing",
+        "source = ''",
+    ],
+    "compiled by TorchScript": [
+        "import torch.jit\nfrom torch import Tensor",
+        "@torch.jit.script\ndef alpha_bar(beta: Tensor) -> Tensor:\n"
+        "    return (1 - beta).cumprod(0)",
+        "check alpha_bar",
+    ],
+    "reads its own text": [
+        SAMPLE,
+        "from inspect import getsource\nassert 'sqrt' in getsource(sample)",
+        "check sample",
+    ],
+    "%reset in between": [
+        *(SAMPLE, "check sample", "%reset -f"),
+        "import torch\nfrom ddpm_course.grading import check\n" + ALPHA_BAR,
+        "check alpha_bar",
+    ],
+    "magics that look about": [
+        "%env\n%pwd\n%who\n%whos\n%lsmagic\n%precision 3",
+        "took = %timeit -o -n 1 -r 1 sum(range(9))\nhere = %pwd\nprint(took.best, here)",
+        "%%html\n<b>bold</b>",
+        "%%latex\n$x$",
+        SAMPLE,
+        "check sample",
+    ],
+    "what was typed before": [
+        "crossing = 260",
+        "_i\nprint(_ih[-1], In[1][:5])",
+        "crossing - 1",
+        "crossing = _ + 1; _oh",
+        "check crossing",
+    ],
+    "a method of a class": [
+        "class Mine:\n    @staticmethod\n    def jump(x_0, t, eps, alpha_bar):\n"
+        f"        s = {AT}\n        return s.sqrt() * x_0 + (1 - s).sqrt() * eps\n\n"
+        "    def __call__(self, beta):\n        return (1 - beta).cumprod(0)",
+        "sample = Mine.jump",
+        "check sample",
+        "alpha_bar = Mine()",
+        "check alpha_bar",
+        "class Mine: pass",
+    ],
+    "a library that may be missing": [
+        "try:\n    import einops_not_here as library\nexcept ImportError:\n    library = torch",
+        ALPHA_BAR.replace("(1 - beta).cumprod(0)", "library.cumprod(1 - beta, 0)"),
+        "check alpha_bar",
+        "library = None",
+    ],
+    "a method for all tensors": [
+        "torch.Tensor.at = lambda self, t: self[t].float().view(-1, 1, 1, 1)",
+        SAMPLE.replace(AT, "alpha_bar.at(t)"),
+        "check sample",
+        "del torch.Tensor.at",
+    ],
+    "wrapped later": [SAMPLE, "sample = torch.no_grad()(sample)", "check sample", "no_grad = None"],
+    "other folders": [
+        "import os, sys\nsys.path.append('..')\nos.makedirs('out', exist_ok=True)\nos.chdir('out')",
+        ALPHA_BAR,
+        "check alpha_bar",
+    ],
+    "doctests": [
+        'def alpha_bar(beta):\n    """\n    >>> len(alpha_bar(torch.zeros(3)))\n    3\n    """\n'
+        "    return (1 - beta).cumprod(0)",
+        "import doctest\ndoctest.testmod()",
+        "check alpha_bar",
+    ],
+    "a check of one's own name": [
+        SAMPLE,
+        "from ddpm_course.grading import check as verify\nverify('marginal.sample', sample)",
+        "check sample",
+        "def check(*_): pass",
+    ],
 }
 
 SETUP = "marginal-setup"

@@ -7,7 +7,7 @@ from alternatives import ALTERNATIVES
 from memory import watched
 from submissions import RELEASED, hand_in, solved
 
-from ddpm_course.grading.answers import examine
+from ddpm_course.grading.answers import Bench
 from ddpm_course.grading.judge import grade
 from ddpm_course.grading.task import Task
 from ddpm_course.grading.tasks import CHAPTERS, chapter
@@ -22,11 +22,12 @@ STUDENTS = 200
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_points_are_the_same_for_any_seed(task: Task) -> None:
     for seed in SEEDS:
+        bench = Bench(task, seed)
         for answer in (task.reference, *ALTERNATIVES[task.name]):
-            verdict = examine(task, answer, seed)
+            verdict = bench.examine(answer)
             assert verdict.right, (seed, verdict.sentence)
         for number, mistake in enumerate(task.mistakes):
-            verdict = examine(task, mistake.answer, seed)
+            verdict = bench.examine(mistake.answer)
             assert not verdict.right, (seed, mistake.sentence)
             assert verdict.mistake == number, (seed, mistake.sentence, verdict.sentence)
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -303,3 +304,51 @@ def test_what_projects_are_compared_with_is_checked_before_the_work(
     assert main(["grade", "class", "--out", "report", *options]) == 2
     assert told in capsys.readouterr().err
     assert not Path("report").exists()
+
+
+EXAMPLE = Path(__file__).parents[2] / "exercises" / "project" / "example"
+
+
+def test_the_page_for_students_has_the_figures_of_the_grader() -> None:
+    page = (EXAMPLE.parent / "README.md").read_text(encoding="utf8")
+    for one in CRITERIA:
+        word = "at least" if one.more else "at most"
+        full, half = (
+            f"{bar:.2f}" if one.points == 5 else f"{bar:g}" for bar in (one.full, one.half)
+        )
+        row = f"| {one.name} | {one.points} | {word} {full} | {word} {half} |"
+        assert row in page
+    for title, points, told in RUBRIC:
+        assert f"| {title} | {points} | {told} |" in page
+    assert all(f"`{name}`" in page for name in FILES)
+
+
+def test_the_worked_examples_page_tells_what_was_measured() -> None:
+    page = (EXAMPLE / "report.md").read_text(encoding="utf8")
+    for name, told in {
+        "samples": "the average of the weights (handed in)",
+        "last-weights": "the last weights",
+    }.items():
+        files = {file: (EXAMPLE / file).read_bytes() for file in FILES}
+        files["samples.npy"] = (EXAMPLE / f"{name}.npy").read_bytes()
+        scores = measure(files, {})["scores"]
+        points = sum(one.points * one.share(scores[one.name]) for one in CRITERIA) + 2
+        figures = " | ".join(f"{scores[one.name]:.3f}" for one in CRITERIA)
+        assert f"| {told} | {figures} | {points:g} |" in page
+    assert f"{int(scores['weights']):,} weights" in page
+    assert (EXAMPLE / "weights.safetensors").stat().st_size < 2**20
+
+
+@pytest.mark.slow
+def test_the_worked_example_gets_the_points_that_its_page_tells(
+    tmp_path: Path, walls: None
+) -> None:
+    """Its page says how many points it has, and so does the program that grades it."""
+    shutil.copytree(EXAMPLE, tmp_path / "class" / "example" / "project")
+    command = ["grade", tmp_path / "class", "--out", tmp_path / "report", "--jobs", "1"]
+    assert main(list(map(str, [*command, "--chapters", "project"]))) == 0
+    report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf8"))
+    page = (EXAMPLE / "report.md").read_text(encoding="utf8")
+    points = report["students"][0]["points"]
+    assert f"**{points:g} of 20 points**" in page
+    assert 12 <= points < 20

@@ -144,8 +144,12 @@ def _frechet(a: Tensor, b: Tensor, form: str = "right") -> float:
     gap = a.mean(0) - b.mean(0)
     means = gap.norm() if form == "length" else (gap**2).sum()
     means = (gap**2).mean() if form == "mean" else means
+    means = gap.abs().sum() if form == "city" else means
     means = torch.zeros(()) if form == "spread" else means
-    value = means + cov_a.trace() + cov_b.trace() - (1 if form == "one" else 2) * root
+    traces = cov_a.trace() + (0 if form == "one trace" else cov_b.trace())
+    value = means + traces - (1 if form == "one" else 2) * root
+    if form == "table":
+        value = means + ((cov_a - cov_b) ** 2).sum()
     if form == "means":
         value = means
     return (value.clamp(min=0).sqrt() if form == "rooted" else value).item()
@@ -159,7 +163,9 @@ def _frechet_cases(seed: int) -> list[Case]:
         # Spreads that differ surely: traces of 2 and 8, or half of a wrong formula looks like none.
         ours, theirs = 2**0.5 * ours / ours.norm(), 8**0.5 * theirs / theirs.norm()
         a = torch.randn(600, d, generator=g, dtype=torch.float64) @ ours
-        b = torch.randn(400, d, generator=g, dtype=torch.float64) @ theirs + torch.arange(d) / 2
+        b = torch.randn(400, d, generator=g, dtype=torch.float64) @ theirs
+        # Means just so far apart that no wrong sum of them is the right one by chance.
+        a, b = a - a.mean(0) + 0.3, b - b.mean(0) + 0.3 + torch.arange(d) / 2
         # Dividing by N, not by N - 1, is as good.
         cases.append(Case((a, b), rtol=0.01, atol=0.01))
     return cases
@@ -200,6 +206,16 @@ are real and not negative; `torch.linalg.eigvals` gives them as complex numbers.
         Mistake(
             "The squares of the means' distance are averaged; add them up.",
             partial(_frechet, form="mean"),
+        ),
+        Mistake(
+            "The means' distance adds up absolute values; squares are meant.",
+            partial(_frechet, form="city"),
+        ),
+        Mistake("One of the two traces is missing.", partial(_frechet, form="one trace")),
+        Mistake(
+            "The covariances are compared entry by entry; traces and the root of a product are "
+            "asked for.",
+            partial(_frechet, form="table"),
         ),
         Mistake("The 2 before the last trace is missing.", partial(_frechet, form="one")),
         Mistake("The means make no difference here.", partial(_frechet, form="spread")),

@@ -513,11 +513,14 @@ _TOLERANCE = 0.05  # seven standard errors of a variance below 1; of a mean, ten
 
 
 def _estimate_cases(seed: int) -> list[Case]:
+    """Walks from so far out that a step more or less is seen beside chance."""
     g = draw.generator(seed)
-    return [
-        Case((x_0, draw.betas(g, T), _WALKS, draw.generator(seed + T)), rtol=0, atol=_TOLERANCE)
-        for x_0, T in ((3.0, 4), (-2.0, 6))
-    ]
+    cases = []
+    for x_0, T in ((9.0, 4), (-8.0, 6)):
+        beta = draw.betas(g, T)
+        beta[1], beta[T] = 0.1, 0.3  # the first step is another one than the last
+        cases.append(Case((x_0, beta, _WALKS, draw.generator(seed + T)), rtol=0, atol=_TOLERANCE))
+    return cases
 
 
 def _many(
@@ -530,12 +533,16 @@ def _many(
     uniform: bool = False,
     alone: bool = True,
     statistic: str = "var",
+    steps: slice = slice(1, None),
+    fresh: bool = True,
+    centre: float = 1.0,
 ) -> tuple[float, float]:
     """The estimate, and what goes wrong with it."""
-    x = torch.full((n,), x_0)
-    for b in beta[1:].float():
-        size = n if alone else 1
-        eps = torch.rand(size, generator=g) if uniform else torch.randn(size, generator=g)
+    x = torch.full((n,), centre * x_0)
+    size = n if alone else 1
+    for step, b in enumerate(beta[steps].float()):
+        if fresh or step == 0:
+            eps = torch.rand(size, generator=g) if uniform else torch.randn(size, generator=g)
         x = ((1 - b).sqrt() if shrink else 1) * x + b**scale * eps
     second = {"var": x.var(), "std": x.std(), "square": (x**2).mean()}[statistic]
     return x.mean().item(), second.item()
@@ -581,6 +588,13 @@ within chance; walk, do not look it up.""",
             "The walks do not shrink before the noise is added, so they spread without end.",
             partial(_many, shrink=False),
         ),
+        Mistake("The first step is missing.", partial(_many, steps=slice(2, None))),
+        Mistake("The last step is missing.", partial(_many, steps=slice(1, -1))),
+        Mistake(
+            "Each walk gets the same noise in all of its steps; each step needs fresh noise.",
+            partial(_many, fresh=False),
+        ),
+        Mistake("The walks start at 0; they start at `x_0`.", partial(_many, centre=0.0)),
     ),
     picture="""
 table = Schedule.linear(20, 0.01, 0.2).beta

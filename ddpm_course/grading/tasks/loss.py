@@ -676,6 +676,8 @@ def _decoder(
     below, up_to = normal.cdf(x - half), normal.cdf(x + half)
     if edges == "both":
         below = torch.where(x < -1 + half, 0.0, below)
+    if edges == "lower":
+        below = torch.where(x < -1 + half, 0.0, below)
     if edges in ("both", "upper"):
         up_to = torch.where(x > 1 - half, 1.0, up_to)
     return up_to - below
@@ -712,6 +714,15 @@ values it must give 1.""",
             partial(_decoder, edges="none"),
         ),
         Mistake("The lowest cell is not open towards -∞.", partial(_decoder, edges="upper")),
+        Mistake("The highest cell is not open towards +∞.", partial(_decoder, edges="lower")),
+        Mistake(
+            "The cells have the width that 256 values need; here there are `levels` of them.",
+            lambda x, m, s, n: _decoder(x, m, s, n, half=1 / 255),
+        ),
+        Mistake(
+            "The cell begins at the value; it reaches half a spacing to each side.",
+            lambda x, m, s, n: _decoder(x, m - 1 / (n - 1), s, n),
+        ),
         Mistake(
             "The cells are too narrow: `levels` values have one spacing fewer between them.",
             lambda x, m, s, n: _decoder(x, m, s, n, half=1 / n),

@@ -355,7 +355,7 @@ def _pagerank(
         rounds -= 1
     n = len(references)
     by = _cited_by(references)
-    rank = dict.fromkeys(references, 1 / n)
+    rank = dict.fromkeys(references, 1.0 if form == "ones" else 1 / n)
     for _ in range(rounds):
         if form == "in place":
             for p in references:
@@ -363,15 +363,24 @@ def _pagerank(
                 came = lost / n + sum(rank[q] / len(references[q]) for q in by[p])
                 rank[p] = (1 - damping) / n + damping * came
             continue
-        lost = 0.0 if form == "lossy" else sum(rank[p] for p in references if not references[p])
+        silent = [] if form == "lossy" else [p for p in references if not references[p]]
         rank = {
             p: (1 - damping) / (1 if form == "whole" else n)
-            + damping * lost / n
+            + damping * _given(p, silent, rank, form)
             + damping
             * sum(rank[q] / (1 if form == "undivided" else len(references[q])) for q in by[p])
             for p in references
         }
     return rank
+
+
+def _given(paper: str, silent: list[str], rank: dict[str, float], form: str) -> float:
+    """What a paper gets from those that cite nothing."""
+    if form == "kept":
+        return rank[paper] if paper in silent else 0.0
+    if form == "others":
+        return sum(rank[p] for p in silent if p != paper) / (len(rank) - 1)
+    return sum(rank[p] for p in silent) / len(rank)
 
 
 def _pagerank_cases(seed: int) -> list[Case]:
@@ -422,6 +431,18 @@ times what came in, where $d$ is `damping`. All ranks are renewed at once.""",
         Mistake(
             "Ranks are renewed one after the other; all at once, from the old ones.",
             partial(_pagerank, form="in place"),
+        ),
+        Mistake(
+            "A paper that cites nothing keeps its share for itself; it shares with all.",
+            partial(_pagerank, form="kept"),
+        ),
+        Mistake(
+            "A paper that cites nothing shares with all n, and it is one of them.",
+            partial(_pagerank, form="others"),
+        ),
+        Mistake(
+            "The ranks begin at 1 each; they begin at 1/n, so that they add up to 1.",
+            partial(_pagerank, form="ones"),
         ),
     ),
     picture="""
