@@ -138,17 +138,18 @@ def train(seed: int = 0, count: int = 12_000, steps: int = 2000, progress: bool 
     from tqdm.auto import tqdm
 
     teacher, schedule = checkpoint.load("digits")
-    teacher.to(memory_format=torch.channels_last)  # the quicker layout, as in ``trainer.Trainer``
-    generator = torch.Generator().manual_seed(checks.seed(seed))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(checks.seed(seed))
+        unet = UNet(CONFIG)
+    for network in (teacher, unet):  # the quicker layout, as in ``trainer.Trainer``
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # not in torch's types
+    generator = torch.Generator().manual_seed(seed)
     pieces = [
         walks(teacher, schedule, (len(piece), 1, 8, 8), 12, generator)
         for piece in tqdm(torch.arange(count).split(500), desc="walks", disable=not progress)
     ]
     places, ends = torch.cat([p.places for p in pieces], 1), torch.cat([p.ends for p in pieces])
     taught = Walks(places, pieces[0].u, ends)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        unet = UNet(CONFIG).to(memory_format=torch.channels_last)
     made = distill(unet, taught, steps, generator=generator)
     *_, (average, _) = tqdm(made, total=steps, desc="student", disable=not progress)
     assert isinstance(average, UNet)
