@@ -7,7 +7,8 @@ PORT ?= 8000
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Two workers, one thread each: torch would otherwise start a thread per core in both of them.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+# Notebooks, which are short, come last: so both workers end at nearly the same time.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install book serve lab test test-long mutants kernel-mutants test-book check format digits-model flow-model miniatures clean distclean
@@ -38,7 +39,7 @@ test: check  ## check the code, test the package and run every notebook
 		--nbval-sanitize-with tests/notebooks/sanitize.cfg tests solutions exercises
 
 test-long: $(INSTALLED)  ## the tests that take minutes: many seeds, a whole class, nbgrader
-	$(PYTEST) --dist load -m long tests
+	$(PYTEST) --dist loadgroup -m long tests
 
 mutants: $(INSTALLED)  ## make small errors in the core modules: the tests must see 95% (hours; MODULES=loss for one)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutants]'
@@ -48,7 +49,7 @@ kernel-mutants: $(INSTALLED)  ## put false variants of every statement to Coq's 
 	$(PYTEST) --dist load -m mutants tests
 
 test-book: book  ## open every page of the book in a browser, offline; and an exercise in JupyterLab
-	$(PYTEST) --dist load -m book tests/book tests/notebooks
+	$(PYTEST) --dist loadgroup -m book tests/book tests/notebooks
 
 check: $(INSTALLED)  ## check format, lint and types
 	$(BIN)/ruff format --check .

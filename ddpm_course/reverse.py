@@ -65,9 +65,9 @@ def posterior(x_0: Tensor, x_t: Tensor, t: int | Tensor, schedule: Schedule) -> 
     alpha_bar_before = schedule.at(schedule.alpha_bar, t - 1, x_t)  # ᾱ_{t-1}
     noise_before = schedule.at(1 - schedule.alpha_bar, t - 1, x_t)  # 1 - ᾱ_{t-1}
     return Gaussian(
-        mean=alpha_bar_before.sqrt() * beta / noise * x_0
+        mean=alpha_bar_before.sqrt() * beta / noise * x_0  # reverse.posterior-mean
         + alpha.sqrt() * noise_before / noise * x_t,
-        var=schedule.at(schedule.beta_tilde, t, x_t),
+        var=schedule.at(schedule.beta_tilde, t, x_t),  # reverse.posterior-variance
     )
 
 
@@ -98,7 +98,7 @@ def transition(
     """
     t = schedule.time(t, x_t)
     x0_hat = _predict_x0(x_t, checks.answer(eps_hat, x_t), t, schedule, clip_x0)
-    return _step_back(x0_hat, x_t, t, schedule, variance)
+    return _step_back(x0_hat, x_t, t, schedule, variance)  # reverse.transition
 
 
 def _predict_x0(x_t: Tensor, eps_hat: Tensor, t: Tensor, schedule: Schedule, clip: bool) -> Tensor:
@@ -149,7 +149,7 @@ def ancestral(
         x0_hat = _predict_x0(x_t, evaluate(model, x_t, t), t, schedule, clip_x0)
         yield Step(step, x_t, x0_hat)
         p = _step_back(x0_hat, x_t, t, schedule, variance)
-        x_t = p.sample(generator) if step > 1 else p.mean
+        x_t = p.sample(generator) if step > 1 else p.mean  # reverse.update
     yield Step(0, x_t, x_t)
 
 
@@ -180,8 +180,10 @@ def ddim_step(
     if not 0 <= eta <= 1:
         raise ValueError(f"eta is {eta}; choose from 0 (no fresh noise) to 1 (as DDPM).")
     alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[s]  # float64 scalars
+    # beyond.ddim-variance
     var = eta**2 * (1 - alpha_bar_s) / (1 - alpha_bar_t) * (1 - alpha_bar_t / alpha_bar_s)  # σ²
     eps_hat = predict_eps(x_t, x0_hat, t, schedule)  # anew, because x̂_0 may have been clipped
+    # beyond.ddim
     mean = alpha_bar_s.sqrt() * x0_hat + (1 - alpha_bar_s - var).clamp(min=0).sqrt() * eps_hat
     return Gaussian(mean, var)
 

@@ -85,7 +85,7 @@ def extrapolate(
     snr = schedule.snr.double()
     h = (snr[s] / snr[t]).log() / 2
     h_before = (snr[t] / snr[before]).log() / 2
-    return x0_hat + float(h / (2 * h_before)) * (x0_hat - x0_before)
+    return x0_hat + float(h / (2 * h_before)) * (x0_hat - x0_before)  # solvers.line
 
 
 @torch.no_grad()

@@ -134,6 +134,7 @@ def test_the_workflow_for_github_grades_a_class_of_repositories(course: Path) ->
     assert pages == set(POINTS)
 
 
+@pytest.mark.long
 def test_the_workflow_for_gitlab_grades_a_folder(course: Path) -> None:
     jobs = yaml.safe_load((READY / "gitlab-ci.yml").read_text())
     (course / "students.txt").unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -34,14 +35,18 @@ JUMPS: tuple[tuple[Kind, ...], ...] = (((1, 1.0),), ((1, 0.4),), ((2, 0.7), (3, 
 def _jumps(s: Setting) -> Iterator[tuple[Tensor, Tensor, list[gaussian.Gaussian]]]:
     """DDIM steps from every t: to its neighbor, and far, with little and with much fresh noise."""
     for kinds in JUMPS:
-        divisors, etas = (torch.tensor(one)[s.t % len(kinds)] for one in zip(*kinds))
-        ends = torch.clamp(s.t // divisors, max=s.t - 1)
-        places = zip(s.t.tolist(), ends.tolist(), etas.tolist())
-        rows = zip(s.x_0.split(1), s.x_t.split(1), places)
-        found = [
-            reverse.ddim_step(x_0, x_t, t, end, s.schedule, eta) for x_0, x_t, (t, end, eta) in rows
-        ]
-        yield ends, etas[:, None], found
+        yield s.once(kinds, partial(_jump, s, kinds))
+
+
+def _jump(s: Setting, kinds: tuple[Kind, ...]) -> tuple[Tensor, Tensor, list[gaussian.Gaussian]]:
+    divisors, etas = (torch.tensor(one)[s.t % len(kinds)] for one in zip(*kinds))
+    ends = torch.clamp(s.t // divisors, max=s.t - 1)
+    places = zip(s.t.tolist(), ends.tolist(), etas.tolist())
+    rows = zip(s.x_0.split(1), s.x_t.split(1), places)
+    found = [
+        reverse.ddim_step(x_0, x_t, t, end, s.schedule, eta) for x_0, x_t, (t, end, eta) in rows
+    ]
+    return ends, etas[:, None], found
 
 
 def _ddim(claim: Claim, s: Setting) -> Iterator[Pair]:

@@ -101,7 +101,7 @@ def guide(free: Tensor, told: Tensor, w: float) -> Tensor:
         raise ValueError(
             f"guidance is {w}; give 0 (ignore the prompt), 1 (follow it) or more (insist on it)."
         )
-    return free + w * (told - free)
+    return free + w * (told - free)  # beyond.guidance
 
 
 def guided(model: nn.Module, ids: Tensor, w: float) -> reverse.Model:

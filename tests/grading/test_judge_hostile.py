@@ -1,7 +1,8 @@
 """Submissions that attack: each gets nothing for the attacked task, all points for the others, and
 harms nobody.
 
-All of them are graded in one run, beside honest students, and the tests look at what is left.
+All of them are graded in one run, beside honest students, and the tests look at what is left:
+that takes minutes. A few of each kind are graded every time.
 """
 
 import http.server
@@ -10,7 +11,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -668,20 +669,64 @@ def visits() -> Iterator[tuple[int, list[str]]]:
     server.server_close()
 
 
+def hand_in_attacks(names: Iterable[str], place: Path, port: int) -> None:
+    words = {"sentinel": place / "sentinel", "root": ROOT, "port": port}
+    words["submitted"] = folder = place / "submitted"
+    for name in names:
+        if name in CHANGES:
+            hand_in(folder, name, "marginal", changed(CHANGES[name]))
+            continue
+        source = ATTACKS[name]
+        for word, value in words.items():
+            source = source.replace("{" + word + "}", str(value))
+        hand_in(folder, name, "marginal", answering(ATTACKED, source))
+
+
+def grade_attacks(place: Path, seen: list[str]) -> Graded:
+    folder, out = place / "submitted", place / "report"
+    before = state(folder)
+    found = grade(folder, RELEASED, jobs=2, limits=Limits(timeout=3, memory=512), hide=[out])
+    write_report(found, out, "seed")
+    submissions = {(one.student, one.chapter): one for one in found}
+    return Graded(submissions, folder, out, place / "sentinel", before, seen)
+
+
+def assert_only_the_attacked_task_is_lost(graded: Graded, name: str) -> None:
+    grades = graded.submissions[name, "marginal"].grades
+    assert {one.task for one in grades if not one.right} == {ATTACKED}
+    assert graded.points(name) == 18
+    assert graded.sentence(name)
+
+
+def assert_nothing_outside_was_touched(graded: Graded) -> None:
+    assert state(graded.folder) == graded.before
+    assert not graded.sentinel.exists()
+    assert not (ROOT / "hacked").exists()
+    assert graded.visits == []
+
+
+def test_a_few_attacks_get_nothing_and_harm_nobody(
+    tmp_path: Path, visits: tuple[int, list[str]], walls: None
+) -> None:
+    few = [*list(ATTACKS)[::12], "os._exit", "borrows", "edited"]
+    port, seen = visits
+    hand_in_attacks(few, tmp_path, port)
+    hand_in(tmp_path / "submitted", "zz honest", "marginal", solved("marginal"))
+    graded = grade_attacks(tmp_path, seen)
+    for name in few:
+        assert_only_the_attacked_task_is_lost(graded, name)
+    assert graded.points("zz honest") == 20
+    assert_nothing_outside_was_touched(graded)
+
+
 @pytest.fixture(scope="module")
 def graded(
     tmp_path_factory: pytest.TempPathFactory, visits: tuple[int, list[str]], walls: None
 ) -> Graded:
     place = tmp_path_factory.mktemp("class")
-    folder, out, sentinel = place / "submitted", place / "report", place / "sentinel"
+    folder = place / "submitted"
     port, seen = visits
-    words = {"sentinel": sentinel, "root": ROOT, "submitted": folder, "port": port}
-    for name, source in ATTACKS.items():
-        for word, value in words.items():
-            source = source.replace("{" + word + "}", str(value))
-        hand_in(folder, name, "marginal", answering(ATTACKED, source))
-    for name, change in CHANGES.items():
-        hand_in(folder, name, "marginal", changed(change))
+    hand_in_attacks([*ATTACKS, *CHANGES], place, port)
     for name, content in FILES.items():
         hand_in(folder, name, "marginal", content)
         hand_in(folder, name, "forward", solved("forward"))
@@ -705,16 +750,14 @@ def graded(
     os.mkfifo(pipe)
     (folder / "a folder" / "marginal" / "marginal.ipynb").mkdir(parents=True)
     (folder / '<script>alert(1)<&"x').mkdir()
-
-    before = state(folder)
-    found = grade(folder, RELEASED, jobs=2, limits=Limits(timeout=3, memory=512), hide=[out])
-    write_report(found, out, "seed")
-    return Graded(
-        {(one.student, one.chapter): one for one in found}, folder, out, sentinel, before, seen
-    )
+    return grade_attacks(place, seen)
 
 
-pytestmark = pytest.mark.slow
+def of_the_whole_class(test: Callable[..., None]) -> Callable[..., None]:
+    """All of it is graded once, by one worker: minutes."""
+    return pytest.mark.long(pytest.mark.xdist_group("attacks")(test))
+
+
 NO_NOTEBOOK = (
     *FILES,
     "200 MB",
@@ -726,16 +769,15 @@ NO_NOTEBOOK = (
 )
 
 
+@of_the_whole_class
 @pytest.mark.parametrize("name", [*ATTACKS, *CHANGES])
 def test_an_attack_gets_nothing_for_its_task_and_all_for_the_others(
     graded: Graded, name: str
 ) -> None:
-    grades = graded.submissions[name, "marginal"].grades
-    assert {one.task: one.sentence for one in grades if not one.right}.keys() == {ATTACKED}
-    assert graded.points(name) == 18
-    assert graded.sentence(name)
+    assert_only_the_attacked_task_is_lost(graded, name)
 
 
+@of_the_whole_class
 @pytest.mark.parametrize("name", NO_NOTEBOOK)
 def test_what_is_no_notebook_gets_a_sentence_and_costs_no_other_chapter(
     graded: Graded, name: str
@@ -746,16 +788,15 @@ def test_what_is_no_notebook_gets_a_sentence_and_costs_no_other_chapter(
         assert graded.points(name, "forward") == 15
 
 
+@of_the_whole_class
 def test_honest_students_get_all_their_points(graded: Graded) -> None:
     for name in ("a first one", "honest", "zz last one"):
         assert (graded.points(name), graded.points(name, "forward")) == (20, 15)
 
 
+@of_the_whole_class
 def test_nothing_outside_was_touched(graded: Graded) -> None:
-    assert state(graded.folder) == graded.before
-    assert not graded.sentinel.exists()
-    assert not (ROOT / "hacked").exists()
-    assert graded.visits == []
+    assert_nothing_outside_was_touched(graded)
 
 
 def test_no_process_is_left() -> None:
@@ -772,6 +813,7 @@ def test_no_process_is_left() -> None:
     assert left == []
 
 
+@of_the_whole_class
 def test_the_sentences_say_what_happened(graded: Graded) -> None:
     assert "more than 3 seconds" in graded.sentence("endless loop")
     assert "more than 3 seconds" in graded.sentence("sleeps")
@@ -786,6 +828,7 @@ def test_the_sentences_say_what_happened(graded: Graded) -> None:
     assert "UTF-8" in graded.submissions["not UTF-8", "marginal"].problem
 
 
+@of_the_whole_class
 def test_no_sentence_has_a_word_of_a_reply(graded: Graded) -> None:
     for name in ATTACKS:
         sentence = graded.sentence(name)
@@ -795,11 +838,13 @@ def test_no_sentence_has_a_word_of_a_reply(graded: Graded) -> None:
     assert "a part of the course's package" in graded.sentence("spells in a borrowed name")
 
 
+@of_the_whole_class
 def test_what_waits_unseen_is_late(graded: Graded) -> None:
     for name in ("sleeps in pieces", "does not listen"):
         assert "more than 3 seconds" in graded.sentence(name)
 
 
+@of_the_whole_class
 def test_the_report_is_whole(graded: Graded, capsys: pytest.CaptureFixture[str]) -> None:
     import csv
     import xml.etree.ElementTree as ET

@@ -68,6 +68,7 @@ for name, answers in ALTERNATIVES.items():
 """
 
 
+@pytest.mark.long
 def test_exactly_the_answers_that_call_taught_functions_are_found(with_bank: Path) -> None:
     told = run_there(with_bank, SCRIPT.format(here=str(HERE)))
     found = {tuple(line.split()) for line in told.splitlines()}

@@ -115,7 +115,10 @@ def test_the_exercises_are_what_release_makes(tmp_path: Path) -> None:
     assert bytes_of(ROOT / "exercises") == bytes_of(tmp_path), "run `ddpm-course release`"
 
 
-@EACH_CHAPTER
+@pytest.mark.parametrize(  # the same kernel ten times more: `make test` runs one
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long][: name != "evaluation"]) for name in CHAPTERS],
+)
 def test_running_all_of_a_blank_exercise_goes_to_the_end_and_earns_nothing(name: str) -> None:
     nb = read("exercises", name)
     # Cells may raise only where their tag says so: this client stops at any other.

@@ -185,6 +185,7 @@ def test_what_ships_is_small_and_knows_the_old_digits_and_not_the_new(shipped: U
     assert loss(held_out) < loss(torch.cat([few, rest]))
 
 
+@pytest.mark.long
 def test_after_forty_steps_an_adapted_model_is_twice_as_near_as_one_from_scratch(
     shipped: UNet,
 ) -> None:

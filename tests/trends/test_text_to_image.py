@@ -155,7 +155,7 @@ def test_guidance_0_ignores_the_prompt(model: TextToImage) -> None:
     assert torch.equal(sevens, threes)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_guidance_0_draws_as_well_as_the_unconditional_model(model: TextToImage) -> None:
     """The Fréchet distance is within 20% of the shipped digits model's; 300 samples each, so both
     are larger than in the README, by the same bias."""

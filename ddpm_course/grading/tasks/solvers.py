@@ -357,12 +357,16 @@ def _worst_jump(error: Tensor, calls: int) -> list[int]:
     )[1]
 
 
+def _worst(error: Tensor, calls: int) -> list[int]:
+    return max(_ways(error, calls))[1]
+
+
 def _any_number(error: Tensor, calls: int) -> list[int]:
     return min(min(_ways(error, n)) for n in range(1, len(error)) if n != calls)[1]
 
 
 def _budget_cases(seed: int) -> list[Case]:
-    """Tables of errors in which no simpler rule finds the best way."""
+    """Tables of errors in which the best way and every simpler rule's are all different."""
     cases: list[Case] = []
     for number in itertools.count(1000 * seed):
         g = draw.generator(number)
@@ -370,9 +374,8 @@ def _budget_cases(seed: int) -> list[Case]:
         t = torch.arange(T + 1.0)
         width = (t[:, None] - t[None]).clamp(min=0)
         error = width**1.5 * (0.2 + torch.rand(T + 1, T + 1, generator=g))
-        best = min(_ways(error, calls))[1]
-        others = (_greedy, _even, _worst_jump, _any_number)
-        if all(rule(error, calls) != best for rule in others):
+        rules = (best_times, _greedy, _even, _worst_jump, _any_number, _worst)
+        if len({tuple(rule(error, calls)) for rule in rules}) == len(rules):
             cases.append(Case((error, calls)))
         if len(cases) == 2:
             return cases
@@ -408,7 +411,7 @@ for $T = 1000$ and 20 calls.""",
         ),
         Mistake("The last stop, 0, is missing.", lambda e, n: min(_ways(e, n))[1][:-1]),
         Mistake("The first stop, T, is missing.", lambda e, n: min(_ways(e, n))[1][1:]),
-        Mistake("This is the worst way.", lambda e, n: max(_ways(e, n))[1]),
+        Mistake("This is the worst way.", _worst),
     ),
     picture="""
 T = 60

@@ -19,7 +19,8 @@ import sympy as sp
 
 from .. import algebra
 from .. import notation as nt
-from ..claim import ASSUMED, HYPOTHESIS, Claim, Step, applied, at_time
+from ..citing import applied, at_time
+from ..claim import ASSUMED, HYPOTHESIS, Claim, Step
 from ..methods import DEFINITION
 from .term import Function, Index, Term, number, square, substituted, text, variable
 
