@@ -596,6 +596,16 @@ def test_any_encoding_of_the_output_will_do(encoding):
         assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_samples_that_are_no_numbers_are_not_written(tmp_path, capsys, monkeypatch):
+    config = UNetConfig(channels=(8, 8), blocks=1, attention=(False, False))
+    model = UNet(config)
+    monkeypatch.setattr(model, "forward", lambda x, t: torch.full_like(x, torch.nan))
+    monkeypatch.setattr(checkpoint, "load", lambda source: (model, Schedule.linear(6, 0.01, 0.5)))
+    assert main(["sample", "mine", "--num", "2", "--out", str(tmp_path / "x.npy")]) == 1
+    assert "mine draws numbers that are not finite" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_sampler_that_is_ended_leaves_nothing(tmp_path, monkeypatch, model_file, number):
     from ddpm_course.cli import sample

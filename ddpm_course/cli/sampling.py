@@ -157,4 +157,9 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
             for step in walk:
                 bar.update(step.t > 0)
             samples[start:stop] = step.x_t
+    if not samples.isfinite().all():
+        raise FloatingPointError(
+            f"{options.model} draws numbers that are not finite; try --precision float32, or an "
+            "earlier checkpoint of the run."
+        )
     return samples
