@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 BETA = "schedule.beta"  # the name of β_0..β_T among the tensors
-FLOW = "flow"  # what the file of a flow says of itself
+FLOW, STUDENT = "flow", "student"  # what the file of a flow, or of a student, says of itself
 _MODEL, _AVERAGE, _CONFIG = "model.", "ema.", "unet"
 
 
@@ -152,11 +152,15 @@ def unpack(
     Raises:
         ValueError: they are not there, or do not fit together.
     """
-    if FLOW in about:
-        raise ValueError(
-            f"{path} holds a flow, which says a velocity and has no schedule; load it with "
-            "`flow.load`, and draw with `flow.euler`."
-        )
+    for kind, what, where, draw in (
+        (FLOW, "a flow, which says a velocity", "flow", "euler"),
+        (STUDENT, "a student, which jumps to the end", "few_steps", "sample"),
+    ):
+        if kind in about:
+            raise ValueError(
+                f"{path} holds {what} and has no schedule; load it with `{where}.load`, and draw "
+                f"with `{where}.{draw}`."
+            )
     try:
         config = UNetConfig(**known(json.loads(about[_CONFIG]), UNetConfig, path))
         schedule = Schedule(tensors[BETA])
