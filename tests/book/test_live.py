@@ -84,7 +84,7 @@ def test_each_step_of_a_walk_agrees_with_torch(
 
     generator = torch.Generator().manual_seed(3)
     if method == "ddim":
-        walk = list(reverse.ddim(eps, x_T.shape, schedule, steps, eta, True, generator, x_T))
+        walk = list(solvers.ddim(eps, x_T.shape, schedule, steps, eta, True, generator, x_T))
     elif method == "multistep":
         walk = list(
             solvers.multistep(
@@ -183,7 +183,7 @@ def test_walk_with_each_mistake_agrees_with_torch(mistake: str, steps: int, visi
         said.append(eps.flatten().tolist())
         asked.append(float(alpha_bar[told]))
         if mistake in ("none", "told", "still", "root", "half", "end"):
-            jump = reverse.ddim_step(
+            jump = solvers.ddim_step(
                 marginal.predict_x0(x, eps, t, schedule), x, t, s, schedule, eta=1.0
             )
             mean, var = jump.mean, jump.var
