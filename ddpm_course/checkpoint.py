@@ -248,12 +248,6 @@ def load_weights(
 ) -> None:
     """Copy ``weights`` into ``model``; every one must be there, in the right shape."""
     own = model.state_dict()
-    for name, value in weights.items():
-        if not value.is_floating_point() or not value.isfinite().all():
-            raise ValueError(
-                f"{path} holds {value.dtype} in {name}, or numbers that are not finite; it is "
-                "damaged: copy it again, or train again."
-            )
     for name, value in own.items():
         if name not in weights:
             raise ValueError(f"{path} lacks the weight {name}; it belongs to another architecture.")
@@ -261,6 +255,16 @@ def load_weights(
             raise ValueError(
                 f"{path} holds {name} of shape {tuple(weights[name].shape)}, but the model needs "
                 f"{tuple(value.shape)}; it belongs to another architecture."
+            )
+        if weights[name].is_floating_point() != value.is_floating_point():
+            raise ValueError(
+                f"{path} holds {weights[name].dtype} in {name}, but the model needs {value.dtype}; "
+                "it is damaged: copy it again, or train again."
+            )
+        if not weights[name].isfinite().all():
+            raise ValueError(
+                f"{path} holds numbers that are not finite in {name}; it is damaged: "
+                "copy it again, or train again."
             )
     if extra := sorted(set(weights) - set(own)):
         raise ValueError(f"{path} holds {extra[0]}, which the model lacks; it is another's.")

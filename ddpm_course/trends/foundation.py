@@ -4,7 +4,7 @@ examples, by moving all of its weights or a few.
 >>> from ddpm_course.trends import foundation
 >>> model, schedule = foundation.load()  # has seen zeros to sevens, and no eight or nine
 >>> few, rest = foundation.examples()  # 20 eights and 20 nines, and all the others to judge by
->>> adapted = foundation.adapt(foundation.low_rank(model), few, schedule, steps=40)
+>>> adapted = foundation.adapt(foundation.low_rank(model), few, schedule, steps=10)
 >>> foundation.distance(adapted, schedule, rest) < foundation.distance(model, schedule, rest)
 True
 """
