@@ -1,7 +1,8 @@
-"""Small errors, made on purpose: in the expressions of claims, and in the source of functions.
+"""Small errors, made on purpose: in every line of the claims, and in the source of functions.
 
 The errors are those that courses ship: a sign turned, a root lost or added, β_t, α_t, ᾱ_t and
-ᾱ_{t-1} taken for each other, t shifted by one.
+ᾱ_{t-1} taken for each other, t shifted by one; a mean over another law, a condition dropped, a
+divergence the other way round, another relation.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import copy
 import inspect
 import sys
 import types
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import sympy as sp
 
+from ddpm_course.symbolic import Claim
 from ddpm_course.symbolic import notation as nt
 
 # -- expressions ---------------------------------------------------------------------------------
@@ -296,3 +300,67 @@ def _said_here(e: Any) -> Iterator[tuple[str, Any]]:
         yield "length for squared length", sp.sqrt(e)
     if isinstance(e, nt.Gradient):
         yield "no gradient", e.args[0]
+
+
+# -- claims --------------------------------------------------------------------------------------
+
+WEAKER = {("=", r"\le"), ("=", r"\ge"), ("=", r"\propto"), ("<", r"\le"), (">", r"\ge")}
+
+
+class Variant(NamedTuple):
+    """A claim with one change in one line.
+
+    ``name`` says which claim, which line and which change; ``number`` is that of the step whose
+    right side was changed, or its relation: -1 for the left side. ``kind`` is "expression" where a
+    quantity was changed and "statement" where what is said of it was.
+    """
+
+    name: str
+    kind: str
+    claim: Claim
+    number: int
+    base: bool
+
+
+def of_claim(claim: Claim) -> Iterator[Variant]:
+    """Every variant of every line: of the left sides and of the steps, and of their relations."""
+    seen: Counter[str] = Counter()
+
+    def variant(
+        line: str, what: str, kind: str, changed: Claim, number: int, base: bool
+    ) -> Variant:
+        name = f"{claim.name}, {'base, ' if base else ''}{line}: {what}"
+        seen[name] += 1  # the same change at several places of a line
+        again = f" ({seen[name]})" if seen[name] > 1 else ""
+        return Variant(name + again, kind, changed, number, base)
+
+    for base in (True, False) if claim.base else (False,):
+        chain = claim.base if base and claim.base else claim
+        for number, e in enumerate([chain.lhs, *(step.expr for step in chain.steps)], -1):
+            line = f"line {number + 1}" if number >= 0 else "left side"
+            for kind, found in (("expression", of_expression(e)), ("statement", of_statement(e))):
+                for what, wrong in found:
+                    changed = _with(claim, number, wrong, base)
+                    yield variant(line, what, kind, changed, number, base)
+        for number, step in enumerate(chain.steps):
+            for relation in RELATIONS:
+                if relation != step.relation and (step.relation, relation) not in WEAKER:
+                    steps = list(chain.steps)
+                    steps[number] = step._replace(relation=relation)
+                    what = f"{step.relation} taken for {relation}"
+                    changed = _with_steps(claim, tuple(steps), base)
+                    yield variant(f"line {number + 1}", what, "statement", changed, number, base)
+
+
+def _with(claim: Claim, number: int, e: Any, base: bool) -> Claim:
+    if number >= 0:
+        return claim.with_step(number, e, base)
+    if base and claim.base:
+        return replace(claim, base=claim.base._replace(lhs=e))
+    return replace(claim, lhs=e)
+
+
+def _with_steps(claim: Claim, steps: Any, base: bool) -> Claim:
+    if base and claim.base:
+        return replace(claim, base=claim.base._replace(steps=steps))
+    return replace(claim, steps=steps)

@@ -14,13 +14,19 @@ from ddpm_course.symbolic import CLAIMS
 from ddpm_course.symbolic.notation import Normal, Run, as_written
 
 
-@pytest.mark.parametrize("name", ledger.BINDINGS)
-def test_function_computes_the_claim_at_every_t(name: str) -> None:
-    assert ledger.largest_error(CLAIMS[name]) <= ledger.BINDINGS[name].tolerance
+@pytest.fixture(scope="module")
+def among() -> list[ledger.Setting]:
+    """The settings, with all that the bindings ask of the package in them."""
+    return list(ledger.settings())
 
 
 @pytest.mark.parametrize("name", ledger.BINDINGS)
-def test_binding_reads_its_claim(name: str) -> None:
+def test_function_computes_the_claim_at_every_t(name: str, among: list[ledger.Setting]) -> None:
+    assert ledger.largest_error(CLAIMS[name], among) <= ledger.BINDINGS[name].tolerance
+
+
+@pytest.mark.parametrize("name", ledger.BINDINGS)
+def test_binding_reads_its_claim(name: str, among: list[ledger.Setting]) -> None:
     """Another right side, three times as large and one more, is noticed."""
     claim = CLAIMS[name]
     with as_written():
@@ -33,7 +39,7 @@ def test_binding_reads_its_claim(name: str) -> None:
             wrong = 3 * claim.rhs + 1
     changed = claim.with_step(-1, wrong)
     accepted = ledger.BINDINGS[name].tolerance
-    assert not ledger.largest_error(changed, stop=accepted) <= accepted
+    assert not ledger.largest_error(changed, among, stop=accepted) <= accepted
 
 
 def test_every_claim_is_computed_or_says_why_not() -> None:
@@ -59,6 +65,15 @@ def test_binding_that_never_reads_its_claim_is_an_error(monkeypatch: pytest.Monk
     monkeypatch.setitem(ledger.BINDINGS, "marginal.sample", idle)
     with pytest.raises(ValueError, match=r"marginal\.sample is bound .* never reads it"):
         ledger.largest_error(CLAIMS["marginal.sample"])
+
+
+def test_what_is_shared_is_asked_of_the_package_once() -> None:
+    setting = next(ledger.settings())
+    asked: list[int] = []
+    for _ in range(2):
+        assert setting.once("a name", lambda: asked.append(1) or "made") == "made"
+    assert asked == [1]
+    assert next(ledger.settings()).once("a name", lambda: "anew") == "anew"
 
 
 def test_error_is_relative_to_each_row() -> None:

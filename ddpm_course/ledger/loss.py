@@ -29,6 +29,7 @@ from .setting import (
     gaussian_data,
     network,
     noise,
+    noised,
     seeded,
 )
 
@@ -220,11 +221,11 @@ def _score(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 def _marginal_score(claim: Claim, s: Setting) -> Iterator[Pair]:
     """For Gaussian data, where E[ε | x_t] is known."""
-    mixture, given = gaussian_data(s)
+    _, given = gaussian_data(s)
     clean = s.numeric(CLAIMS["reverse.gaussian-data"], given)
     noise = s.numeric(CLAIMS["marginal.eps-from-x0"], {nt.x(nt.t): s.x_t, nt.x(0): clean})
     said = s.numeric(claim, {nt.E(nt.eps, nt.x(nt.t)): noise})
-    every = [mixture.noised(t, s.schedule).score(s.x_t[t - 1 : t]) for t in range(1, s.length + 1)]
+    every = [one.score(x_t) for one, x_t in zip(noised(s)[1:], s.x_t.split(1), strict=True)]
     yield torch.cat(every), said
 
 

@@ -24,10 +24,12 @@ from .setting import (
     Binding,
     Pair,
     Setting,
+    best_noise,
     both,
     gaussian_data,
     network,
     noise,
+    noised,
     seeded,
 )
 
@@ -125,17 +127,15 @@ def _update(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 def _denoiser(claim: Claim, s: Setting) -> Iterator[Pair]:
     """E[x_0 | x_t], from the exact network for Gaussian data."""
-    mixture, given = gaussian_data(s)
-    eps = mixture.eps(s.schedule)(s.x_t, s.t)
-    said = s.numeric(claim, given)
+    said = s.numeric(claim, gaussian_data(s)[1])
     # As noise: near t = T of the cosine schedule, x_0 itself would hang on the last digits of ε.
-    yield eps, s.numeric(CLAIMS["marginal.eps-from-x0"], {nt.x(nt.t): s.x_t, nt.x(0): said})
+    given = {nt.x(nt.t): s.x_t, nt.x(0): said}
+    yield best_noise(s), s.numeric(CLAIMS["marginal.eps-from-x0"], given)
 
 
 def _noised(claim: Claim, s: Setting) -> Iterator[Pair]:
-    mixture, given = gaussian_data(s)
-    mean, var = s.numeric(claim, given)
-    every = [mixture.noised(t, s.schedule) for t in range(1, s.length + 1)]
+    mean, var = s.numeric(claim, gaussian_data(s)[1])
+    every = noised(s)[1:]
     yield torch.cat([one.means[:, :1] for one in every]), mean
     yield torch.stack([one.variances for one in every]), var
 
@@ -175,8 +175,8 @@ def _fixed(variance: reverse.Variance) -> Callable[[Claim, Setting], Iterator[Pa
 
 def _doubt(claim: Claim, s: Setting) -> Iterator[Pair]:
     """Var[x_{t-1} | x_t] of Gaussian data, from the variances of both."""
-    mixture, given = gaussian_data(s)
-    v = torch.stack([mixture.noised(t, s.schedule).variances for t in range(s.length + 1)])
+    _, given = gaussian_data(s)
+    v = torch.stack([one.variances for one in noised(s)])
     _, doubt = s.numeric(CLAIMS["reverse.gaussian-data-density"], given)
     said = s.numeric(claim, given | {nt.Var(nt.x(0), nt.x(nt.t)): doubt})
     yield v[:-1] / v[1:] * s.schedule.beta[1:, None], said
@@ -184,34 +184,31 @@ def _doubt(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 def slope_of_noise(s: Setting) -> Tensor:
     """How √(1 - ᾱ_t) E[ε | x_t] rises with x_t: a straight line, for Gaussian data."""
-    exact = gaussian_data(s)[0].eps(s.schedule)
-    rise = exact(s.x_t + 1, s.t) - exact(s.x_t, s.t)
+    rise = best_noise(s, 1) - best_noise(s)
     return (1 - s.column(s.schedule.alpha_bar)).sqrt() * rise
 
 
 def _clean(claim: Claim, s: Setting) -> Iterator[Pair]:
     """q(x_0 | x_t): the mean as noise, and the variance by how the mean rises with x_t."""
-    mixture, given = gaussian_data(s)
-    mean, var = s.numeric(claim, given)
+    mean, var = s.numeric(claim, gaussian_data(s)[1])
     noise_of = s.numeric(CLAIMS["marginal.eps-from-x0"], {nt.x(nt.t): s.x_t, nt.x(0): mean})
-    yield mixture.eps(s.schedule)(s.x_t, s.t), noise_of
+    yield best_noise(s), noise_of
     yield slope_of_noise(s), 1 - var * s.numeric(CLAIMS["marginal.snr"])
 
 
 def _mean_back(claim: Claim, s: Setting) -> Iterator[Pair]:
     """E[x_{t-1} | x_t]: the posterior's mean at the best guess of x_0."""
-    mixture, given = gaussian_data(s)
-    x_0 = marginal.predict_x0(s.x_t, mixture.eps(s.schedule)(s.x_t, s.t), s.t, s.schedule)
-    yield reverse.posterior(x_0, s.x_t, s.t, s.schedule).mean, s.numeric(claim, given)
+    x_0 = marginal.predict_x0(s.x_t, best_noise(s), s.t, s.schedule)
+    said = s.numeric(claim, gaussian_data(s)[1])
+    yield reverse.posterior(x_0, s.x_t, s.t, s.schedule).mean, said
 
 
 def _walk(claim: Claim, s: Setting) -> Iterator[Pair]:
     """A step of the sampler with the exact network: what it makes of any variance."""
-    mixture, given = gaussian_data(s)
-    exact, before = mixture.eps(s.schedule), s.z**2 + 0.1
+    given, before = gaussian_data(s)[1], s.z**2 + 0.1
     (spread,) = claim.rhs.atoms(nt.Var)
-    v = torch.stack([mixture.noised(t, s.schedule).variances for t in range(s.length + 1)])
-    places = [(exact(x, s.t), x) for x in (s.x_t, s.x_t + 1)]
+    v = torch.stack([one.variances for one in noised(s)])
+    places = [(best_noise(s, farther), s.x_t + farther) for farther in (0, 1)]
     for variance in VARIANCES:
         here, there = (
             reverse.transition(eps_hat, x, s.t, s.schedule, variance, clip_x0=False)

@@ -27,7 +27,11 @@ SCHEDULE_AT = "Schedule.at"
 
 
 class Setting:
-    """A schedule, and random data for all of its steps at once: row t - 1 belongs to step t."""
+    """A schedule, and random data for all of its steps at once: row t - 1 belongs to step t.
+
+    Bindings that need the same of the package share it (``once``), so a setting belongs to the
+    functions as they are: after a function was exchanged it takes a new one.
+    """
 
     def __init__(self, name: str) -> None:
         kind, length = name.split("-")
@@ -40,6 +44,13 @@ class Setting:
         self.beta = self.schedule.beta.numpy()
         self.length = int(length)
         self.read: set[str] = set()  # the claims that were evaluated
+        self._made: dict[Any, Any] = {}
+
+    def once(self, name: Any, make: Callable[[], Any]) -> Any:
+        """What ``make`` makes, when it is asked for the first time."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     def numeric(self, claim: Claim, given: Mapping[Any, Any] | None = None, **at: Any) -> Any:
         """The right side of a claim at every t; ``given`` as for ``Claim.numeric``."""
@@ -91,3 +102,16 @@ def gaussian_data(s: Setting) -> tuple[data.Mixture, dict[Any, Any]]:
         torch.tensor([deviation**2], dtype=torch.float64),
     )
     return mixture, {sym_reverse.m: mean, sym_reverse.spread: deviation, nt.x(nt.t): s.x_t}
+
+
+def noised(s: Setting) -> list[data.Mixture]:
+    """The Gaussian data after 0, 1, ..., T steps."""
+    mixture, _ = gaussian_data(s)
+    every = range(s.length + 1)
+    return s.once("noised", lambda: [mixture.noised(t, s.schedule) for t in every])
+
+
+def best_noise(s: Setting, farther: int = 0) -> Tensor:
+    """E[ε | x_t] for the Gaussian data, at x_t or farther out."""
+    model = gaussian_data(s)[0].eps(s.schedule)
+    return s.once(("best noise", farther), lambda: model(s.x_t + farther, s.t))

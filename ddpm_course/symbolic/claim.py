@@ -6,22 +6,22 @@ r"""A claim: an equation with its derivation, each step with its reason, and the
     >>> print(variance.latex())
     \operatorname{Var}[x_t \mid x_0] = 1 - \bar\alpha_t
 
-The LaTeX comes from the objects that are proved: there is no second copy to go wrong.
+The LaTeX comes from the objects that are proved: there is no second copy to go wrong. What a step
+is made of stands in ``step``, what it takes from other claims in ``citing``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import sympy as sp
 
-from . import algebra, spoken, worlds
+from . import algebra, citing, spoken, worlds
 from . import notation as nt
+from .citing import at_time
 from .methods import (  # noqa: F401  # whoever writes a claim finds its methods here, too
     ALGEBRA,
     AT_LEAST,
@@ -40,91 +40,19 @@ from .methods import (  # noqa: F401  # whoever writes a claim finds its methods
 )
 from .numeric import Values
 from .printing import latex
+from .step import (
+    ASSUMED,
+    HYPOTHESIS,
+    Chain,
+    Check,
+    ClaimError,
+    Row,
+    Step,
+    composed,
+    follows,
+    may_write,
+)
 from .verified import Verified
-
-
-class ClaimError(Exception):
-    """A claim that does not hold: which step, both of its sides, and what is left between them."""
-
-
-# What may be written where a relation is proved: what is equal is also at most.
-IMPLIED = {
-    "=": ("=", r"\le", r"\ge", r"\propto"),
-    "<": ("<", r"\le"),
-    ">": (">", r"\ge"),
-}
-
-
-def follows(left: Any) -> bool:
-    """Whether a proof leaves nothing. In Python False == 0: a False is no proof."""
-    return left is True or (left is not False and bool(left == 0))
-
-
-def composed(relations: Sequence[str]) -> str:
-    """What a chain of relations says of its two ends: < after <= is <, and < after > is nothing."""
-    found = set(relations) - {"="}
-    for strict, weak in (("<", r"\le"), (">", r"\ge")):
-        if found and found <= {strict, weak}:
-            return strict if strict in found else weak
-    if len(found) > 1:
-        raise ValueError(f"the relations {', '.join(sorted(found))} do not make one")
-    return found.pop() if found else "="
-
-
-class Step(NamedTuple):
-    """An expression, and why it equals the one before it.
-
-    ``uses`` names the claims that the step applies: a name, or a name with substitutions, as
-    ``("forward.reparameterization", {t: t - 1})``. ``HYPOTHESIS`` is the claim itself, one step
-    earlier; ``ASSUMED`` is all that the claim assumes; a pair (symbol, expression) is one of the
-    pairs that it assumes. ``relation`` is what is printed: the method must prove it.
-    """
-
-    expr: Any
-    reason: str
-    by: Method = ALGEBRA
-    uses: tuple[Any, ...] = ()
-    relation: str = "="
-
-
-# Lemmas that the algebra knows by heart: what of them has to stand in a step that cites them.
-LEMMAS: dict[str, Callable[[Any], Any]] = {
-    "forward.square": lambda rhs: -rhs.args[0].args[1].base.args[1],  # B/A of A (u - B/A)²
-    "forward.gaussian-integral": lambda rhs: rhs,
-    "forward.gaussian-sum": lambda rhs: rhs.args[2],
-}
-HYPOTHESIS = "the claim at t - 1"
-ASSUMED = "what the claim assumes"
-
-
-class Chain(NamedTuple):
-    """A left side and steps: the base of an induction."""
-
-    lhs: Any
-    steps: tuple[Step, ...]
-
-
-class Check(NamedTuple):
-    """A property by which a definition is held to account.
-
-    ``holds(claim)`` returns what is left (0 or True when the property holds). ``says`` completes
-    the sentence "it is checked that ...", and ``cases``, where the check does not hold for all, "it
-    stands on ...".
-    """
-
-    says: str
-    holds: Callable[[Claim], Any]
-    kind: str = "algebra"
-    cases: str = ""
-
-
-class Row(NamedTuple):
-    """A line of a typeset derivation."""
-
-    lhs: str
-    relation: str
-    rhs: str
-    reason: str
 
 
 def _shown(left: Any) -> str:
@@ -132,70 +60,6 @@ def _shown(left: Any) -> str:
     if isinstance(left, sp.Float):
         return f"{float(left):.6g}, where every α and ᾱ has a value between 0 and 1"
     return sp.sstr(left, order="none") if isinstance(left, sp.Basic) else str(left)
-
-
-def _stands_in(key: Any, e: Any) -> bool:
-    """Whether a part of an expression is, up to algebra and its sign, the one looked for."""
-    parts = [a for a in sp.preorder_traversal(e) if a.is_Add or a.is_Mul or a.is_Pow]
-    return any(
-        algebra.difference(key, sign * part) == 0
-        for part in dict.fromkeys(parts)
-        for sign in (1, -1)
-    )
-
-
-def _reads(cited: Any, rules: Mapping[Any, Any]) -> bool:
-    """Whether what is cited takes part in another citation, or gives the moments of a density."""
-    if isinstance(cited, nt.Density):
-        _, variables, given = cited.args
-        return len(variables) == 1 and nt.E(variables[0], given) in rules
-    return any(isinstance(right, sp.Basic) and right.has(cited) for right in rules.values())
-
-
-def applied(rules: Mapping[Any, Any], e: Any) -> Any:
-    """The expression with what is known put in: but a condition stays the condition that it was.
-
-    E[x_t | x_t] with another expression for x_t is still the mean given x_t, and q(x_t) the density
-    of x_t.
-    """
-    if e in rules:
-        return rules[e]
-    if not rules or not getattr(e, "args", ()) or isinstance(e, (nt.Density, nt.Indexed)):
-        return e
-    if isinstance(e, nt.E):
-        of, *rest = e.args
-        return type(e)(applied(rules, of), *rest)
-    if isinstance(e, (nt.Gradient, nt.Over)):
-        return type(e)(applied(rules, e.args[0]), e.args[1])
-    args = tuple(applied(rules, a) for a in e.args)
-    return e if args == e.args else e.func(*args)
-
-
-def at_time(e: Any, times: Mapping[Any, Any]) -> Any:
-    """The expression with other values for t, T, ...: still as it was written."""
-    with nt.as_written():
-        times = {
-            name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value
-            for name, value in times.items()
-        }
-        return _numbers_worked_out(e.xreplace(times)) if times else e
-
-
-def _numbers_worked_out(e: Any) -> Any:
-    """With 0² and -1·0 as the numbers that they are: SymPy, as written, keeps or drops them by
-    chance, by what its cache holds."""
-    if not isinstance(e, sp.Basic) or not e.args or isinstance(e, nt.Indexed):
-        return e
-    args = tuple(map(_numbers_worked_out, e.args))
-    if all(isinstance(a, sp.Rational) for a in args):
-        one, *rest = (Fraction(a.p, a.q) for a in args)
-        if e.is_Add:
-            return sp.Rational(sum(rest, one))
-        if e.is_Mul:
-            return sp.Rational(math.prod(rest, start=one))
-        if e.is_Pow and args[1].is_Integer and (one or args[1] > 0):
-            return sp.Rational(one ** int(args[1]))
-    return e if args == e.args else e.func(*args)
 
 
 @dataclass(frozen=True)
@@ -239,6 +103,11 @@ class Claim:
         return self.steps[-1].expr
 
     @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """The steps of the base, where there is one, and those of the claim."""
+        return (*(self.base.steps if self.base else ()), *self.steps)
+
+    @property
     def relation(self) -> str:
         """What the whole chain says of its two ends."""
         return self._relation_to(len(self.steps))
@@ -278,9 +147,9 @@ class Claim:
     @property
     def kinds(self) -> list[str]:
         """How the claim was established, in words, for the ledger."""
-        chains = [*(self.base.steps if self.base else ()), *self.steps]
         found = ["induction"] if self.base else []
-        for kind in [*(step.by.kind for step in chains), *(check.kind for check in self.checks)]:
+        kinds = [*(step.by.kind for step in self.all_steps), *(one.kind for one in self.checks)]
+        for kind in kinds:
             if kind not in found:
                 found.append(kind)
         return found
@@ -288,14 +157,13 @@ class Claim:
     @property
     def on_cases(self) -> bool:
         """Whether a step was seen on cases only, where it was not proved for all."""
-        steps = [*(self.base.steps if self.base else ()), *self.steps]
-        return any(step.by.kind not in ("definition", *PROOFS) for step in steps)
+        return any(step.by.kind not in ("definition", *PROOFS) for step in self.all_steps)
 
     @property
     def cases(self) -> list[str]:
         """A sentence for each step and each check that is not proved for all: where it stands."""
         out = []
-        for step in [*(self.base.steps if self.base else ()), *self.steps]:
+        for step in self.all_steps:
             if step.by.kind not in ("definition", *PROOFS):
                 out.append(f"The step “{step.reason}” stands on {step.by.cases}.")
         for check in self.checks:
@@ -326,8 +194,8 @@ class Claim:
     @property
     def used(self) -> list[str]:
         """The names of the claims that the proof applies."""
-        steps = [*(self.base.steps if self.base else ()), *self.steps]
-        return list(dict.fromkeys(name for step in steps for name in self.names_of(step)))
+        names = (name for step in self.all_steps for name in self.names_of(step))
+        return list(dict.fromkeys(names))
 
     @staticmethod
     def names_of(step: Step) -> list[str]:
@@ -385,18 +253,11 @@ class Claim:
         Raises:
             ClaimError: names the first step that does not follow, and shows both of its sides.
         """
-        self._check_uses()
+        citing.check_uses(self)
         self._check_cases()
-        try:
-            relation = self.relation
-        except ValueError as error:
-            raise ClaimError(f"{self.name}: {error}.") from None
-        if self.base and relation != "=":
-            raise ClaimError(f"{self.name}: only an equality can be proved by induction here.")
-        if self.base:
-            self._check_base(self.base)
-            for number in range(len(self.base.steps)):
-                self.prove_step(number, base=True)
+        self.check_ends()
+        for number in range(len(self.base.steps) if self.base else 0):
+            self.prove_step(number, base=True)
         for number in range(len(self.steps)):
             self.prove_step(number)
         self.check()
@@ -413,7 +274,7 @@ class Claim:
             raise ClaimError(f"{self.name}: {line} is not true in every world.\n  {why}")
         if why := spoken.misread(self, trial):
             raise ClaimError(f"{self.name}: {why}.")
-        for step in [*(self.base.steps if self.base else ()), *self.steps]:
+        for step in self.all_steps:
             for formula in spoken.formulas(step.reason):
                 if why := spoken.wrong(self, formula, trial):
                     raise ClaimError(f"{self.name}: in the reason ({step.reason}), {why}.")
@@ -431,36 +292,9 @@ class Claim:
                     f"  the claim:  {self.latex()}\n  what is left:  {_shown(left)}"
                 )
 
-    def _check_uses(self) -> None:
-        """No claim rests on itself, and what a used claim assumes is assumed here too."""
-
-        def below(claim: Claim, above: tuple[str, ...]) -> None:
-            for name in claim.used:
-                if name in above:
-                    around = " -> ".join([*above[above.index(name) :], name])
-                    raise ClaimError(f"{self.name}: a claim cannot rest on itself: {around}.")
-                if name not in self.registry:
-                    raise ClaimError(f"{self.name}: it uses {name}, but no claim has this name.")
-                below(self.registry[name], (*above, name))
-
-        below(self, (self.name,))
-        for step in [*(self.base.steps if self.base else ()), *self.steps]:
-            for use in step.uses:
-                if use in (ASSUMED, HYPOTHESIS):
-                    continue
-                name, times = (use, {}) if isinstance(use, str) else use
-                if isinstance(name, sp.Basic):
-                    self._must_assume((name, times), f"step ({step.reason})")
-                    continue
-                for one in self.registry[name].assuming:
-                    if not isinstance(one, str):
-                        one = tuple(at_time(side, times) for side in one)
-                    self._must_assume(one, name)
-
     def _check_cases(self) -> None:
         """What is not proved for all says on which cases it stands."""
-        every = [*(self.base.steps if self.base else ()), *self.steps]
-        known = [(f"step ({step.reason})", step.by.kind, step.by.cases) for step in every]
+        known = [(f"step ({one.reason})", one.by.kind, one.by.cases) for one in self.all_steps]
         known += [(f"check that {one.says}", one.kind, one.cases) for one in self.checks]
         for what, kind, cases in known:
             if kind not in ("definition", *PROOFS) and not cases:
@@ -476,21 +310,20 @@ class Claim:
             if known and formula not in known:
                 raise ValueError(f"the reason says {formula}, the claim assumes {known[0]}")
 
-    def _must_assume(self, one: Any, where: str) -> None:
-        for own in self.assuming:
-            if isinstance(one, str) or isinstance(own, str):
-                if own == one:
-                    return
-            elif own[0] == one[0] and (own[1] == one[1] or algebra.difference(own[1], one[1]) == 0):
-                return
-        said = one if isinstance(one, str) else f"{latex(one[0])} = {latex(one[1])}"
-        raise ClaimError(f"{self.name}: {where} assumes {said}, and this claim does not say so.")
-
-    def _check_base(self, base: Chain) -> None:
+    def check_ends(self) -> None:
+        """The relations make one, and the base of an induction is the claim at the start."""
+        try:
+            relation = self.relation
+        except ValueError as error:
+            raise ClaimError(f"{self.name}: {error}.") from None
+        if self.base is None:
+            return
+        if relation != "=":
+            raise ClaimError(f"{self.name}: only an equality can be proved by induction here.")
         start = {self.over: 1}
         for what, general, at_one in (
-            ("left", self.lhs, base.lhs),
-            ("right", self.rhs, base.steps[-1].expr),
+            ("left", self.lhs, self.base.lhs),
+            ("right", self.rhs, self.base.steps[-1].expr),
         ):
             if algebra.difference(at_time(general, start), at_one) != 0:
                 raise ClaimError(
@@ -503,19 +336,18 @@ class Claim:
         chain = self.base if base and self.base else Chain(self.lhs, self.steps)
         step = chain.steps[number]
         before = chain.steps[number - 1].expr if number else chain.lhs
-        proved = step.by.relation
         try:
             if step.by is DEFINITION and (number or base):
                 raise ValueError("only the first step of a claim can be a definition")
-            implied = ("=",) if step.by is DEFINITION else IMPLIED.get(proved, (proved,))
-            if step.relation not in implied:
-                raise ValueError(f"its method proves {proved}, not {step.relation}")
+            if not may_write(step.by, step.relation):
+                raise ValueError(f"its method proves {step.by.relation}, not {step.relation}")
             self._check_reason(step)
-            rules = self._rules(step, base)
-            left = step.by.prove(applied(rules, before), applied(rules, step.expr))
+            known = citing.rules(self, step, base)
+            sides = (citing.applied(known, side) for side in (before, step.expr))
+            left = step.by.prove(*sides)
             if follows(left):
                 for use in step.uses:
-                    self._check_citation(step, use, before, rules, base)
+                    citing.must_be_used(self, step, use, before, base)
         except Exception as error:  # a false step may be anything: even a division by zero
             left = f"{type(error).__name__}: {error}"
         if not follows(left):
@@ -526,61 +358,6 @@ class Claim:
                 f"  to:    {step.relation} {latex(step.expr)}\n"
                 f"  what is left between them:  {_shown(left)}"
             )
-
-    def _check_citation(
-        self, step: Step, use: Any, before: Any, rules: Mapping[Any, Any], base: bool
-    ) -> None:
-        """What is cited has to be used: without it the step would be about something else."""
-        name, times = (use, {}) if isinstance(use, str) else use
-        if name in LEMMAS:
-            with nt.as_written():
-                key = at_time(LEMMAS[name](self.registry[name].rhs), times)
-            if _stands_in(key, step.expr):
-                return
-            raise ValueError(f"it cites {name}, and {latex(key)} does not stand here")
-        others = self._rules(step._replace(uses=tuple(u for u in step.uses if u != use)), base)
-        sides = (before, step.expr)
-        if any(applied(others, side) != applied(rules, side) for side in sides):
-            return
-        if isinstance(use, str) and use in self.registry and _reads(self.registry[use].lhs, rules):
-            return
-        said = latex(name) if isinstance(name, sp.Basic) else name
-        raise ValueError(f"it cites {said}, and nothing here is replaced by it")
-
-    def _rules(self, step: Step, base: bool) -> dict[Any, Any]:
-        """What the step may replace by what, from the claims that it uses."""
-        rules: dict[Any, Any] = {}
-        noise_at = set()
-        for use in step.uses:
-            if use == ASSUMED:
-                rules.update(one for one in self.assuming if not isinstance(one, str))
-                continue
-            if use == HYPOTHESIS:
-                if base or not self.base:
-                    raise ValueError("only the step of an induction may use the claim itself")
-                earlier = {self.over: self.over - 1}
-                rules[at_time(self.lhs, earlier)] = at_time(self.rhs, earlier)
-                continue
-            name, times = (use, {}) if isinstance(use, str) else use
-            if isinstance(name, sp.Basic):  # an assumption of this step alone
-                rules[name] = times
-                continue
-            other = self.registry[name]
-            if other.relation != "=":
-                raise ValueError(f"{name} is no equality, so it replaces nothing")
-            left, right = at_time(other.lhs, times), at_time(other.rhs, times)
-            if nt.eps in (other.lhs, *sp.preorder_traversal(other.rhs)) and other.lhs.has(nt.x):
-                noise_at |= {left.at} if isinstance(left, nt.x) and left.at != 0 else set()
-                if len(noise_at) > 1:
-                    raise ValueError("the noise of two times is not the same noise")
-            rules[left] = right
-            if isinstance(left, nt.Density) and isinstance(right, nt.Normal):
-                # A Gaussian's mean and variance can be read off.
-                _, (variable, *more), given = left.args
-                if not more:
-                    rules[nt.E(variable, given)] = right.args[1]
-                    rules[nt.Var(variable, given)] = right.args[2]
-        return rules
 
     # -- the numbers -------------------------------------------------------------------------------
 
@@ -599,12 +376,12 @@ class Claim:
             An array of shape (N, 1) or (N, d); for a Normal the pair (mean, variance).
         """
         t = np.arange(1, len(beta)) if t is None else t
-        rules = {
+        definitions = {
             kind: (other.lhs, other.rhs)
             for kind, name in RULES.items()
             if name != self.name and (other := self.registry.get(name)) is not None
         }
-        return Values(beta, t, given or {}, rules)(self.rhs)
+        return Values(beta, t, given or {}, definitions)(self.rhs)
 
     def with_step(self, number: int, expr: Any, base: bool = False) -> Claim:
         """The claim with another expression for one of its steps."""

@@ -11,7 +11,8 @@ from sympy.core.parameters import evaluate
 
 from ddpm_course.symbolic import CLAIMS, Claim, ClaimError, claim
 from ddpm_course.symbolic.algebra import difference, nonnegative
-from ddpm_course.symbolic.claim import HYPOTHESIS, Chain, Step, at_time
+from ddpm_course.symbolic.citing import at_time
+from ddpm_course.symbolic.claim import HYPOTHESIS, Chain, Step
 from ddpm_course.symbolic.methods import (
     ALGEBRA,
     AT_LEAST,

@@ -8,7 +8,6 @@ import pytest
 import sympy as sp
 
 from ddpm_course.symbolic.algebra import difference
-from ddpm_course.symbolic.claim import follows
 from ddpm_course.symbolic.methods import Method
 from ddpm_course.symbolic.methods.means import IMPORTANCE, JENSEN, MULTIPLIED_OUT, POSTERIOR, given
 from ddpm_course.symbolic.methods.series import TERM_BY_TERM, by_induction
@@ -35,6 +34,7 @@ from ddpm_course.symbolic.notation import (
     t,
     x,
 )
+from ddpm_course.symbolic.step import follows
 
 
 def proves(method: Method, before: Any, after: Any) -> bool:

@@ -19,7 +19,8 @@ import sympy as sp
 
 from .. import algebra
 from .. import notation as nt
-from ..claim import ASSUMED, HYPOTHESIS, Claim, Step, applied, at_time
+from ..citing import applied, at_time
+from ..claim import ASSUMED, HYPOTHESIS, Claim, Step
 from ..methods import DEFINITION
 from .term import Function, Index, Term, number, square, substituted, text, variable
 
@@ -118,7 +119,7 @@ def letter(tex: str) -> str:
     """A name of ours as a word of Coq."""
     if tex in LETTERS:
         return LETTERS[tex]
-    name = re.sub(r"[^A-Za-z0-9]+", "_", tex).strip("_") or "v"
+    name = re.sub(r"[^A-Za-z0-9]+", "_", tex.replace("'", "_later")).strip("_") or "v"
     return name + "_" if name in TAKEN or not name[0].isalpha() else name
 
 

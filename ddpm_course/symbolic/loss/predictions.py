@@ -9,7 +9,8 @@ import sympy as sp
 from sympy.core.parameters import evaluate
 
 from ..algebra import difference
-from ..claim import Check, Claim, Step, at_time
+from ..citing import at_time
+from ..claim import Check, Claim, Step
 from ..methods import ALGEBRA, DEFINITION, SUBSTITUTION
 from ..methods.means import MULTIPLIED_OUT, POSTERIOR, given
 from ..notation import (

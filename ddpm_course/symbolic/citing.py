@@ -1,0 +1,198 @@
+"""What a step takes from other claims: it may put a right side for a left one, and has to do so.
+
+``rules`` says what a step may replace by what. ``check_uses`` refuses a claim that rests on itself,
+or on what it does not say that it assumes; ``must_be_used`` a citation without which the step would
+follow as well. Each takes the claim that cites.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import sympy as sp
+
+from . import algebra
+from . import notation as nt
+from .printing import latex
+from .step import ASSUMED, HYPOTHESIS, ClaimError, Step
+
+# Lemmas that the algebra knows by heart: what of them has to stand in a step that cites them.
+LEMMAS: dict[str, Callable[[Any], Any]] = {
+    "forward.square": lambda rhs: -rhs.args[0].args[1].base.args[1],  # B/A of A (u - B/A)²
+    "forward.gaussian-integral": lambda rhs: rhs,
+    "forward.gaussian-sum": lambda rhs: rhs.args[2],
+}
+
+
+# -- putting one thing for another ---------------------------------------------------------------
+
+
+def applied(rules: Mapping[Any, Any], e: Any) -> Any:
+    """The expression with what is known put in: but a condition stays the condition that it was.
+
+    E[x_t | x_t] with another expression for x_t is still the mean given x_t, and q(x_t) the density
+    of x_t.
+    """
+    if e in rules:
+        return rules[e]
+    if not rules or not getattr(e, "args", ()) or isinstance(e, (nt.Density, nt.Indexed)):
+        return e
+    if isinstance(e, nt.E):
+        of, *rest = e.args
+        return type(e)(applied(rules, of), *rest)
+    if isinstance(e, (nt.Gradient, nt.Over)):
+        return type(e)(applied(rules, e.args[0]), e.args[1])
+    args = tuple(applied(rules, a) for a in e.args)
+    return e if args == e.args else e.func(*args)
+
+
+def at_time(e: Any, times: Mapping[Any, Any]) -> Any:
+    """The expression with other values for t, T, ...: still as it was written."""
+    with nt.as_written():
+        times = {
+            name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value
+            for name, value in times.items()
+        }
+        return _numbers_worked_out(e.xreplace(times)) if times else e
+
+
+def _numbers_worked_out(e: Any) -> Any:
+    """With 0² and -1·0 as the numbers that they are: SymPy, as written, keeps or drops them by
+    chance, by what its cache holds."""
+    if not isinstance(e, sp.Basic) or not e.args or isinstance(e, nt.Indexed):
+        return e
+    args = tuple(map(_numbers_worked_out, e.args))
+    if all(isinstance(a, sp.Rational) for a in args):
+        one, *rest = (Fraction(a.p, a.q) for a in args)
+        if e.is_Add:
+            return sp.Rational(sum(rest, one))
+        if e.is_Mul:
+            return sp.Rational(math.prod(rest, start=one))
+        if e.is_Pow and args[1].is_Integer and (one or args[1] > 0):
+            return sp.Rational(one ** int(args[1]))
+    return e if args == e.args else e.func(*args)
+
+
+def named(use: Any) -> tuple[Any, Mapping[Any, Any]]:
+    """What is cited, and with which values: a name alone is cited as it stands."""
+    return (use, {}) if isinstance(use, str) else use
+
+
+def rules(claim: Any, step: Step, base: bool) -> dict[Any, Any]:
+    """What a step of a claim may replace by what, from all that it uses."""
+    out: dict[Any, Any] = {}
+    noise_at = set()
+    for use in step.uses:
+        if use == ASSUMED:
+            out.update(one for one in claim.assuming if not isinstance(one, str))
+            continue
+        if use == HYPOTHESIS:
+            if base or not claim.base:
+                raise ValueError("only the step of an induction may use the claim itself")
+            earlier = {claim.over: claim.over - 1}
+            out[at_time(claim.lhs, earlier)] = at_time(claim.rhs, earlier)
+            continue
+        name, times = named(use)
+        if isinstance(name, sp.Basic):  # one of the pairs that the claim assumes
+            out[name] = times
+            continue
+        other = claim.registry[name]
+        if other.relation != "=":
+            raise ValueError(f"{name} is no equality, so it replaces nothing")
+        left, right = at_time(other.lhs, times), at_time(other.rhs, times)
+        if nt.eps in (other.lhs, *sp.preorder_traversal(other.rhs)) and other.lhs.has(nt.x):
+            noise_at |= {left.at} if isinstance(left, nt.x) and left.at != 0 else set()
+            if len(noise_at) > 1:
+                raise ValueError("the noise of two times is not the same noise")
+        out[left] = right
+        if isinstance(left, nt.Density) and isinstance(right, nt.Normal):
+            # A Gaussian's mean and variance can be read off.
+            _, (variable, *more), given = left.args
+            if not more:
+                out[nt.E(variable, given)] = right.args[1]
+                out[nt.Var(variable, given)] = right.args[2]
+    return out
+
+
+# -- what a claim may cite -----------------------------------------------------------------------
+
+
+def check_uses(claim: Any) -> None:
+    """No claim rests on itself, and what a used claim assumes is assumed here too."""
+
+    def below(one: Any, above: tuple[str, ...]) -> None:
+        for name in one.used:
+            if name in above:
+                around = " -> ".join([*above[above.index(name) :], name])
+                raise ClaimError(f"{claim.name}: a claim cannot rest on itself: {around}.")
+            if name not in claim.registry:
+                raise ClaimError(f"{claim.name}: it uses {name}, but no claim has this name.")
+            below(claim.registry[name], (*above, name))
+
+    below(claim, (claim.name,))
+    for step in claim.all_steps:
+        for use in step.uses:
+            if use in (ASSUMED, HYPOTHESIS):
+                continue
+            name, times = named(use)
+            if isinstance(name, sp.Basic):
+                _must_assume(claim, (name, times), f"step ({step.reason})")
+                continue
+            for one in claim.registry[name].assuming:
+                if not isinstance(one, str):
+                    one = tuple(at_time(side, times) for side in one)
+                _must_assume(claim, one, name)
+
+
+def _must_assume(claim: Any, one: Any, where: str) -> None:
+    for own in claim.assuming:
+        if isinstance(one, str) or isinstance(own, str):
+            if own == one:
+                return
+        elif own[0] == one[0] and (own[1] == one[1] or algebra.difference(own[1], one[1]) == 0):
+            return
+    said = one if isinstance(one, str) else f"{latex(one[0])} = {latex(one[1])}"
+    raise ClaimError(f"{claim.name}: {where} assumes {said}, and this claim does not say so.")
+
+
+# -- what is cited has to be used ----------------------------------------------------------------
+
+
+def must_be_used(claim: Any, step: Step, use: Any, before: Any, base: bool) -> None:
+    """What is cited has to be used: without it the step would be about something else."""
+    name, times = named(use)
+    known = rules(claim, step, base)
+    if name in LEMMAS:
+        with nt.as_written():
+            key = at_time(LEMMAS[name](claim.registry[name].rhs), times)
+        if _stands_in(key, step.expr):
+            return
+        raise ValueError(f"it cites {name}, and {latex(key)} does not stand here")
+    others = rules(claim, step._replace(uses=tuple(u for u in step.uses if u != use)), base)
+    if any(applied(others, side) != applied(known, side) for side in (before, step.expr)):
+        return
+    if isinstance(use, str) and use in claim.registry and _reads(claim.registry[use].lhs, known):
+        return
+    said = latex(name) if isinstance(name, sp.Basic) else name
+    raise ValueError(f"it cites {said}, and nothing here is replaced by it")
+
+
+def _stands_in(key: Any, e: Any) -> bool:
+    """Whether a part of an expression is, up to algebra and its sign, the one looked for."""
+    parts = [a for a in sp.preorder_traversal(e) if a.is_Add or a.is_Mul or a.is_Pow]
+    return any(
+        algebra.difference(key, sign * part) == 0
+        for part in dict.fromkeys(parts)
+        for sign in (1, -1)
+    )
+
+
+def _reads(cited: Any, known: Mapping[Any, Any]) -> bool:
+    """Whether what is cited takes part in another citation, or gives the moments of a density."""
+    if isinstance(cited, nt.Density):
+        _, variables, given = cited.args
+        return len(variables) == 1 and nt.E(variables[0], given) in known
+    return any(isinstance(right, sp.Basic) and right.has(cited) for right in known.values())
