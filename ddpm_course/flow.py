@@ -255,7 +255,7 @@ def euler(
             x0_hat = x0_hat.clamp(-1, 1)
             speed = (x_u - x0_hat) / now
         yield Step(now, x_u, x0_hat)
-        x_u = x_u + (then - now) * speed
+        x_u = x_u + (then - now) * speed  # flow.euler
     yield Step(then, x_u, x_u)
 
 

@@ -30,7 +30,7 @@ def step(x_prev: Tensor, t: int | Tensor, schedule: Schedule) -> Gaussian:
     checks.floating(x_prev=x_prev)
     t = schedule.time(t, x_prev)
     beta = schedule.at(schedule.beta, t, x_prev)
-    return Gaussian(mean=(1 - beta).sqrt() * x_prev, var=beta)
+    return Gaussian(mean=(1 - beta).sqrt() * x_prev, var=beta)  # forward.transition
 
 
 def trajectory(
@@ -48,5 +48,5 @@ def trajectory(
     x_t = x_0
     yield x_t
     for t in range(1, schedule.T + 1):
-        x_t = step(x_t, t, schedule).sample(generator)
+        x_t = step(x_t, t, schedule).sample(generator)  # forward.reparameterization
         yield x_t

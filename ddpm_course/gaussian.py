@@ -67,4 +67,5 @@ class Gaussian(NamedTuple):
         checks.together(mean=self.mean, var=self.var, others_mean=other.mean, others_var=other.var)
         # r - log(1 + r) keeps its digits where the variances are close; σ₁²/σ₂² - 1 loses them.
         r = (self.var - other.var) / other.var
+        # loss.kl-gaussians
         return 0.5 * ((self.mean - other.mean) ** 2 / other.var + r - torch.log1p(r))

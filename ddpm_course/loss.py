@@ -51,7 +51,7 @@ def epsilon_loss(
         t = uniform_t(len(x_0), schedule, generator)
     t = schedule.time(t, x_0)
     x_t, eps = sample_x_t(x_0, t, schedule, eps, generator)
-    return ((eps - checks.answer(model(x_t, t), x_t)) ** 2).mean()
+    return ((eps - checks.answer(model(x_t, t), x_t)) ** 2).mean()  # loss.simple
 
 
 class Bits(NamedTuple):
@@ -112,8 +112,8 @@ def bits_per_dim(
     p = transition(model(x_1, t), x_1, t, schedule, "beta", clip_x0)
     decoder = -discretized_log_prob(x_0, p, levels).mean()
 
-    bits = [value / math.log(2) for value in (prior, per_t, decoder)]
-    return Bits(bits[0], bits[1], bits[2], bits[0] + bits[1].sum() + bits[2])
+    bits = [value / math.log(2) for value in (prior, per_t, decoder)]  # evaluation.bits
+    return Bits(bits[0], bits[1], bits[2], bits[0] + bits[1].sum() + bits[2])  # loss.elbo
 
 
 def discretized_log_prob(x: Tensor, p: Gaussian, levels: int) -> Tensor:

@@ -28,8 +28,8 @@ def given_x0(x_0: Tensor, t: int | Tensor, schedule: Schedule) -> Gaussian:
     checks.floating(x_0=x_0)
     t = schedule.time(t, x_0)
     return Gaussian(
-        mean=schedule.at(schedule.alpha_bar.sqrt(), t, x_0) * x_0,
-        var=schedule.at(1 - schedule.alpha_bar, t, x_0),
+        mean=schedule.at(schedule.alpha_bar.sqrt(), t, x_0) * x_0,  # marginal.mean
+        var=schedule.at(1 - schedule.alpha_bar, t, x_0),  # marginal.variance
     )
 
 
@@ -55,7 +55,7 @@ def sample(
         eps = standard_noise(x_0, generator)
     else:
         checks.agree(eps=eps, x_0=x_0)
-    return q.mean + q.var.sqrt() * eps, eps
+    return q.mean + q.var.sqrt() * eps, eps  # marginal.sample
 
 
 def predict_x0(x_t: Tensor, eps: Tensor, t: int | Tensor, schedule: Schedule) -> Tensor:

@@ -52,7 +52,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     # and B have a row for each sample or for each coordinate, whichever are fewer.
     cross = torch.linalg.svdvals(root_a @ root_b.T).sum()
     mean = ((mean_a - mean_b) ** 2).sum()
-    return float(mean + (root_a**2).sum() + (root_b**2).sum() - 2 * cross)
+    return float(mean + (root_a**2).sum() + (root_b**2).sum() - 2 * cross)  # evaluation.frechet
 
 
 def _mean_and_root(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -177,7 +177,8 @@ class Rows(Pictures):
         return len(self.rows)
 
     def stored(self, i: int) -> tuple[str, Path | BytesIO]:
-        return f"image {i} of {self.name}", _content(self.rows[i][self.column])
+        name = f"image {i} of {self.name}"
+        return name, _content(self.rows[i][self.column], name)
 
     def mark(self) -> str:
         """From the number of rows and the first picture."""
@@ -217,7 +218,8 @@ class Stream(Pictures):
             self._here, self._next = here, here + 1
         if place >= len(self._held):
             raise ValueError(f"{self.name} ended before image {i} of {self.count}; try again.")
-        return f"image {i} of {self.name}", _content(self._held[place])
+        name = f"image {i} of {self.name}"
+        return name, _content(self._held[place], name)
 
     def mark(self) -> str:
         """From the number of rows and the first picture."""
@@ -399,6 +401,8 @@ def _undecoded(rows: Any, column: str) -> Any:
     return rows.select_columns(column).cast_column(column, datasets.Image(decode=False))
 
 
-def _content(stored: dict[str, Any]) -> Path | BytesIO:
+def _content(stored: dict[str, Any] | None, name: str) -> Path | BytesIO:
+    if stored is None:
+        raise ValueError(f"{name} is missing; leave out the rows without one (`filter`).")
     data = stored["bytes"]
     return Path(stored["path"]) if data is None else BytesIO(data)

@@ -143,7 +143,7 @@ def _check_whole(config: UNetConfig) -> None:
 def frequencies(count: int, device: torch.device | None = None) -> Tensor:
     """(count,) float32: ω_i = 10000^(-i / (count - 1)), from 1 down to 1/10000."""
     exponent = torch.arange(count, dtype=torch.float32, device=device) / max(count - 1, 1)
-    return torch.exp(-math.log(10000) * exponent)
+    return torch.exp(-math.log(10000) * exponent)  # unet.frequencies
 
 
 def time_embedding(t: Tensor, dim: int) -> Tensor:
@@ -157,7 +157,7 @@ def time_embedding(t: Tensor, dim: int) -> Tensor:
         (B, dim) float32.
     """
     angle = t[:, None].float() * frequencies(dim // 2, t.device)  # (B, dim / 2)
-    return torch.cat([angle.sin(), angle.cos()], dim=1)
+    return torch.cat([angle.sin(), angle.cos()], dim=1)  # unet.embedding
 
 
 def _zero(layer: nn.Conv2d) -> nn.Conv2d:

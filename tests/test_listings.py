@@ -1,12 +1,16 @@
-"""What a listing calls, its reader has met: on this page, or on one before it."""
+"""A listing marks what it computes, and what it calls its reader has met, here or before."""
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ddpm_course.ledger import BINDINGS
 
 ROOT = Path(__file__).parents[1]
 EXTENSIONS = ROOT / "book" / "_ext"
@@ -112,3 +116,84 @@ def test_it_stops_the_build(book: Path) -> None:
     assert done.returncode != 0
     assert "index.md:3: the listing of Room.outer uses Gaussian, which no page" in done.stderr
     assert done.stderr.count("show it, or say what it does.") == 1
+
+
+FUNCTION = '''
+def mean(x, beta):
+    """The mean.
+
+    Args:
+        x: one thing
+    """
+    keep = 1 - beta
+    # forward.unit-variance
+    rest = [
+        beta,
+    ]
+    return Gaussian(
+        mean=keep
+        * x,  # no claim
+        var=beta,  # forward.transition
+    )
+'''
+
+
+def test_a_docstring_is_folded_and_the_rest_is_a_program() -> None:
+    code, said = listings.fold(FUNCTION)
+    assert said == [("mean", "The mean.\n\nArgs:\n    x: one thing")]
+    expected = ast.parse(FUNCTION)
+    del expected.body[0].body[0]  # type: ignore[attr-defined]
+    assert ast.unparse(ast.parse(code)) == ast.unparse(expected)
+    short = 'def f():\n    """One line."""\n    return 1\n'
+    assert listings.fold(short) == (short, [])
+    only = 'class A:\n    """One.\n\n    Two.\n    """\n'
+    assert listings.fold(only) == (only, [])
+
+
+def test_the_lines_of_a_claim_are_marked() -> None:
+    code, _ = listings.fold(FUNCTION)
+    marked = [
+        line.strip() for n, line in enumerate(code.splitlines(), 1) if n in listings.marks(code)
+    ]
+    assert marked == [
+        "# forward.unit-variance",
+        "rest = [",
+        "beta,",
+        "]",
+        "var=beta,  # forward.transition",
+    ]
+    with pytest.raises(listings.ListingError, match="begins a statement"):
+        listings.marks("f(\n    1,  # forward.transition\n)\n")
+
+
+MODULES = sorted((ROOT / "ddpm_course").rglob("*.py"))
+NAMED = [(path, *found) for path in MODULES for found in listings.named(path)]
+
+
+def test_a_line_names_a_claim_only_where_the_ledger_binds_it_to_its_function() -> None:
+    assert len(NAMED) >= 20
+    wrong = [
+        (path.name, line, claim)
+        for path, line, function, claim in NAMED
+        if claim not in BINDINGS
+        or not {function, f"{path.stem}.{function}"} & set(BINDINGS[claim].functions)
+    ]
+    assert wrong == []
+
+
+def test_each_listing_marks_an_equation_of_its_page_that_it_computes() -> None:
+    unmarked = []
+    for page in PAGES:
+        shown = set(re.findall(r"^```\{claim\} (\S+)", page.read_text(encoding="utf8"), re.M))
+        for line, file, name in listings.listings(page):
+            computed = {
+                claim
+                for claim in shown & BINDINGS.keys()
+                if f"{file.stem}.{name}" in BINDINGS[claim].functions
+            }
+            marked = {claim for path, _, of, claim in NAMED if (path, of) == (file, name)}
+            if computed and not computed & marked:
+                unmarked.append(
+                    f"{page.name}:{line}: {name} computes {', '.join(sorted(computed))}"
+                )
+    assert unmarked == []

@@ -186,6 +186,16 @@ def test_sets_without_pictures():
         sources.Rows(dataset().select([]))
 
 
+def test_a_row_without_its_picture_is_named():
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"picture": datasets.Image()})
+    rows = datasets.Dataset.from_dict({"picture": [picture(0), None]}, features=features)
+    for kind in (sources.Rows(rows), sources.Stream(rows.to_iterable_dataset())):
+        assert kind[0][1].size == (8, 8)
+        with pytest.raises(ValueError, match="image 1 of the data set is missing"):
+            kind[1]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     picture(0).save(tmp_path / "a.png")

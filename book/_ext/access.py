@@ -7,7 +7,10 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
+from sphinxcontrib.bibtex.domain import get_docnames
 
 # What is not text, or words in Hangul with what stands between them.
 KOREAN = re.compile(
@@ -39,6 +42,44 @@ def link_entries(
         )
 
 
+class BackLinks(SphinxPostTransform):
+    """Below each entry of the bibliography the pages that cite it, each a link to the place."""
+
+    default_priority = 20  # after the entries have been made
+
+    def run(self, **_: Any) -> None:
+        entries = list(self.document.findall(nodes.citation))
+        if not entries:
+            return
+        domain: Any = self.env.get_domain("cite")
+        keys = {citation.citation_id: citation.key for citation in domain.citations}
+        order = list(get_docnames(self.env))  # as in the table of contents
+        places: dict[str, dict[str, str]] = {}  # of each key: page, and the first place in it
+        for reference in sorted(domain.citation_refs, key=lambda one: order.index(one.docname)):
+            for target in reference.targets:
+                pages = places.setdefault(target.key, {})
+                pages.setdefault(reference.docname, reference.citation_ref_id)
+        for entry in entries:
+            links: list[nodes.Node] = []
+            for page, place in places.get(keys.get(entry["ids"][0], ""), {}).items():
+                uri = self.app.builder.get_relative_uri(self.env.docname, page)
+                title = self.env.titles[page].astext()
+                links += [
+                    nodes.Text(", "),
+                    nodes.reference("", title, refuri=f"{uri}#{place}", internal=True),
+                ]
+            if links:
+                entry += nodes.paragraph(
+                    "", "", nodes.Text("Cited in "), *links[1:], classes=["cited-in"]
+                )
+
+
+def write_again(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """What the bibliography says of a page changes with that page."""
+    domain: Any = env.get_domain("cite")
+    return sorted({key.docname for key in domain.bibliographies})
+
+
 def say_korean(
     app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
 ) -> None:
@@ -68,6 +109,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(
         nodes.citation, override=True, html=(visit_citation, HTML5Translator.depart_citation)
     )
+    app.add_post_transform(BackLinks)
+    app.connect("env-updated", write_again)
     app.connect("html-page-context", say_korean)
     app.connect("html-page-context", link_entries)
     app.connect("html-page-context", name_folds, priority=900)  # after the theme

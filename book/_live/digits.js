@@ -110,5 +110,6 @@ for (const kind of ["digits", "sampler"])
       figure.menu("η", [[0, "0"], [0.5, "0.5"], [1, "1"]], choose("eta", true), chosen.eta);
     }
     const seed = figure.seed(chosen.seed, (value) => ((chosen.seed = value), draw()));
+    figure.calm.addEventListener("change", () => figure.calm.matches && stop());
     draw();
   });

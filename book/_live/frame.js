@@ -21,6 +21,7 @@ const ddpmFigure = (() => {
     const words = make("p", { class: "live-words", "aria-hidden": "true" });
     const aloud = make("p", { class: "live-aloud", role: "status" });
     const canvases = [];
+    const workers = [];
     let asked = false;
     let telling = null;
     let refused = false;
@@ -141,8 +142,9 @@ const ddpmFigure = (() => {
       const element = make("input", { type: "number", min: 0, max: 999999, value, autocomplete: "off" });
       element.addEventListener("change", () => {
         const number = Number(element.value);
-        if (element.value === "" || !Number.isInteger(number) || number < 0 || number > 999999)
-          return refuse(`The seed is "${element.value}"; give a whole number from 0 to 999999.`);
+        const wrong = element.value === "" || !Number.isInteger(number) || number < 0 || number > 999999;
+        element.setAttribute("aria-invalid", wrong);
+        if (wrong) return refuse(`The seed is "${element.value}"; give a whole number from 0 to 999999.`);
         change(number);
       });
       return label("seed", element);
@@ -218,6 +220,7 @@ const ddpmFigure = (() => {
       } catch {
         throw new Error("This browser runs no workers, so nothing can be computed here; another one can.");
       }
+      workers.push(made);
       made.onmessage = ({ data }) => (data.error ? fail(data.error) : hear(data));
       made.onerror = (event) => {
         event.preventDefault();
@@ -228,6 +231,7 @@ const ddpmFigure = (() => {
 
     // Give up: the still picture comes back, with a sentence.
     function fail(text) {
+      workers.forEach((made) => made.terminate()); // what still runs has nowhere to show
       busy(false);
       root.replaceChildren(...still, make("p", { class: "live-error", role: "alert" }, text));
     }

@@ -12,7 +12,8 @@ ddpmFigure.define("pad", (figure, mode) => {
   const chosen = { t: { noise: 80, back: 120, loss: 80 }[mode] ?? 0, seed: 1, example: 3 };
   let ink = Float64Array.from(examples[chosen.example]); // 0 none, 1 full
   let cursor = [4, 4]; // column and row, for the keys
-  let result = null; // what the network has answered
+  let result = null; // what was computed last; it stays until the next is there
+  let begun = false; // whether the way home that we hear of has begun
   const judged = []; // the loss of each example
   const service = mode === "noise" ? null : ddpmService(figure, hear);
 
@@ -39,9 +40,10 @@ ddpmFigure.define("pad", (figure, mode) => {
   }
 
   function compute() {
-    result = null;
+    begun = false;
     service?.drop();
     if (empty()) {
+      result = null;
       figure.busy(false);
       figure.redraw();
       return figure.refuse("The drawing is empty: draw with the mouse, with a finger, or with the arrow keys and the space bar.");
@@ -71,7 +73,8 @@ ddpmFigure.define("pad", (figure, mode) => {
 
   function hear(answer) {
     if (mode === "back") {
-      if (!result) result = { x: answer.x.slice(0, AREA), guess: answer.x0.slice(0, AREA) };
+      if (!begun) result = { x: answer.x.slice(0, AREA), guess: answer.x0.slice(0, AREA) };
+      begun = true;
       if (!answer.last) return;
       result.ways = Array.from({ length: 4 }, (_, i) => answer.x.slice(i * AREA, (i + 1) * AREA));
       const far = result.ways.reduce((sum, way) => sum + Math.sqrt(meanSquare(way, x0())), 0) / 4;

@@ -56,8 +56,8 @@ if (typeof ddpmFigure !== "undefined")
     }, (width) => Math.max(220, Math.min(300, 0.45 * width)));
     let [from, to] = [5, 0];
     const papers = Array.from({ length: N }, (_, i) => [i, name(i)]);
-    figure.menu("paper", papers, (i) => (from = Number(i)), from);
-    figure.menu("cites", papers, (j) => (to = Number(j)), to);
+    figure.menu("paper", papers, (i) => ((from = Number(i)), compute()), from);
+    figure.menu("cites", papers, (j) => ((to = Number(j)), compute()), to);
     figure.button("Add or take away", () => {
       if (from === to) return figure.refuse(`${name(from)} cannot cite itself; choose two papers.`);
       cites[from][to] = !cites[from][to];

@@ -78,6 +78,6 @@ ddpmFigure.define("schedule", (figure) => {
   figure.menu("T", LENGTHS.map((T) => [T, T]), again("T"), chosen.T);
   const last = figure.slider("β_T", { min: 0.005, max: 1.1, step: 0.005, value: 0.02, read: (v) => say(v, 3), change: again("betaT") });
   const bend = figure.slider("bend", { min: 0.25, max: 4, step: 0.25, value: 1, read: (v) => say(v), change: again("bend") });
-  look = figure.slider("look at t", { max: 1, step: 0.01, value: 0.5, read: () => `t = ${at()}`, change: (part) => ((chosen.part = part), show()) });
+  look = figure.slider("look at t", { max: 1, step: 0.01, value: 0.5, read: () => `t = ${at()}`, change: (part) => ((chosen.part = part), compute()) });
   compute();
 });

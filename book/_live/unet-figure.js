@@ -5,12 +5,15 @@ ddpmFigure.define("unet", (figure) => {
   const examples = ddpmFigure.model("ddpmDigits", "examples.js");
   const alphaBar = ddpmSchedules.alphaBar(ddpmSchedules.cosine(T));
   const chosen = { t: 80, told: 0, skips: true, example: 5, seed: 1 };
-  let [x, eps, answer] = [null, null, null];
+  let asked = null; // {x, eps}, what the network looks at now
+  let answer = null; // {x, eps, epsHat, guess, loss, seen}, all of one question
 
   const service = ddpmService(figure, (data) => {
     const { signal, spread } = roots();
+    const { x, eps } = asked;
     const guess = data.eps.map((e, i) => Math.max(-1, Math.min(1, (x[i] - spread * e) / signal)));
-    answer = { ...data, guess, loss: data.eps.reduce((sum, e, i) => sum + (e - eps[i]) ** 2, 0) / AREA };
+    const loss = data.eps.reduce((sum, e, i) => sum + (e - eps[i]) ** 2, 0) / AREA;
+    answer = { x, eps, epsHat: data.eps, guess, loss, seen: data.seen };
     figure.busy(false);
     const { name, channels, size } = data.seen.find((stage) => stage.name === "middle");
     figure.tell(
@@ -24,8 +27,9 @@ ddpmFigure.define("unet", (figure) => {
 
   function compute() {
     const { signal, spread } = roots();
-    eps = ddpmNoise(chosen.seed)(AREA);
-    x = Float32Array.from(examples[chosen.example], (dots, i) => signal * (dots / 8 - 1) + spread * eps[i]);
+    const eps = ddpmNoise(chosen.seed)(AREA);
+    const x = Float32Array.from(examples[chosen.example], (dots, i) => signal * (dots / 8 - 1) + spread * eps[i]);
+    asked = { x, eps };
     figure.busy(true);
     service.eps({ x, t: [told()], skips: chosen.skips, watch: true });
   }
@@ -35,7 +39,7 @@ ddpmFigure.define("unet", (figure) => {
       if (!answer) return;
       const side = (width - 40) / 5;
       const mark = (text, left, top, color = colors.ink) => ((brush.fillStyle = color), brush.fillText(text, left, top));
-      [["x_t", x, colors.xt, {}], ["ε", eps, colors.eps, { from: -3, to: 3 }], ["ε̂", answer.eps, colors.eps, { from: -3, to: 3 }], ["x̂_0", answer.guess, colors.x0hat, {}]].forEach(([name, values, color, range], i) => {
+      [["x_t", answer.x, colors.xt, {}], ["ε", answer.eps, colors.eps, { from: -3, to: 3 }], ["ε̂", answer.epsHat, colors.eps, { from: -3, to: 3 }], ["x̂_0", answer.guess, colors.x0hat, {}]].forEach(([name, values, color, range], i) => {
         mark(name, i * (side + 10), 14, color);
         picture(brush, values, SIZE, i * (side + 10), 20, side, { smooth: i === 3, ...range });
       });

@@ -77,8 +77,15 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="learn the class of each picture too, for `sample --label`: the digits' own, or the "
         "names of the subfolders; or a .npy file of whole numbers from 0",
     )
-    parser.add_argument("--size", type=int, help="height and width of the images (the data's own)")
-    parser.add_argument("--channels", type=int, help="1 for grey, 3 for color (as the data are)")
+    parser.add_argument(
+        "--size",
+        type=int,
+        help="height and width of the images (default: the preset's or the set's; of a folder, the "
+        "smallest picture's, at most 32)",
+    )
+    parser.add_argument(
+        "--channels", type=int, help="1 for gray, 3 for color (default: 3 if any picture has color)"
+    )
     parser.add_argument(
         "--steps", type=int, help="stop after so many optimizer steps (the preset's)"
     )

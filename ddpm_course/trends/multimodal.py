@@ -75,7 +75,7 @@ def contrastive_loss(similarity: Tensor) -> Tensor:
     own = similarity.diagonal(dim1=-2, dim2=-1)  # s_ii
     text_of_picture = own - similarity.logsumexp(dim=-1)  # log e^{s_ii} / Σ_j e^{s_ij}
     picture_of_text = own - similarity.logsumexp(dim=-2)  # log e^{s_ii} / Σ_j e^{s_ji}
-    return -(text_of_picture + picture_of_text).mean() / 2
+    return -(text_of_picture + picture_of_text).mean() / 2  # trends.contrastive
 
 
 class Contrastive(nn.Module):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser import missing
@@ -23,7 +28,10 @@ PHONE = (390, 844)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "page_name" in metafunc.fixturenames:
         # Without a build one test remains, to say so.
-        metafunc.parametrize("page_name", PAGES or ["no-build"])
+        # One worker asks all about a page, since it looks at the page once for all tests.
+        names = PAGES or ["no-build"]
+        together = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
+        metafunc.parametrize("page_name", together)
 
 
 @pytest.fixture(autouse=True)
@@ -59,13 +67,158 @@ class Visit:
             self.errors.append(f"{message.text} ({message.location['url']})")
 
 
-@pytest.fixture
-def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    """A visit; parametrize indirectly with (size, color scheme) for another than the desktop's."""
-    (width, height), scheme = getattr(request, "param", (DESKTOP, "light"))
+@contextmanager
+def visiting(browser: Browser, size: tuple[int, int], scheme: str) -> Iterator[Visit]:
+    width, height = size
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, offline=True
     )
     context.set_default_timeout(120_000)  # milliseconds: on a busy machine a page takes its time
+    context.add_init_script(WATCH_SHIFTS)
     yield Visit(context)
     context.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """A visit; parametrize indirectly with (size, color scheme) for another than the desktop's."""
+    with visiting(browser, *getattr(request, "param", (DESKTOP, "light"))) as made:
+        yield made
+
+
+# How far things jump while the page is built, as browsers count it (cumulative layout shift).
+WATCH_SHIFTS = """
+    window.shift = 0;
+    new PerformanceObserver(list => {
+        for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value;
+    }).observe({type: "layout-shift", buffered: true});
+"""
+
+
+@dataclass
+class Seen:
+    """What one visit saw of a page. Tests ask this, so that they share the visit."""
+
+    requests: list[str]  # what it asked for while it was loaded
+    errors: list[str]  # what went wrong from its loading to its end
+    theme: str
+    shift: float
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def look(visit: Visit, name: str) -> tuple[Page, Seen]:
+    page = visit.open(name)
+    page.evaluate("() => new Promise(resume => requestAnimationFrame(() => setTimeout(resume)))")
+    seen = Seen(list(visit.requests), visit.errors, theme(page), page.evaluate("shift"))
+    return page, seen
+
+
+def theme(page: Page) -> str:
+    return page.evaluate("document.documentElement.dataset.theme")
+
+
+def darken(page: Page) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+
+
+def accessible(page: Page, within: str | None = None) -> str:
+    """What axe finds wrong with a page, in words; empty where that is nothing."""
+    # Axe asks for style sheets as no page does, and says so in the console.
+    found = Axe().run(page, context=within)
+    return found.generate_report() if found.violations_count else ""
+
+
+@pytest.fixture
+def at_desk(page_name: str, browser: Browser) -> Seen:
+    """The page at a desk: by day, by night, and on paper."""
+    return _at_desk(browser, page_name)
+
+
+@cache
+def _at_desk(browser: Browser, name: str) -> Seen:
+    with visiting(browser, DESKTOP, "light") as visit:
+        page, seen = look(visit, name)
+        seen.errors = list(visit.errors)
+        more = seen.more
+        more["axe"] = {"light": accessible(page)}
+        darken(page)
+        more["axe"]["dark"] = accessible(page)
+
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print", color_scheme="dark")
+        chrome = (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".copybtn")
+        more["printed"] = [part for part in chrome if page.locator(f"{part}:visible").count()]
+        more["folded"] = page.locator("details.sd-dropdown:not([open])").count()
+        more["ground"] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.add_style_tag(content="body {width: 176mm}")  # A4 between the margins of book.css
+        more["cut"] = page.evaluate(CUT)
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        page.emulate_media(media="screen", color_scheme="dark")
+        more["theme after print"] = theme(page)
+
+        more["not set"] = page.locator("mjx-lazy").count()
+        more["raw"] = page.locator(".math:not(:has(mjx-container))").all_inner_texts()
+        more["merror"] = page.locator("mjx-merror, [data-mjx-error]").count()
+        more["stops"] = page.locator("mjx-container[tabindex]").count()
+        more["untold"] = page.locator("main mjx-container:not(:has(mjx-assistive-mml))").count()
+        page.evaluate("document.querySelectorAll('pre, code').forEach(element => element.remove())")
+        text = page.locator("body").inner_text()
+        tex = r"\\[a-zA-Z(\[]+|\$[^$\n]+\$|\{(?:claim|derivation|eq|cite)[^}]*\}"
+        more["tex"] = re.findall(tex, text)
+        return seen
+
+
+@pytest.fixture
+def on_phone(page_name: str, browser: Browser) -> Seen:
+    """The page on a phone, at night."""
+    return _on_phone(browser, page_name)
+
+
+@cache
+def _on_phone(browser: Browser, name: str) -> Seen:
+    with visiting(browser, PHONE, "dark") as visit:
+        page, seen = look(visit, name)
+        seen.more["width"] = page.evaluate("document.documentElement.scrollWidth")
+        seen.more["too wide"] = page.evaluate(TOO_WIDE)
+        seen.more["bent"] = page.evaluate(BENT)
+        page.wait_for_timeout(200)
+        visit.set_all(page)
+        seen.more["wide formulas"] = page.evaluate(WIDE_FORMULAS)
+        seen.errors = list(visit.errors)
+        return seen
+
+
+# Formulas that end beyond their line.
+CUT = """() => [...document.querySelectorAll("main mjx-math")]
+    .filter(formula => formula.checkVisibility())
+    .map(formula => [formula, formula.closest(
+        "mjx-container[display], p, li, dd, dt, td, .derivation-step, .derivation-lhs")])
+    .filter(([formula, line]) => line && formula.getBoundingClientRect().right >
+        line.getBoundingClientRect().right + 1)
+    .map(([formula]) => formula.closest("[id]").id + ": " + formula.textContent)"""
+
+# What is wider than the screen must scroll inside itself, not be cut off by something around it.
+TOO_WIDE = """() => {
+    const scrolls = element => /auto|scroll/.test(getComputedStyle(element).overflowX);
+    const contained = element =>
+        element && (scrolls(element) || contained(element.parentElement));
+    return [...document.querySelectorAll('main *')]
+        .filter(element => element.checkVisibility({visibilityProperty: true}))
+        .filter(element => !element.closest('mjx-assistive-mml, .headerlink'))
+        .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
+        .filter(element => !contained(element))
+        .map(element => element.outerHTML.slice(0, 120));
+}"""
+
+WIDE_FORMULAS = """() => [...document.querySelectorAll('main mjx-math')]
+    .filter(element => element.checkVisibility())
+    .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
+    .filter(element => !element.closest('table, #pst-page-toc-nav'))  // waits off the page
+    .map(element => element.closest('[id]').id + ': ' + element.textContent)"""
+
+BENT = """() => [...document.querySelectorAll("main .cell_output img")]
+    .filter(image => image.checkVisibility() && image.clientWidth > 100)
+    .filter(image => Math.abs(image.clientWidth / image.clientHeight
+        - image.naturalWidth / image.naturalHeight) > 0.1)
+    .map(image => image.alt)"""

@@ -12,21 +12,15 @@ from urllib.parse import unquote, urljoin, urlsplit
 import nbformat
 import pytest
 import yaml
-from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 
 from ddpm_course import __version__
-from tests.book.conftest import BUILD, DESKTOP, HTML, PHONE, Visit
+from tests.book.conftest import BUILD, DESKTOP, HTML, PAGES, PHONE, Seen, Visit
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 import reading
 
 pytestmark = pytest.mark.book
-
-SCHEMES = pytest.mark.parametrize(
-    "visit", [(DESKTOP, "light"), (DESKTOP, "dark")], ids=["light", "dark"], indirect=True
-)
-ON_A_PHONE = pytest.mark.parametrize("visit", [(PHONE, "light")], ids=["phone"], indirect=True)
 
 
 @cache
@@ -34,73 +28,41 @@ def parsed(name: str) -> BeautifulSoup:
     return BeautifulSoup((HTML / name).read_text(encoding="utf8"), "html.parser")
 
 
-@SCHEMES
-def test_page_is_complete_without_a_network(page_name: str, visit: Visit) -> None:
-    page = visit.open(page_name)
+def test_page_is_complete_without_a_network(page_name: str, at_desk: Seen, on_phone: Seen) -> None:
     # A blob is what the page itself made: the script of a worker.
     own = {"file", "data", "blob"}
-    outside = [url for url in visit.requests if urlsplit(url).scheme not in own]
-    assert outside == []
-    assert visit.errors == []
-    assert page.evaluate("document.documentElement.dataset.theme") == page.evaluate(
-        "matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'"
-    )
+    for seen, theme in ((at_desk, "light"), (on_phone, "dark")):
+        assert [url for url in seen.requests if urlsplit(url).scheme not in own] == []
+        assert seen.errors == []
+        assert seen.theme == theme
 
 
-def test_mathematics_is_rendered(page_name: str, visit: Visit) -> None:
-    page = visit.open(page_name)
-    visit.set_all(page)
-    raw = page.locator(".math:not(:has(mjx-container))")
-    assert raw.all_inner_texts() == []
-    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
-    page.evaluate("document.querySelectorAll('pre, code').forEach(element => element.remove())")
-    text = page.locator("body").inner_text()
-    assert (
-        re.findall(r"\\[a-zA-Z(\[]+|\$[^$\n]+\$|\{(?:claim|derivation|eq|cite)[^}]*\}", text) == []
-    )
+def test_mathematics_is_rendered(page_name: str, at_desk: Seen) -> None:
+    assert at_desk.more["not set"] == 0
+    assert at_desk.more["raw"] == []
+    assert at_desk.more["merror"] == 0
+    assert at_desk.more["tex"] == []
 
 
-@ON_A_PHONE
-def test_page_fits_a_phone(page_name: str, visit: Visit) -> None:
-    page = visit.open(page_name)
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
-    # What is wider must scroll inside itself, not be cut off by something around it.
-    too_wide = page.evaluate(
-        """() => {
-            const scrolls = element => /auto|scroll/.test(getComputedStyle(element).overflowX);
-            const contained = element =>
-                element && (scrolls(element) || contained(element.parentElement));
-            return [...document.querySelectorAll('main *')]
-                .filter(element => element.checkVisibility({visibilityProperty: true}))
-                .filter(element => !element.closest('mjx-assistive-mml, .headerlink'))
-                .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
-                .filter(element => !contained(element))
-                .map(element => element.outerHTML.slice(0, 120));
-        }"""
-    )
-    assert too_wide == []
+def test_page_fits_a_phone(page_name: str, on_phone: Seen) -> None:
+    assert on_phone.more["width"] <= PHONE[0]
+    assert on_phone.more["too wide"] == []
 
 
-@ON_A_PHONE
-def test_formulas_fit_a_phone(page_name: str, visit: Visit) -> None:
-    page = visit.open(page_name)
-    page.wait_for_timeout(200)
-    visit.set_all(page)
-    too_wide = page.evaluate(
-        """() => [...document.querySelectorAll('main mjx-math')]
-            .filter(element => element.checkVisibility())
-            .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
-            .filter(element => !element.closest('table, #pst-page-toc-nav'))  // waits off the page
-            .map(element => element.closest('[id]').id + ': ' + element.textContent)"""
-    )
-    assert too_wide == []
+def test_formulas_fit_a_phone(page_name: str, on_phone: Seen) -> None:
+    assert on_phone.more["wide formulas"] == []
 
 
-@SCHEMES
-def test_page_is_accessible(page_name: str, visit: Visit) -> None:
-    page = visit.open(page_name)
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_is_accessible(page_name: str, scheme: str, at_desk: Seen) -> None:
+    assert at_desk.more["axe"][scheme] == ""
+
+
+def test_nothing_jumps_while_the_page_is_built(
+    page_name: str, at_desk: Seen, on_phone: Seen
+) -> None:
+    assert at_desk.shift <= 0.1
+    assert on_phone.shift <= 0.1
 
 
 def test_links_lead_somewhere(page_name: str) -> None:
@@ -145,23 +107,15 @@ def test_page_says_what_it_is(page_name: str) -> None:
     assert parsed(page_name).html["lang"] == "en"
 
 
-def test_page_prints_its_text_alone(page_name: str, visit: Visit) -> None:
-    page = visit.open(page_name)
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
-    page.emulate_media(media="print", color_scheme="dark")
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    for part in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".copybtn"):
-        assert page.locator(f"{part}:visible").count() == 0, part
-    assert page.locator("details.sd-dropdown:not([open])").count() == 0
-    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert ground in {"rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"}
-    page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+def test_page_prints_its_text_alone(page_name: str, at_desk: Seen) -> None:
+    assert at_desk.more["printed"] == []
+    assert at_desk.more["folded"] == 0
+    assert at_desk.more["ground"] in {"rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"}
+    assert at_desk.more["theme after print"] == "dark"
 
 
 def test_page_is_light(page_name: str) -> None:
-    assert (HTML / page_name).stat().st_size <= 3_000_000
+    assert (HTML / page_name).stat().st_size <= 2_500_000
 
 
 def test_book_is_light() -> None:
@@ -174,34 +128,18 @@ def test_first_paint_has_the_readers_colors(page_name: str) -> None:
     assert "defer" not in head[head.rindex("<script", 0, script) : script]
 
 
-def test_no_formula_is_a_stop_for_the_tab_key(page_name: str, visit: Visit) -> None:
-    page = visit.open(page_name)
-    visit.set_all(page)
-    assert page.locator("mjx-container[tabindex]").count() == 0
-    assert page.locator("main mjx-container:not(:has(mjx-assistive-mml))").count() == 0
+def test_no_formula_is_a_stop_for_the_tab_key(page_name: str, at_desk: Seen) -> None:
+    assert at_desk.more["stops"] == 0
+    assert at_desk.more["untold"] == 0
 
 
-def test_mathjax_comes_only_where_there_is_mathematics(page_name: str, visit: Visit) -> None:
-    visit.open(page_name)
-    asked = any("mathjax" in url for url in visit.requests)
+def test_mathjax_comes_only_where_there_is_mathematics(page_name: str, at_desk: Seen) -> None:
+    asked = any("mathjax" in url for url in at_desk.requests)
     assert asked == bool(parsed(page_name).select(".math"))
 
 
-def test_paper_cuts_no_formula(page_name: str, visit: Visit) -> None:
-    page = visit.open(page_name)
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    page.emulate_media(media="print")
-    page.add_style_tag(content="body {width: 176mm}")  # A4 between the margins of book.css
-    cut = page.evaluate(
-        """() => [...document.querySelectorAll("main mjx-math")]
-            .filter(formula => formula.checkVisibility())
-            .map(formula => [formula, formula.closest(
-                "mjx-container[display], p, li, dd, dt, td, .derivation-step, .derivation-lhs")])
-            .filter(([formula, line]) => line && formula.getBoundingClientRect().right >
-                line.getBoundingClientRect().right + 1)
-            .map(([formula]) => formula.closest("[id]").id + ": " + formula.textContent)"""
-    )
-    assert cut == []
+def test_paper_cuts_no_formula(page_name: str, at_desk: Seen) -> None:
+    assert at_desk.more["cut"] == []
 
 
 def test_figures_keep_their_place(page_name: str) -> None:
@@ -209,17 +147,8 @@ def test_figures_keep_their_place(page_name: str) -> None:
     assert [image["src"][:80] for image in images if not image.get("width")] == []
 
 
-@ON_A_PHONE
-def test_figures_keep_their_shape_on_a_phone(page_name: str, visit: Visit) -> None:
-    page = visit.open(page_name)
-    bent = page.evaluate(
-        """() => [...document.querySelectorAll("main .cell_output img")]
-            .filter(image => image.checkVisibility() && image.clientWidth > 100)
-            .filter(image => Math.abs(image.clientWidth / image.clientHeight
-                - image.naturalWidth / image.naturalHeight) > 0.1)
-            .map(image => image.alt)"""
-    )
-    assert bent == []
+def test_figures_keep_their_shape_on_a_phone(page_name: str, on_phone: Seen) -> None:
+    assert on_phone.more["bent"] == []
 
 
 def test_bibliography_leads_to_the_papers() -> None:
@@ -227,6 +156,26 @@ def test_bibliography_leads_to_the_papers() -> None:
     numbered = [e for e in entries if re.search(r"arXiv|doi", e.get_text(), re.IGNORECASE)]
     assert len(numbered) >= 60
     assert [e.get_text() for e in numbered if e.select_one("a.external[href*='/']") is None] == []
+
+
+def test_each_entry_of_the_bibliography_leads_back_to_where_it_is_cited() -> None:
+    entries = parsed("bibliography.html").select(".citation")
+    links = [[a["href"] for a in e.select(".cited-in a")] for e in entries]
+    assert all(links)
+    assert all(re.fullmatch(r"[\w-]+\.html#id\d+", link) for of_entry in links for link in of_entry)
+
+
+def test_listings_lead_to_the_equations_that_they_compute() -> None:
+    lines = [
+        line.get_text()
+        for name in PAGES
+        for line in parsed(name).select(".listing .hll a.claim-line[href*='#']")
+    ]
+    assert len(lines) >= 20
+    numbered = [line for line in lines if re.fullmatch(r"# \(\d+\.\d+\)", line)]
+    assert len(numbered) >= 15
+    folded = [fold for name in PAGES for fold in parsed(name).select(".listing details.docstring")]
+    assert len(folded) >= 15
 
 
 def test_page_says_its_version_date_license_and_how_to_cite_it(page_name: str) -> None:
