@@ -38,6 +38,7 @@ CHOSEN = {
     "x_0 = 0.8",  # an example's numbers
     "x_t = -0.5",
     r"\beta = 0.6",
+    r"\beta = 1/n",  # steps that grow short
     r"\beta_{\max} = 0.999",
     r"\lambda = 0.999",
     r"\lambda = 0.9999",
