@@ -137,6 +137,8 @@ def _ddim(
     if form == "full":
         var = var / eta**2
     x0 = (x - (1 - now).sqrt() * e) / now.sqrt()
+    if form == "clipped":
+        x0 = x0.clamp(-1, 1)
     kept = (1 - then - (0 if form == "on top" else var)).clamp(min=0).sqrt()
     if form == "old":
         kept = (1 - now - var).clamp(min=0).sqrt()
@@ -146,11 +148,12 @@ def _ddim(
 
 def _ddim_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
-    return [
-        Case((*(draw.noise(g, 6, 2) for _ in range(3)), t, s, eta, table), along=[t] * 6)
-        for t, s, eta in ((12, 7, 0.5), (7, 2, 0.8), (4, 0, 0.6))
-    ]
+    cases = []
+    for B, T, t, s, eta in ((6, 12, 12, 7, 0.5), (6, 12, 7, 2, 0.8), (5, 9, 4, 0, 0.6)):
+        table = (1 - draw.betas(g, T)).cumprod(0)
+        points = (draw.noise(g, B, 2) for _ in range(3))
+        cases.append(Case((*points, t, s, eta, table), along=[t] * B))
+    return cases
 
 
 DDIM_STEP = Task(
@@ -198,6 +201,7 @@ With $\eta = 0$ nothing is left to chance; $\eta = 1$ adds as much as the poster
             "The noise that is kept has the size of time t; at s there is less.",
             partial(_ddim, form="old"),
         ),
+        Mistake("The guess of x_0 is clipped; here it is not.", partial(_ddim, form="clipped")),
     ),
     picture="""
 schedule, ring = Schedule.linear(1000), data.Mixture.ring(8, radius=0.8, std=0.05)
@@ -234,9 +238,12 @@ def drop_labels(labels: Tensor, u: Tensor, share: float, null: int) -> Tensor:
 
 def _drop_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    labels, u = torch.randint(0, 10, (40,), generator=g), torch.rand(40, generator=g)
-    u[0] = 0.4  # not like the other ones: once above the share, once below it
-    return [Case((labels, u, share, 10)) for share in (0.2, 0.6)]
+    cases = []
+    for B, share, null in ((40, 0.2, 10), (30, 0.6, 7)):
+        labels, u = torch.randint(0, null, (B,), generator=g), torch.rand(B, generator=g)
+        u[0] = 0.4  # not like the other ones: once above the share, once below it
+        cases.append(Case((labels, u, share, null)))
+    return cases
 
 
 DROP_LABELS = Task(
@@ -274,6 +281,14 @@ The uniform numbers `u` decide, item by item. (In place is wrong: the labels are
         Mistake(
             "The first items of the batch lose their label; `u` decides which.",
             lambda y, u, p, n: torch.cat([torch.full((int(p * len(y)),), n), y[int(p * len(y)) :]]),
+        ),
+        Mistake(
+            "The largest `u` lose their label; those below the share should.",
+            lambda y, u, p, n: torch.where(u > 1 - p, n, y),
+        ),
+        Mistake(
+            "-1 is no label that the model knows; `null` stands for none.",
+            lambda y, u, p, n: torch.where(u < p, -1, y),
         ),
     ),
     picture="""
@@ -338,6 +353,7 @@ def _guided(
         eps = free + w * (told - free)
         eps = {
             "paper": told + w * (told - free),
+            "one less": free + (w - 1) * (told - free),
             "swapped": told + w * (free - told),
             "told": told,
             "free": free,
@@ -345,12 +361,14 @@ def _guided(
             "scaled": w * told,
             "difference": w * (told - free),
         }.get(form, eps)
-        x0 = (x - (1 - now).sqrt() * eps) / now.sqrt()
+        x0 = (x - (1 - now).sqrt() * (told if form == "other half" else eps)) / now.sqrt()
         if form == "half":
             eps = told
         if form == "clipped":
             x0 = x0.clamp(-1, 1)
         x = then.sqrt() * x0 + (1 - (now if form == "noise" else then)).sqrt() * eps
+        if form == "lands":
+            x = x0
         if form == "first":
             w = 1.0
     return x
@@ -358,15 +376,14 @@ def _guided(
 
 def _guided_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
-    # Far enough from the middle that a guess which is clipped to [-1, 1] is surely another one.
-    away = torch.nn.functional.normalize(draw.noise(g, 3, 2)) * 2
-    means = torch.cat([away, torch.zeros(1, 2)])
-    model = draw.Labeled(table, means)
-    return [
-        Case((model, draw.noise(g, 6, 2), label, 3, w, [12, 8, 3, 0], table), atol=1e-4)
-        for label, w in ((1, 2.5), (0, 0.4))
-    ]
+    cases = []
+    for B, kinds, label, w, times in ((6, 3, 1, 2.5, [12, 8, 3, 0]), (5, 4, 0, 0.4, [9, 4, 0])):
+        table = (1 - draw.betas(g, times[0])).cumprod(0)
+        # Far enough from the middle that a guess which is clipped to [-1, 1] is surely another one.
+        away = torch.nn.functional.normalize(draw.noise(g, kinds, 2)) * 2
+        model = draw.Labeled(table, torch.cat([away, torch.zeros(1, 2)]))
+        cases.append(Case((model, draw.noise(g, B, 2), label, kinds, w, times, table), atol=1e-4))
+    return cases
 
 
 GUIDED_WALK = Task(
@@ -416,6 +433,18 @@ go to $x_s = \sqrt{\bar\alpha_s}\,\hat x_0 + \sqrt{1 - \bar\alpha_s}\,\hat\epsil
         Mistake("The noise keeps the size that it has at t.", partial(_guided, form="noise")),
         Mistake("Only the first jump is guided.", partial(_guided, form="first")),
         Mistake("The guess of x_0 is clipped; here it is not.", partial(_guided, form="clipped")),
+        Mistake(
+            "w counts one too few: at w = 1 the guess is that without the label.",
+            partial(_guided, form="one less"),
+        ),
+        Mistake(
+            "The jump's noise is guided, but x̂_0 is guessed without guidance.",
+            partial(_guided, form="other half"),
+        ),
+        Mistake(
+            "The walk lands on the guess of x_0; a jump to s adds the noise that belongs to s.",
+            partial(_guided, form="lands"),
+        ),
     ),
     picture="""
 schedule = Schedule.linear(1000)
@@ -489,20 +518,13 @@ def _keep(
 
 def _keep_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
-    mask = (draw.noise(g, 1, 1, 4, 4) > 0).float()
-    return [
-        Case(
-            (
-                *(draw.noise(g, 3, 1, 4, 4) for _ in range(2)),
-                mask,
-                draw.noise(g, 3, 1, 4, 4),
-                s,
-                table,
-            )
-        )
-        for s in (7, 2)
-    ]
+    cases = []
+    for (shape, T), s in zip(draw.IMAGES, (7, 2), strict=True):
+        table = (1 - draw.betas(g, T)).cumprod(0)
+        mask = (draw.noise(g, 1, 1, *shape[2:]) > 0).float()
+        x_s, known, eps = (draw.noise(g, *shape) for _ in range(3))
+        cases.append(Case((x_s, known, mask, eps, s, table)))
+    return cases
 
 
 KEEP_KNOWN = Task(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import sympy as sp
 import torch
@@ -68,6 +69,10 @@ Compute all of them at once from `beta`, which has $T + 1$ entries and starts wi
             "Every entry stands one place too late: ᾱ_t includes the factor of step t.",
             lambda beta: torch.cat([torch.ones(1), (1 - beta[:-1]).cumprod(0)]),
         ),
+        Mistake(
+            "The product runs from the last step backwards; it begins at the first.",
+            lambda beta: (1 - beta).flip(0).cumprod(0).flip(0),
+        ),
     ),
     picture="""
 signal = alpha_bar(Schedule.linear(1000).beta)
@@ -96,11 +101,12 @@ def given_x0(x_0: Tensor, t: Tensor, alpha_bar: Tensor) -> tuple[Tensor, Tensor]
     ### END SOLUTION
 
 
-def _images(seed: int) -> tuple[torch.Generator, Tensor, Tensor, Tensor]:
-    """A generator, ᾱ of 12 steps, t for six images, and the images."""
+def _images(seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """ᾱ of some steps, t for some images, and two sets of such images; twice."""
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
-    return g, table, draw.steps(g, 6, 12), draw.noise(g, 6, 1, 4, 4)
+    for shape, T in draw.IMAGES:
+        table = (1 - draw.betas(g, T)).cumprod(0)
+        yield table, draw.steps(g, shape[0], T), draw.noise(g, *shape), draw.noise(g, *shape)
 
 
 def _at(table: Tensor, t: Tensor) -> Tensor:
@@ -108,8 +114,7 @@ def _at(table: Tensor, t: Tensor) -> Tensor:
 
 
 def _given_x0_cases(seed: int) -> list[Case]:
-    _, table, t, x_0 = _images(seed)
-    return [Case((x_0, t, table), along=t.tolist())]
+    return [Case((x_0, t, table), along=t.tolist()) for table, t, x_0, _ in _images(seed)]
 
 
 GIVEN_X0 = Task(
@@ -185,8 +190,7 @@ def sample(x_0: Tensor, t: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
 
 
 def _sample_cases(seed: int) -> list[Case]:
-    g, table, t, x_0 = _images(seed)
-    return [Case((x_0, t, draw.noise(g, *x_0.shape), table), along=t.tolist())]
+    return [Case((x_0, t, eps, table), along=t.tolist()) for table, t, x_0, eps in _images(seed)]
 
 
 SAMPLE = Task(
@@ -282,8 +286,7 @@ def predict_x0(x_t: Tensor, eps: Tensor, t: Tensor, alpha_bar: Tensor) -> Tensor
 
 
 def _predict_cases(seed: int) -> list[Case]:
-    g, table, t, x_t = _images(seed)
-    return [Case((x_t, draw.noise(g, *x_t.shape), t, table), along=t.tolist())]
+    return [Case((x_t, eps, t, table), along=t.tolist()) for table, t, x_t, eps in _images(seed)]
 
 
 PREDICT_X0 = Task(
@@ -506,6 +509,14 @@ $\bar\alpha_t$ as a function of $\ell$ (the argument `log_snr`, a SymPy symbol).
             "This is the SNR's formula with ℓ put in for ᾱ: solve for ᾱ.", lambda s: s / (1 - s)
         ),
         Mistake("The logarithm is not undone yet.", lambda s: s / (1 + s)),
+        Mistake(
+            "The logarithm is the natural one, not that to the base 10.",
+            lambda s: 10**s / (1 + 10**s),
+        ),
+        Mistake(
+            "The logarithm is the natural one, not that to the base 2.",
+            lambda s: 2**s / (1 + 2**s),
+        ),
     ),
     picture="""
 symbol = sp.Symbol("log_snr", real=True)
@@ -575,8 +586,10 @@ def _cosine(
 
 def _cosine_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    top = 0.9 + 0.05 * torch.rand(1, generator=g).item()
-    return [Case((T, s, top), along=range(T + 1)) for T, s in ((20, 0.03), (9, 0.01))]
+    return [
+        Case((T, s, top + 0.03 * torch.rand(1, generator=g).item()), along=range(T + 1))
+        for T, s, top in ((20, 0.03, 0.9), (9, 0.01, 0.94))
+    ]
 
 
 COSINE = Task(
@@ -615,6 +628,10 @@ left.""",
         Mistake(
             "These are the α_t, what a step keeps; β_t is what it takes.",
             lambda T, s, top: 1 - _cosine(T, s, 2.0),
+        ),
+        Mistake(
+            "This is ᾱ_t itself; the β_t that lead to it are asked for.",
+            lambda T, s, top: (1 - _cosine(T, s, 2.0)).cumprod(0),
         ),
     ),
     picture="""
@@ -655,8 +672,8 @@ def _respaced(values: Tensor) -> Tensor:
 def _respace_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
     return [
-        Case(((1 - draw.betas(g, 12)).cumprod(0), stride), along=range(12 // stride + 1))
-        for stride in (3, 4)
+        Case(((1 - draw.betas(g, T)).cumprod(0), stride), along=range(T // stride + 1))
+        for T, stride in ((12, 3), (16, 4))
     ]
 
 
@@ -700,6 +717,10 @@ with most of the data still visible.)""",
         Mistake(
             "Entry 0 is missing: beta[0] = 0 stands for the clean data.",
             lambda a, k: 1 - a[::k][1:] / a[::k][:-1],
+        ),
+        Mistake(
+            "This is the difference of two ᾱ; which share of the former one does a step take?",
+            lambda a, k: _respaced(a[:-k:k] - a[k::k]),
         ),
     ),
     picture="""

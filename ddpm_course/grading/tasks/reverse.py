@@ -32,7 +32,9 @@ Many libraries store $\log \sigma_t^2$ and draw with $\sigma_t$. Turn the one in
     hint=r"$\log \sigma = \frac{1}{2} \log \sigma^2$.",
     lesson="half of a log is the log of a root. (This course stores variances; there is one root.)",
     reference=spread,
-    cases=lambda seed: [Case((draw.noise(draw.generator(seed), 8) * 2 - 1,))],
+    cases=lambda seed: [
+        Case((draw.noise(draw.generator(seed), *shape) * 2 - 1,)) for shape in ((8,), (5,))
+    ],
     mistakes=(
         Mistake(
             "This takes the root of the logarithm; most logarithms here are below 0.", torch.sqrt
@@ -110,6 +112,10 @@ Find its variance $\tilde\beta_t$; write it with $\beta_t$ and $\bar\alpha_{t-1}
         Mistake(
             "The two halves in the exponent are lost on the way: this is half of it.",
             lambda b, a: b * (1 - a) / (1 - (1 - b) * a) / 2,
+        ),
+        Mistake(
+            "Two variances are added; two pieces of evidence add up their precisions, 1/variance.",
+            lambda b, a: b / (1 - b) + 1 - a,
         ),
     ),
     picture="""
@@ -240,8 +246,12 @@ def _tables(t: Tensor, beta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _two_points_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    t = draw.steps(g, 7, 12)
-    return [Case((draw.noise(g, 7, 2), draw.noise(g, 7, 2), t, draw.betas(g)), along=t.tolist())]
+    cases = []
+    for B, T in draw.SIZES:
+        t = draw.steps(g, B, T)
+        x, other = draw.noise(g, B, 2), draw.noise(g, B, 2)
+        cases.append(Case((x, other, t, draw.betas(g, T)), along=t.tolist()))
+    return cases
 
 
 def _posterior_mean(
@@ -340,6 +350,7 @@ def _mean_from_eps(x: Tensor, e: Tensor, t: Tensor, beta: Tensor, form: str = "r
         "no root": b / (1 - now),
         "root of beta": b.sqrt() / (1 - now).sqrt(),
         "no bar": b / b.sqrt(),
+        "no beta": 1 / (1 - now).sqrt(),
         "all": (1 - now).sqrt(),
         "plus": -b / (1 - now).sqrt(),
     }.get(form, b / (1 - now).sqrt())
@@ -390,6 +401,9 @@ $\frac{1}{\sqrt{\alpha_t}}\left(x_t - \frac{\beta_t}{\sqrt{1 -
         Mistake("The factor in front has lost its root.", partial(_mean_from_eps, form="alpha")),
         Mistake(
             "The shrinking of step t is not undone.", partial(_mean_from_eps, form="undivided")
+        ),
+        Mistake(
+            "β_t is missing above the noise's fraction.", partial(_mean_from_eps, form="no beta")
         ),
     ),
     picture="""
@@ -468,6 +482,10 @@ may call your `posterior_mean`.""",
                 _guess(x.clamp(-1, 1), e, t, b), x.clamp(-1, 1), t, b
             ),
         ),
+        Mistake(
+            "x_t is clipped, and the guess of x_0 is not: it is the other way round.",
+            lambda x, e, t, b: _posterior_mean(_guess(x, e, t, b), x.clamp(-1, 1), t, b),
+        ),
     ),
     picture="""
 x = torch.linspace(-3, 3, 200)[:, None].expand(200, 2)
@@ -533,10 +551,13 @@ def step(x_t: Tensor, eps_hat: Tensor, z: Tensor, t: int, beta: Tensor) -> Tenso
 
 def _step_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    beta = draw.betas(g)
-    return [
-        Case((*(draw.noise(g, 6, 2) for _ in range(3)), t, beta), along=[t] * 6) for t in (12, 7, 1)
-    ]
+    cases = []
+    for B, T in draw.SIZES:
+        beta = draw.betas(g, T)
+        for t in (T, T // 2 + 1, 1):
+            points = (draw.noise(g, B, 2) for _ in range(3))
+            cases.append(Case((*points, t, beta), along=[t] * B))
+    return cases
 
 
 def _step(x: Tensor, e: Tensor, z: Tensor, t: int, beta: Tensor, form: str = "right") -> Tensor:
@@ -549,8 +570,10 @@ def _step(x: Tensor, e: Tensor, z: Tensor, t: int, beta: Tensor, form: str = "ri
         "tilde": beta_tilde(beta)[t].sqrt().float(),
         "before": beta[t - 1].sqrt().float(),
     }.get(form, b.sqrt())
-    if t == 1 and form != "noisy":
+    if t == (len(beta) - 1 if form == "first" else 1) and form != "noisy":
         sigma = b * 0
+    if form == "no mean":
+        mean = x
     return mean + (-sigma if form == "minus" else sigma) * z
 
 
@@ -589,6 +612,13 @@ whole number for all points.""",
             "The noise is taken off: add σ z. (The distribution is the same, the number is not.)",
             partial(_step, form="minus"),
         ),
+        Mistake(
+            "The mean is forgotten: this adds noise to x_t itself.", partial(_step, form="no mean")
+        ),
+        Mistake(
+            "The noise is left out at t = T; it is the step from t = 1 that has none.",
+            partial(_step, form="first"),
+        ),
     ),
     picture="""
 g = torch.Generator().manual_seed(0)
@@ -623,10 +653,10 @@ def ancestral(
 def _ancestral_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
     cases = []
-    for T in (9, 4):
+    for B, T in ((5, 9), (4, 4)):
         beta = draw.betas(g, T)
         model = draw.Denoiser((1 - beta).cumprod(0), variance=0.2)
-        cases.append(Case((model, draw.noise(g, 5, 2), draw.noise(g, T + 1, 5, 2), beta)))
+        cases.append(Case((model, draw.noise(g, B, 2), draw.noise(g, T + 1, B, 2), beta)))
     return cases
 
 
@@ -645,7 +675,7 @@ def _ancestral(
     for t in times:
         told = {"one less": t - 1, "stuck": T}.get(form, t)
         eps_hat = model(x_T if form == "blind" else x, torch.full((len(x),), told))
-        noise = z[T] if form == "same noise" else z[t]
+        noise = z[{"same noise": T, "order": T - t + 1}.get(form, t)]
         x = _step(x, eps_hat, noise, t, beta, "noisy" if form == "noisy" else "right")
     return x
 
@@ -689,6 +719,10 @@ eight little clouds; nothing was trained for it.""",
         Mistake(
             "The model always looks at x_T. It must see where the walk stands now.",
             partial(_ancestral, form="blind"),
+        ),
+        Mistake(
+            "The noises are taken in the wrong order: z[t] belongs to the step from x_t.",
+            partial(_ancestral, form="order"),
         ),
     ),
     picture="""
