@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from report import write
 
-from ddpm_course import Schedule, UNet, UNetConfig, interop, reverse
+from ddpm_course import Schedule, UNet, UNetConfig, interop, reverse, solvers
 from ddpm_course.trainer import pick_device
 from ddpm_course.unet import Quick
 
@@ -58,7 +58,7 @@ def ours(model: UNet, options: argparse.Namespace, device: torch.device) -> dict
             pass
 
     def ddim(steps: int) -> None:
-        for _ in reverse.ddim(network, shape, schedule, steps, generator=generator):
+        for _ in solvers.ddim(network, shape, schedule, steps, generator=generator):
             pass
 
     return timed(ancestral, ddim, options, device)

@@ -69,7 +69,7 @@ def ours(options: argparse.Namespace) -> dict[str, Any]:
             if sampler == "usual":
                 walk = solvers.multistep(trainer.ema.module, shape, schedule, generator=generator)
             else:
-                walk = reverse.ddim(
+                walk = solvers.ddim(
                     trainer.ema.module, shape, schedule, options.ddim_steps, generator=generator
                 )
             *_, last = walk

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 BETA = "schedule.beta"  # the name of β_0..β_T among the tensors
-FLOW = "flow"  # what the file of a flow says of itself
+FLOW, STUDENT = "flow", "student"  # what the file of a flow, or of a student, says of itself
 _MODEL, _AVERAGE, _CONFIG = "model.", "ema.", "unet"
 
 
@@ -152,11 +152,15 @@ def unpack(
     Raises:
         ValueError: they are not there, or do not fit together.
     """
-    if FLOW in about:
-        raise ValueError(
-            f"{path} holds a flow, which says a velocity and has no schedule; load it with "
-            "`flow.load`, and draw with `flow.euler`."
-        )
+    for kind, what, where, draw in (
+        (FLOW, "a flow, which says a velocity", "flow", "euler"),
+        (STUDENT, "a student, which jumps to the end", "few_steps", "sample"),
+    ):
+        if kind in about:
+            raise ValueError(
+                f"{path} holds {what} and has no schedule; load it with `{where}.load`, and draw "
+                f"with `{where}.{draw}`."
+            )
     try:
         config = UNetConfig(**known(json.loads(about[_CONFIG]), UNetConfig, path))
         schedule = Schedule(tensors[BETA])
@@ -244,12 +248,6 @@ def load_weights(
 ) -> None:
     """Copy ``weights`` into ``model``; every one must be there, in the right shape."""
     own = model.state_dict()
-    for name, value in weights.items():
-        if not value.is_floating_point() or not value.isfinite().all():
-            raise ValueError(
-                f"{path} holds {value.dtype} in {name}, or numbers that are not finite; it is "
-                "damaged: copy it again, or train again."
-            )
     for name, value in own.items():
         if name not in weights:
             raise ValueError(f"{path} lacks the weight {name}; it belongs to another architecture.")
@@ -257,6 +255,16 @@ def load_weights(
             raise ValueError(
                 f"{path} holds {name} of shape {tuple(weights[name].shape)}, but the model needs "
                 f"{tuple(value.shape)}; it belongs to another architecture."
+            )
+        if weights[name].is_floating_point() != value.is_floating_point():
+            raise ValueError(
+                f"{path} holds {weights[name].dtype} in {name}, but the model needs {value.dtype}; "
+                "it is damaged: copy it again, or train again."
+            )
+        if not weights[name].isfinite().all():
+            raise ValueError(
+                f"{path} holds numbers that are not finite in {name}; it is damaged: "
+                "copy it again, or train again."
             )
     if extra := sorted(set(weights) - set(own)):
         raise ValueError(f"{path} holds {extra[0]}, which the model lacks; it is another's.")

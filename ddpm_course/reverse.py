@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from ddpm_course import checks
 from ddpm_course.gaussian import Chance, Gaussian, standard_noise
-from ddpm_course.marginal import predict_eps, predict_x0
+from ddpm_course.marginal import predict_x0
 from ddpm_course.schedule import Schedule
 
 __all__ = [
@@ -20,8 +19,6 @@ __all__ = [
     "Step",
     "Variance",
     "ancestral",
-    "ddim",
-    "ddim_step",
     "posterior",
     "sample",
     "transition",
@@ -150,83 +147,6 @@ def ancestral(
         yield Step(step, x_t, x0_hat)
         p = _step_back(x0_hat, x_t, t, schedule, variance)
         x_t = p.sample(generator) if step > 1 else p.mean  # reverse.update
-    yield Step(0, x_t, x_t)
-
-
-def ddim_step(
-    x0_hat: Tensor, x_t: Tensor, t: int, s: int, schedule: Schedule, eta: float = 0.0
-) -> Gaussian:
-    """The jump from x_t straight to x_s, s < t, that keeps the marginals q(x_s | x_0).
-
-    x_s = √ᾱ_s x̂_0 + √(1 - ᾱ_s - σ²) ε̂ + σ z,   σ² = η² (1 - ᾱ_s) / (1 - ᾱ_t) · (1 - ᾱ_t / ᾱ_s)
-    (``beyond.ddim``; Song et al. 2021, eqs. 12 and 16). Here ε̂ is the
-    noise that leads from x̂_0 to x_t. With η = 1 and s = t - 1 this is the ``posterior``.
-
-    Args:
-        x0_hat: (B, ...) the predicted clean data, clipped or not.
-        x_t: (B, ...) the data after t steps.
-        t, s: from which step to which, T >= t > s >= 0.
-        eta: 0 for no fresh noise at all, 1 for as much as the posterior has.
-
-    Returns:
-        The distribution of x_s: a mean of x_t's shape, and a scalar variance, 0 at s = 0.
-
-    Raises:
-        ValueError: t and s are not in that order and range, or eta is outside [0, 1].
-    """
-    checks.agree(x0_hat=x0_hat, x_t=x_t)
-    if not 0 <= s < t <= schedule.T:
-        raise ValueError(f"t is {t} and s is {s}; a step back needs {schedule.T} >= t > s >= 0.")
-    if not 0 <= eta <= 1:
-        raise ValueError(f"eta is {eta}; choose from 0 (no fresh noise) to 1 (as DDPM).")
-    alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[s]  # float64 scalars
-    # beyond.ddim-variance
-    var = eta**2 * (1 - alpha_bar_s) / (1 - alpha_bar_t) * (1 - alpha_bar_t / alpha_bar_s)  # σ²
-    eps_hat = predict_eps(x_t, x0_hat, t, schedule)  # anew, because x̂_0 may have been clipped
-    # beyond.ddim
-    mean = alpha_bar_s.sqrt() * x0_hat + (1 - alpha_bar_s - var).clamp(min=0).sqrt() * eps_hat
-    return Gaussian(mean, var)
-
-
-@torch.no_grad()
-def ddim(
-    model: Model,
-    shape: Sequence[int],
-    schedule: Schedule,
-    steps: int = 50,
-    eta: float = 0.0,
-    clip_x0: bool = True,
-    generator: Chance = None,
-    x_T: Tensor | None = None,
-) -> Iterator[Step]:
-    """Walk from noise to data in few, long steps (DDIM, Song et al. 2021).
-
-    The walk visits t = T, ..., 0 evenly spaced, rounded to whole steps.
-
-    Args:
-        model, shape, x_T: as for ``ancestral``.
-        steps: how many, 1..T.
-        eta: how much fresh noise: from 0 (x_T alone decides) to 1.
-
-    Yields:
-        steps + 1 steps, first Step(T, x_T, x0_hat), and last Step(0, x_0, x_0).
-
-    Raises:
-        ValueError: steps is outside 1..T, or eta outside [0, 1].
-    """
-    if not 1 <= steps <= schedule.T:
-        raise ValueError(f"steps is {steps}; this schedule allows 1 to {schedule.T}.")
-    shape = checks.sizes(shape, x_T)
-    device = device_of(model) if x_T is None else x_T.device
-    schedule = schedule.to(device)
-    x_t = standard_noise(torch.empty(*shape, device=device), generator) if x_T is None else x_T
-    times = [round(schedule.T * i / steps) for i in range(steps, -1, -1)]  # T, ..., 0
-    for now, then in pairwise(times):
-        t = schedule.time(now, x_t)
-        x0_hat = _predict_x0(x_t, evaluate(model, x_t, t), t, schedule, clip_x0)
-        yield Step(now, x_t, x0_hat)
-        p = ddim_step(x0_hat, x_t, now, then, schedule, eta)
-        x_t = p.sample(generator) if eta > 0 and then > 0 else p.mean
     yield Step(0, x_t, x_t)
 
 

@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from ddpm_course import checkpoint, checks
-from ddpm_course.reverse import ddim
+from ddpm_course.solvers import ddim
 from ddpm_course.stream import Streamed
 from ddpm_course.trainer import Metrics, TrainConfig, Trainer
 from ddpm_course.unet import UNet

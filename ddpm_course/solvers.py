@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from ddpm_course import checks
-from ddpm_course.gaussian import Chance, standard_noise
-from ddpm_course.marginal import predict_x0
-from ddpm_course.reverse import Model, Step, ddim_step, device_of, evaluate
+from ddpm_course.gaussian import Chance, Gaussian, standard_noise
+from ddpm_course.marginal import predict_eps, predict_x0
+from ddpm_course.reverse import Model, Step, device_of, evaluate
 from ddpm_course.schedule import Schedule
 
-__all__ = ["Spacing", "extrapolate", "half_log_snr", "multistep", "times"]
+__all__ = ["Spacing", "ddim", "ddim_step", "extrapolate", "half_log_snr", "multistep", "times"]
 
 Spacing = Literal["t", "log-snr"]
 
@@ -43,7 +43,9 @@ def times(schedule: Schedule, calls: int, spacing: Spacing = "t") -> list[int]:
         ValueError: calls is outside 1..T, or the spacing is unknown.
     """
     if isinstance(calls, bool) or not isinstance(calls, int) or not 1 <= calls <= schedule.T:
-        raise ValueError(f"calls is {calls!r}; this schedule allows 1 to {schedule.T}.")
+        raise ValueError(
+            f"{calls!r} calls of the network are asked for; this schedule allows 1 to {schedule.T}."
+        )
     if spacing == "t":
         return [round(schedule.T * i / calls) for i in range(calls, -1, -1)]
     if spacing != "log-snr":
@@ -59,6 +61,41 @@ def times(schedule: Schedule, calls: int, spacing: Spacing = "t") -> list[int]:
     for i in range(calls - 1, -1, -1):  # and back up where that would pass t = 1
         visited[i] = max(visited[i], calls - i)
     return [*visited, 0]
+
+
+def ddim_step(
+    x0_hat: Tensor, x_t: Tensor, t: int, s: int, schedule: Schedule, eta: float = 0.0
+) -> Gaussian:
+    """The jump from x_t straight to x_s, s < t, that keeps the marginals q(x_s | x_0).
+
+    x_s = √ᾱ_s x̂_0 + √(1 - ᾱ_s - σ²) ε̂ + σ z,   σ² = η² (1 - ᾱ_s) / (1 - ᾱ_t) · (1 - ᾱ_t / ᾱ_s)
+    (``beyond.ddim``; Song et al. 2021, eqs. 12 and 16). Here ε̂ is the
+    noise that leads from x̂_0 to x_t. With η = 1 and s = t - 1 this is the ``posterior``.
+
+    Args:
+        x0_hat: (B, ...) the predicted clean data, clipped or not.
+        x_t: (B, ...) the data after t steps.
+        t, s: from which step to which, T >= t > s >= 0.
+        eta: 0 for no fresh noise at all, 1 for as much as the posterior has.
+
+    Returns:
+        The distribution of x_s: a mean of x_t's shape, and a scalar variance, 0 at s = 0.
+
+    Raises:
+        ValueError: t and s are not in that order and range, or eta is outside [0, 1].
+    """
+    checks.agree(x0_hat=x0_hat, x_t=x_t)
+    if not 0 <= s < t <= schedule.T:
+        raise ValueError(f"t is {t} and s is {s}; a step back needs {schedule.T} >= t > s >= 0.")
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta is {eta}; choose from 0 (no fresh noise) to 1 (as DDPM).")
+    alpha_bar_t, alpha_bar_s = schedule.alpha_bar[t], schedule.alpha_bar[s]  # float64 scalars
+    # beyond.ddim-variance
+    var = eta**2 * (1 - alpha_bar_s) / (1 - alpha_bar_t) * (1 - alpha_bar_t / alpha_bar_s)  # σ²
+    eps_hat = predict_eps(x_t, x0_hat, t, schedule)  # anew, because x̂_0 may have been clipped
+    # beyond.ddim
+    mean = alpha_bar_s.sqrt() * x0_hat + (1 - alpha_bar_s - var).clamp(min=0).sqrt() * eps_hat
+    return Gaussian(mean, var)
 
 
 def extrapolate(
@@ -103,7 +140,7 @@ def multistep(
 ) -> Iterator[Step]:
     """Walk from noise to data in few jumps (DPM-Solver++, multistep form).
 
-    Each jump is DDIM's, ``reverse.ddim_step`` (``solvers.jump``), from a guess of x_0 that looks
+    Each jump is DDIM's, ``ddim_step`` (``solvers.jump``), from a guess of x_0 that looks
     ahead. With order 1 it is DDIM; with order 2 and eta 0 it is DPM-Solver++(2M), with eta 1 its
     SDE form. The first jump has one guess alone, and the last one, to s = 0, ends at the guess:
     both are of order 1.
@@ -144,3 +181,27 @@ def multistep(
         x_t = p.sample(generator) if eta > 0 and then > 0 else p.mean
         last = now, x0_hat
     yield Step(0, x_t, x_t)
+
+
+def ddim(
+    model: Model,
+    shape: Sequence[int],
+    schedule: Schedule,
+    steps: int = 50,
+    eta: float = 0.0,
+    clip_x0: bool = True,
+    generator: Chance = None,
+    x_T: Tensor | None = None,
+) -> Iterator[Step]:
+    """Walk from noise to data in few, long steps (DDIM, Song et al. 2021): ``multistep`` of
+    order 1, at even t.
+
+    Args:
+        model, shape, x_T: as for ``reverse.ancestral``.
+        steps: how many, 1..T.
+        eta: how much fresh noise: from 0 (x_T alone decides) to 1.
+
+    Yields, raises:
+        As ``multistep``.
+    """
+    return multistep(model, shape, schedule, steps, 1, eta, "t", clip_x0, generator, x_T)

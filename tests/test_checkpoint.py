@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 
 import pytest
 import torch
@@ -346,15 +347,24 @@ def test_the_whole_sentence_says_what_to_do(tmp_path, model):
     assert "holds no model of this course" in said(lambda: checkpoint.load(path))
 
 
-@pytest.mark.parametrize("spoiled", ["int", "nan"])
-def test_weights_that_are_no_numbers_are_named(model, spoiled):
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (
+            lambda bias: bias.long(),
+            "torch.int64 in conv_in.bias, but the model needs torch.float32",
+        ),
+        (lambda bias: bias * torch.nan, "numbers that are not finite in conv_in.bias"),
+    ],
+    ids=["int", "nan"],
+)
+def test_weights_that_are_no_numbers_are_named(model, spoil, told):
     weights = dict(model.state_dict())
-    bias = weights["conv_in.bias"]
-    weights["conv_in.bias"] = bias.long() if spoiled == "int" else bias * torch.nan
-    with pytest.raises(ValueError) as error:
+    weights["conv_in.bias"] = spoil(weights["conv_in.bias"])
+    with pytest.raises(ValueError, match=f"^the state holds {re.escape(told)}; it is damaged"):
         checkpoint.load_weights(model, weights)
-    kind = "int64" if spoiled == "int" else "float32"
-    assert str(error.value) == (
-        f"the state holds torch.{kind} in conv_in.bias, or numbers that are not finite; it is "
-        "damaged: copy it again, or train again."
-    )
+
+
+def test_a_count_that_a_layer_keeps_is_a_whole_number():
+    layer = torch.nn.BatchNorm1d(3)
+    checkpoint.load_weights(torch.nn.BatchNorm1d(3), layer.state_dict())

@@ -38,18 +38,18 @@ PAIRS: dict[str, Door] = {
     "marginal.predict_eps": lambda x, y: marginal.predict_eps(x, y, 3, S),
     "reverse.posterior": lambda x, y: reverse.posterior(x, y, 3, S),
     "reverse.transition": lambda x, y: reverse.transition(y, x, 3, S),
-    "reverse.ddim_step": lambda x, y: reverse.ddim_step(y, x, 3, 1, S),
+    "solvers.ddim_step": lambda x, y: solvers.ddim_step(y, x, 3, 1, S),
     "reverse.ancestral, x_T": lambda x, y: next(
         reverse.ancestral(lambda x_t, t: x_t, x.shape, S, x_T=y)
     ),
-    "reverse.ddim, x_T": lambda x, y: next(reverse.ddim(lambda x_t, t: x_t, x.shape, S, 2, x_T=y)),
+    "solvers.ddim, x_T": lambda x, y: next(solvers.ddim(lambda x_t, t: x_t, x.shape, S, 2, x_T=y)),
     "solvers.multistep, x_T": lambda x, y: next(
         solvers.multistep(lambda x_t, t: x_t, x.shape, S, 2, x_T=y)
     ),
     "flow.euler, start": lambda x, y: next(flow.euler(lambda x_u, u: x_u, x.shape, 2, start=y)),
     "flow.flow_loss, eps": lambda x, y: flow.flow_loss(lambda x_u, u: x_u, x, eps=y),
     "reverse.sample, the network": lambda x, y: reverse.sample(model_that_says(y), x.shape, S),
-    "reverse.ddim, the network": lambda x, y: next(reverse.ddim(model_that_says(y), x.shape, S, 2)),
+    "solvers.ddim, the network": lambda x, y: next(solvers.ddim(model_that_says(y), x.shape, S, 2)),
     "loss.epsilon_loss, the network": lambda x, y: loss.epsilon_loss(model_that_says(y), x, S),
     "loss.epsilon_loss, eps": lambda x, y: loss.epsilon_loss(lambda x_t, t: x_t, x, S, eps=y),
     "loss.bits_per_dim, the network": lambda x, y: loss.bits_per_dim(model_that_says(y), x, S, 17),

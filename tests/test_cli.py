@@ -146,7 +146,7 @@ def test_train_on_a_folder(tmp_path, photos, capsys):
             ["--sampler", "ancestral", "--variance", "beta"],
             lambda reverse: partial(reverse.ancestral, variance="beta"),
         ),
-        (["--sampler", "ddim", "--steps", "3", "--eta", "0.5"], lambda reverse: reverse.ddim),
+        (["--sampler", "ddim", "--steps", "3", "--eta", "0.5"], lambda reverse: solvers.ddim),
     ],
 )
 def test_samples_are_those_of_the_library(tmp_path, model_file, options, walk):
@@ -253,9 +253,12 @@ def test_a_file_says_what_no_option_does(tmp_path, capsys, monkeypatch):
             "--steps does not belong to --sampler ancestral",
         ),
         (["--variance", "beta"], "--variance does not belong to --sampler solver"),
-        (["--steps", "7"], "calls is 7; this schedule allows 1 to 6"),
+        (["--steps", "7"], "7 calls of the network are asked for; this schedule allows 1 to 6"),
         (["--sampler", "ddim", "--variance", "beta"], "--variance does not belong to --sampler"),
-        (["--sampler", "ddim", "--steps", "7"], "steps is 7; this schedule allows 1 to 6"),
+        (
+            ["--sampler", "ddim", "--steps", "7"],
+            "7 calls of the network are asked for; this schedule allows 1 to 6",
+        ),
         (["--sampler", "ddim", "--eta", "2"], "eta is 2.0; choose from 0"),
         (["--device", "tpu"], "device is 'tpu', which this machine does not have"),
     ],
@@ -409,7 +412,10 @@ def test_draw_makes_a_picture(tmp_path, capsys):
         (["number 3", "--guidance", "nan"], "guidance is nan"),
         (["number 3", "--guidance", "inf"], "guidance is inf"),
         (["number 3", "--num", "0"], "--num is 0; ask for at least 1 image"),
-        (["number 3", "--steps", "0"], "steps is 0; this schedule allows 1 to 250"),
+        (
+            ["number 3", "--steps", "0"],
+            "0 calls of the network are asked for; this schedule allows 1 to 250",
+        ),
         (["number 3", "--out", "three.gif"], "--out is three.gif; end it with .png"),
     ],
 )

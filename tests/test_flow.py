@@ -9,7 +9,7 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from ddpm_course import Schedule, checkpoint, data, flow, reverse
+from ddpm_course import Schedule, checkpoint, data, flow, solvers
 from ddpm_course.trainer import TrainConfig
 from ddpm_course.unet import UNet, UNetConfig
 
@@ -208,7 +208,7 @@ def test_ddim_is_euler_on_the_straight_path(schedule: Schedule) -> None:
     visited = [round(schedule.T * i / 10) for i in range(10, -1, -1)]
     times = flow.shares(schedule)[visited].tolist()
     size = schedule.alpha_bar.sqrt() + (1 - schedule.alpha_bar).sqrt()
-    ddim = list(reverse.ddim(model, (16, 2), schedule, 10, clip_x0=False, x_T=x_T))
+    ddim = list(solvers.ddim(model, (16, 2), schedule, 10, clip_x0=False, x_T=x_T))
     start = x_T / size[schedule.T]
     walk = list(flow.euler(flow.as_flow(model, schedule), (16, 2), times, start=start))
     assert [step.t for step in ddim] == visited

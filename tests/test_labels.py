@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, images, labels, metrics, reverse
+from ddpm_course import (
+    Schedule,
+    UNet,
+    UNetConfig,
+    checkpoint,
+    images,
+    labels,
+    metrics,
+    solvers,
+)
 from ddpm_course.cli import main
 from ddpm_course.data import digit_labels
 from ddpm_course.interop import to_diffusers
@@ -266,7 +275,7 @@ def test_the_class_that_is_asked_for_is_drawn():
     chance = torch.Generator().manual_seed(0)
     shape = (100, 1, 8, 8)
     eps_hat = guided(trainer.ema.module, asked, 2.0)
-    *_, last = reverse.ddim(eps_hat, shape, schedule, 25, generator=chance)
+    *_, last = solvers.ddim(eps_hat, shape, schedule, 25, generator=chance)
     seen = metrics.digit_probability(last.x_t).argmax(dim=1)
     assert float((seen == asked).double().mean()) > 0.7  # by chance it would be 0.1
 

@@ -5,7 +5,7 @@ import torch
 from diffusers import DDPMScheduler
 from torch import nn
 
-from ddpm_course import Schedule, forward, marginal, reverse
+from ddpm_course import Schedule, forward, marginal, reverse, solvers
 from tests.montecarlo import assert_moments
 
 
@@ -216,7 +216,7 @@ def test_the_defaults_are_the_small_variance_and_clipping():
     ):
         assert torch.equal(ours, same)
     assert next(reverse.ancestral(shrinking, (2, 2), schedule, x_T=x)).x0_hat.max() == 1
-    assert next(reverse.ddim(shrinking, (2, 2), schedule, 5, x_T=x)).x0_hat.max() == 1
+    assert next(solvers.ddim(shrinking, (2, 2), schedule, 5, x_T=x)).x0_hat.max() == 1
     assert reverse.transition(eps, x, 3, schedule).mean.dtype == torch.float32
 
 
@@ -274,7 +274,7 @@ def test_samples_are_where_the_model_is_or_the_start():
             return self.a * x
 
     assert reverse.device_of(nn.Identity()) == reverse.device_of(shrinking) == torch.device("cpu")
-    for walk in (reverse.ancestral, lambda *a, **k: reverse.ddim(*a, 3, eta=1.0, **k)):
+    for walk in (reverse.ancestral, lambda *a, **k: solvers.ddim(*a, 3, eta=1.0, **k)):
         for step in walk(Net("meta"), (2, 2), schedule):
             assert step.x_t.device.type == step.x0_hat.device.type == "meta"
         for step in walk(shrinking, (2, 2), schedule, x_T=torch.zeros(2, 2, device="meta")):
@@ -289,7 +289,7 @@ def test_samples_are_where_the_model_is_or_the_start():
             "x_0 has shape (2, 2), x_t (1, 2); they must agree",
         ),
         (
-            lambda x, s: reverse.ddim_step(x, x[:1], 2, 1, s),
+            lambda x, s: solvers.ddim_step(x, x[:1], 2, 1, s),
             "x0_hat has shape (2, 2), x_t (1, 2); they must agree",
         ),
         (lambda x, s: reverse.transition(x[:1], x, 1, s), "the network answers with shape (1, 2)"),
@@ -303,9 +303,9 @@ def test_samples_are_where_the_model_is_or_the_start():
             lambda x, s: next(reverse.ancestral(shrinking, (2, 3), s, x_T=x)),
             "x_T has shape (2, 2), shape is (2, 3)",
         ),
-        (lambda x, s: next(reverse.ddim(shrinking, (2, 0), s, 2)), "shape is (2, 0)"),
+        (lambda x, s: next(solvers.ddim(shrinking, (2, 0), s, 2)), "shape is (2, 0)"),
         (
-            lambda x, s: next(reverse.ddim(shrinking, (2, 3), s, 2, x_T=x)),
+            lambda x, s: next(solvers.ddim(shrinking, (2, 3), s, 2, x_T=x)),
             "x_T has shape (2, 2), shape is (2, 3)",
         ),
     ],

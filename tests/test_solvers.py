@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
-from ddpm_course import Schedule, reverse, solvers
+from ddpm_course import Schedule, solvers
 from ddpm_course.data import Mixture
 
 SHAPE = (4, 1, 3, 3)
@@ -76,7 +76,7 @@ def test_it_is_the_dpm_solver_of_diffusers(calls, order, eta, spacing):
 def test_order_one_is_ddim(eta):
     schedule = Schedule.cosine(100)
     ours = solvers.multistep(model, SHAPE, schedule, 9, order=1, eta=eta, generator=seeded())
-    ddim = reverse.ddim(model, SHAPE, schedule, 9, eta, generator=seeded())
+    ddim = solvers.ddim(model, SHAPE, schedule, 9, eta, generator=seeded())
     for a, b in zip(ours, ddim, strict=True):
         assert a.t == b.t
         torch.testing.assert_close(a.x_t, b.x_t, rtol=0, atol=0)
@@ -144,9 +144,9 @@ def test_a_line_through_two_guesses_is_read_in_the_middle_of_the_jump():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"calls": 0}, "calls is 0; this schedule allows 1 to 10"),
-        ({"calls": 11}, "calls is 11"),
-        ({"calls": 2.5}, "calls is 2.5"),
+        ({"calls": 0}, "0 calls of the network are asked for; this schedule allows 1 to 10"),
+        ({"calls": 11}, "11 calls of the network"),
+        ({"calls": 2.5}, "2.5 calls of the network"),
         ({"order": 3}, "order is 3; orders 1 and 2"),
         ({"eta": 1.5}, "eta is 1.5"),
         ({"spacing": "sigma"}, "spacing is 'sigma'; choose 't' or 'log-snr'"),

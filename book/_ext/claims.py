@@ -139,7 +139,7 @@ class DerivationDirective(OfClaim):
             **{"aria-label": f"Derivation, step by step, of {claim.name}"},
         )
         # A long left side would push the steps off the page: it gets a line of its own.
-        if max(_width(row.lhs) for row in claim.rows()) > 14:
+        if max(letters(row.lhs) for row in claim.rows()) > 14:
             body["html"]["class"] += " derivation-long"
         if claim.conditions:
             body += div("derivation-assuming", *assumed(claim))
@@ -252,7 +252,7 @@ def _reference(name: str) -> nodes.Node:
     return link
 
 
-def _width(latex: str) -> float:
+def letters(latex: str) -> float:
     """About how many letters wide a piece of LaTeX is: a fraction is as wide as its wider part."""
     fraction = re.compile(r"\\frac\{([^{}]*)\}\{([^{}]*)\}")
     latex = re.sub(

@@ -1,16 +1,19 @@
 """Make the pages light and still: sizes on pictures, MathJax only where there is mathematics.
 
-A picture that says its size keeps its place before it is there, so that nothing jumps. And a book
-that is copied from folder to folder carries only the files that some page can ask for.
+A picture that says its size keeps its place before it is there, so that nothing jumps; a formula
+keeps about the place that it will take. And a book that is copied from folder to folder carries
+only the files that some page can ask for.
 """
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+from claims import letters
 from docutils import nodes
 from PIL import Image, ImageChops
 from sphinx.application import Sphinx
@@ -50,6 +53,40 @@ def give_sizes(
 
     if "body" in context:
         context["body"] = IMAGE.sub(sized, context["body"])
+
+
+FORMULA = re.compile(
+    r'<(span|div) class="math notranslate nohighlight"([^>]*)>'
+    r'(\s*(?:<span class="eqno">.*?</span>)?)(\\[(\[].*?\\[)\]])',
+    re.DOTALL,
+)
+TALL = re.compile(r"\\(?:frac|sum|prod|int|lim|begin)\b")
+RELATION = re.compile(r"\\(?:sim|approx|leq?|geq?|to|mid|cdot|in|propto|quad)\b|[=<>+-]")
+SCRIPT = re.compile(r"[_^](?:\{[^{}]*\}|\\[a-zA-Z]+|.)")
+
+
+def room(tex: str) -> tuple[float, float]:
+    """About how wide and how high a formula will be set, in em; fitted to 885 of the book's."""
+    tall = TALL.search(tex) and ("displaystyle" in tex or tex.startswith(r"\["))
+    tex = tex[2:-2]
+    scripts = sum(letters(found[1:]) for found in SCRIPT.findall(tex))
+    wide = 0.5 * letters(tex) + 0.6 * len(RELATION.findall(tex)) - 0.12 * scripts
+    return max(0.5, round(wide, 1)), 2.5 if tall else 1.0
+
+
+def keep_room(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
+) -> None:
+    """Have each formula of the page say how much room it needs until MathJax sets it (book.css)."""
+
+    def kept(found: re.Match[str]) -> str:
+        tag, rest, number, tex = found.groups()
+        wide, high = room(html.unescape(tex))
+        style = f"--wide:{wide}em;--high:{high}em"
+        return f'<{tag} class="math notranslate nohighlight" style="{style}"{rest}>{number}{tex}'
+
+    if "body" in context:
+        context["body"] = FORMULA.sub(kept, context["body"])
 
 
 def spare_mathjax(
@@ -121,6 +158,7 @@ def few_colors(picture: Image.Image) -> Image.Image:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", give_sizes)
+    app.connect("html-page-context", keep_room)
     app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax was added
     app.connect("build-finished", prune, priority=900)  # after MathJax was copied
     app.connect("build-finished", squeeze, priority=900)

@@ -53,6 +53,7 @@ LIMITS = {
     "beyond": 45,
     "solvers": 45,
     "flow": 45,
+    "few_steps": 45,
     "own-data": 45,
     "trends": 15,
     "compose": 45,

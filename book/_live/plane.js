@@ -44,11 +44,14 @@ function ddpmMixture(means, std) {
       for (let i = 0; i < x.length; i += 2) {
         let most = -Infinity;
         for (let k = 0; k < means.length; k++) {
-          const [dx, dy] = [x[i] - root * means[k][0], x[i + 1] - root * means[k][1]];
+          const dx = x[i] - root * means[k][0];
+          const dy = x[i + 1] - root * means[k][1];
           share[k] = -(dx * dx + dy * dy) / (2 * variance);
           most = Math.max(most, share[k]);
         }
-        let [total, mx, my] = [0, 0, 0];
+        let total = 0;
+        let mx = 0;
+        let my = 0;
         for (let k = 0; k < means.length; k++) {
           const weight = Math.exp(share[k] - most);
           total += weight;
@@ -91,12 +94,19 @@ function ddpmWalk(alphaBar, eps, x, fresh, steps, mistake = {}) {
     const ofX0 = (Math.sqrt(alphaBar[s]) * (1 - alpha)) / rest;
     const ofX = (Math.sqrt(wrongAlpha ? alphaBar[t] : alpha) * (1 - alphaBar[s])) / rest;
     const variance = (1 - alpha) * (noiseAtEnd ? 1 : (1 - alphaBar[s]) / rest);
-    const x0 = x.map((value, i) => (value - Math.sqrt(rest) * epsHat[i]) / Math.sqrt(alphaBar[t]));
-    const mean = x.map((value, i) => ofX0 * x0[i] + ofX * value);
+    const [signal, noise] = [Math.sqrt(alphaBar[t]), Math.sqrt(rest)];
     const sigma = s > 0 || noiseAtEnd ? spread(variance) : 0;
     const z = sigma > 0 ? fresh(x.length) : null;
+    const x0 = new Float64Array(x.length);
+    const mean = new Float64Array(x.length);
+    const after = z ? new Float64Array(x.length) : mean;
+    for (let i = 0; i < x.length; i++) {
+      x0[i] = (x[i] - noise * epsHat[i]) / signal;
+      mean[i] = ofX0 * x0[i] + ofX * x[i];
+      if (z) after[i] = mean[i] + sigma * z[i];
+    }
     frames.push({ t, x, x0, mean, sigma });
-    x = z ? mean.map((value, i) => value + sigma * z[i]) : mean;
+    x = after;
   }
   frames.push({ t: 0, x, x0: x, mean: x, sigma: 0 });
   return frames;

@@ -1,7 +1,7 @@
 // `{live} reverse-plane`: noise comes back under the exact score of clouds that the reader moves.
 ddpmFigure.define("reverse-plane", (figure, mode) => {
   const { axes, arrow, say } = ddpmFigure;
-  const COUNT = 1200;
+  const COUNT = 2000;
   const LIMIT = 2.6;
   const STD = 0.15;
   const alphaBar = ddpmSchedules.alphaBar(ddpmSchedules.cosine(250));
@@ -10,12 +10,22 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
   let frames = [];
   let kick = null; // the fresh noise of the marked point
 
+  // The noise of a seed, kept: while a cloud is dragged the same is asked for again and again.
+  let kept = { seed: null };
+  function draws(seed) {
+    if (kept.seed !== seed) kept = { seed, noise: ddpmNoise(seed), all: [] };
+    return (number) => {
+      while (kept.all.length <= number) kept.all.push(kept.noise(2 * COUNT));
+      return kept.all[number];
+    };
+  }
+
   function compute() {
-    const noise = ddpmNoise(chosen.seed);
-    const start = Float64Array.from(noise(2 * COUNT));
+    const drawn = draws(chosen.seed);
+    const start = Float64Array.from(drawn(0));
     const kicks = [];
-    const fresh = (length) => {
-      const z = noise(length);
+    const fresh = () => {
+      const z = drawn(kicks.length + 1);
       kicks.push([z[0], z[1]]);
       return z;
     };

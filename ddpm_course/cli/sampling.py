@@ -149,7 +149,7 @@ def draw(options: argparse.Namespace, model: UNet, schedule: Schedule) -> Tensor
                 variance: reverse.Variance = options.variance or "beta_tilde"
                 walk = reverse.ancestral(network, shape, schedule, variance, generator=generator)
             elif options.sampler == "ddim":
-                walk = reverse.ddim(network, shape, schedule, steps, eta, generator=generator)
+                walk = solvers.ddim(network, shape, schedule, steps, eta, generator=generator)
             else:
                 walk = solvers.multistep(
                     network, shape, schedule, steps, eta=eta, generator=generator

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 __all__ = [
+    "IMAGES",
+    "SIZES",
     "Denoiser",
     "Drift",
     "Labeled",
@@ -23,6 +25,12 @@ __all__ = [
     "points",
     "steps",
 ]
+
+
+# (B, T) of two questions: an answer into which a size is written is not right in one of them.
+SIZES = ((6, 12), (5, 9))
+# The same for images: (B, C, H, W), and T.
+IMAGES = (((6, 1, 4, 4), 12), ((5, 1, 3, 6), 9))
 
 
 def generator(seed: int) -> torch.Generator:

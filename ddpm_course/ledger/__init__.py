@@ -24,6 +24,7 @@ from ddpm_course.symbolic.claim import Claim
 from . import (
     beyond,
     evaluation,
+    few_steps,
     flow,
     forward,
     loss,
@@ -63,6 +64,7 @@ BINDINGS: dict[str, Binding] = {
     **beyond.BINDINGS,
     **solvers.BINDINGS,
     **flow.BINDINGS,
+    **few_steps.BINDINGS,
 }
 
 

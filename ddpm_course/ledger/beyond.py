@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ddpm_course import (
     gaussian,
-    reverse,
+    solvers,
 )
 from ddpm_course.symbolic import CLAIMS
 from ddpm_course.symbolic import beyond as sym_beyond
@@ -44,7 +44,7 @@ def _jump(s: Setting, kinds: tuple[Kind, ...]) -> tuple[Tensor, Tensor, list[gau
     places = zip(s.t.tolist(), ends.tolist(), etas.tolist())
     rows = zip(s.x_0.split(1), s.x_t.split(1), places)
     found = [
-        reverse.ddim_step(x_0, x_t, t, end, s.schedule, eta) for x_0, x_t, (t, end, eta) in rows
+        solvers.ddim_step(x_0, x_t, t, end, s.schedule, eta) for x_0, x_t, (t, end, eta) in rows
     ]
     return ends, etas[:, None], found
 
@@ -96,7 +96,7 @@ def _keeps_marginal(claim: Claim, s: Setting) -> Iterator[Pair]:
         for row, now, end in zip(rows.tolist(), t.tolist(), ends.tolist()):
             x_0, x_t = s.x_0[row : row + 1], s.x_t[row : row + 1]
             here, there = (
-                reverse.ddim_step(x_0, x, now, end, s.schedule, eta) for x in (x_t, x_t + 1)
+                solvers.ddim_step(x_0, x, now, end, s.schedule, eta) for x in (x_t, x_t + 1)
             )
             slope = there.mean - here.mean
             found.append(slope**2 * (1 - s.schedule.alpha_bar[now]) + here.var)
@@ -104,10 +104,10 @@ def _keeps_marginal(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 
 BINDINGS = {
-    "beyond.ddim": Binding(("reverse.ddim_step", "Gaussian.sample"), _ddim),
-    "beyond.ddim-variance": Binding(("reverse.ddim_step",), _ddim_variance),
-    "beyond.ddim-variance-step": Binding(("reverse.ddim_step",), _ddim_variance),
-    "beyond.ddim-marginal": Binding(("reverse.ddim_step",), _keeps_marginal),
-    "beyond.ddim-is-ddpm": Binding(("reverse.ddim_step",), _ddim_is_ddpm),
+    "beyond.ddim": Binding(("solvers.ddim_step", "Gaussian.sample"), _ddim),
+    "beyond.ddim-variance": Binding(("solvers.ddim_step",), _ddim_variance),
+    "beyond.ddim-variance-step": Binding(("solvers.ddim_step",), _ddim_variance),
+    "beyond.ddim-marginal": Binding(("solvers.ddim_step",), _keeps_marginal),
+    "beyond.ddim-is-ddpm": Binding(("solvers.ddim_step",), _ddim_is_ddpm),
     "beyond.guidance": Binding(("text_to_image.guide",), _guidance),
 }

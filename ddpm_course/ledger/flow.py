@@ -14,7 +14,7 @@ from ddpm_course import (
     data,
     flow,
     marginal,
-    reverse,
+    solvers,
 )
 from ddpm_course.symbolic import CLAIMS
 from ddpm_course.symbolic import flow as sym_flow
@@ -170,7 +170,7 @@ def _flow_ddim(claim: Claim, s: Setting) -> Iterator[Pair]:
     found, *_ = _flow_walk(s, lambda row: flow.as_flow(exact, s.schedule), ends)
     x_0 = marginal.predict_x0(s.x_t, exact(s.x_t, s.t), s.t, s.schedule)
     rows = zip(x_0.split(1), s.x_t.split(1), s.t.tolist(), ends.tolist())
-    jumped = torch.cat([reverse.ddim_step(*row, s.schedule).mean for row in rows])
+    jumped = torch.cat([solvers.ddim_step(*row, s.schedule).mean for row in rows])
     given = {nt.x(nt.s): jumped[later], nt.s: ends[later, None]}
     yield found[later], s.numeric(claim, given, t=s.t[later].numpy())
 
@@ -196,6 +196,6 @@ BINDINGS = {
     "flow.point": Binding(("flow.as_noise",), _flow_point),
     "flow.loss-of-noise": Binding(("flow.flow_loss",), _flow_loss),
     "flow.euler": Binding(("flow.euler",), _flow_euler),
-    "flow.euler-is-ddim": Binding(("flow.euler", "flow.as_flow", "reverse.ddim_step"), _flow_ddim),
+    "flow.euler-is-ddim": Binding(("flow.euler", "flow.as_flow", "solvers.ddim_step"), _flow_ddim),
     "flow.shift": Binding(("flow.times",), _flow_shift),
 }

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ddpm_course import (
-    reverse,
     solvers,
 )
 from ddpm_course.symbolic import notation as nt
@@ -45,7 +44,7 @@ def _ratio(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 def _landed(s: Setting, t: Tensor, ends: Tensor) -> Tensor:
     rows = zip(s.x_0[1:].split(1), s.x_t[1:].split(1), t.tolist(), ends.tolist())
-    return torch.cat([reverse.ddim_step(*row, s.schedule).mean for row in rows])
+    return torch.cat([solvers.ddim_step(*row, s.schedule).mean for row in rows])
 
 
 def _jump(claim: Claim, s: Setting) -> Iterator[Pair]:
@@ -79,7 +78,7 @@ def _line(claim: Claim, s: Setting) -> Iterator[Pair]:
 BINDINGS = {
     "solvers.half-log-snr": Binding(("solvers.half_log_snr",), _half_log_snr),
     "solvers.ratio": Binding(("solvers.half_log_snr",), _ratio),
-    "solvers.jump": Binding(("reverse.ddim_step",), _jump),
-    "solvers.euler": Binding(("reverse.ddim_step",), _jump),
+    "solvers.jump": Binding(("solvers.ddim_step",), _jump),
+    "solvers.euler": Binding(("solvers.ddim_step",), _jump),
     "solvers.line": Binding(("solvers.extrapolate",), _line),
 }

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from . import (
     beyond,
     evaluation,
+    few_steps,
     flow,
     forward,
     loss,
@@ -57,6 +58,7 @@ for _chapter in (
     beyond,
     solvers,
     flow,
+    few_steps,
 ):
     for _claim in _chapter.CLAIMS:
         if _claim.name in _ALL:

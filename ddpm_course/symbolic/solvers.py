@@ -9,7 +9,7 @@ from sympy.core.parameters import evaluate
 
 from .beyond import noise
 from .claim import Check, Claim, Step
-from .methods import ALGEBRA, DEFINITION, LOGARITHMS
+from .methods import ALGEBRA, CALCULUS, DEFINITION, LOGARITHMS
 from .notation import (
     alpha_bar,
     as_written,
@@ -19,6 +19,7 @@ from .notation import (
     half,
     half_log_snr,
     log,
+    n,
     s,
     snr,
     sqrt,
@@ -29,6 +30,7 @@ from .notation import (
     x0_guess,
 )
 
+SHORT = "A limit of ever shorter steps; the package's schedules have a number of steps."
 r = sp.Symbol("r", integer=True, positive=True)  # the step that was visited before t
 
 
@@ -46,6 +48,10 @@ def _middle(claim: Claim) -> Any:
 
 
 with as_written():
+    left = 1 - 1 / n  # 1 - β of a step with the noise β = 1/n
+    walked = 1 / sqrt(left) * (x(t) - 1 / (n * sqrt(1 - alpha_bar(t))) * eps_hat)
+    landed = sqrt(alpha_bar(t)) * x0_guess + sqrt(1 - alpha_bar(t)) * eps_hat
+    came_from = sqrt(left * alpha_bar(t)) * x0_guess + sqrt(1 - left * alpha_bar(t)) * eps_hat
     CLAIMS = [
         Claim(
             "solvers.half-log-snr",
@@ -186,6 +192,62 @@ with as_written():
             checks=(
                 Check("a guess that is a line in λ is met in the middle of the jump", _middle),
             ),
+        ),
+        Claim(
+            "solvers.short-step",
+            sp.Limit(n * (walked - x(t)), n, sp.oo),
+            (
+                Step(
+                    sp.Limit(n * (1 / sqrt(left) - 1), n, sp.oo) * x(t)
+                    - sp.Limit(1 / sqrt(left), n, sp.oo) / sqrt(1 - alpha_bar(t)) * eps_hat,
+                    "what stands before $x_t$, and before the noise",
+                    CALCULUS,
+                ),
+                Step(
+                    half * x(t) - 1 / sqrt(1 - alpha_bar(t)) * eps_hat,
+                    "$1/\\sqrt{1 - h}$ has at $h = 0$ the value 1 and the slope $\\frac12$",
+                    CALCULUS,
+                ),
+            ),
+            uncomputed=SHORT,
+        ),
+        Claim(
+            "solvers.short-noise",
+            sp.Limit(n * ((1 - alpha_bar(t)) / (1 - left * alpha_bar(t)) * (1 / n)), n, sp.oo),
+            (
+                Step(
+                    sp.Limit((1 - alpha_bar(t)) / (1 - left * alpha_bar(t)), n, sp.oo),
+                    "$n$ and $1/n$ cancel",
+                    CALCULUS,
+                ),
+                Step(sp.S.One, "both brackets become the same", CALCULUS),
+            ),
+            uncomputed=SHORT,
+        ),
+        Claim(
+            "solvers.short-jump",
+            sp.Limit(n * (landed - came_from), n, sp.oo),
+            (
+                Step(
+                    half * sqrt(alpha_bar(t)) * x0_guess
+                    - alpha_bar(t) / (2 * sqrt(1 - alpha_bar(t))) * eps_hat,
+                    "the slope of each root",
+                    CALCULUS,
+                ),
+                Step(
+                    half * (x(t) - sqrt(1 - alpha_bar(t)) * eps_hat)
+                    - alpha_bar(t) / (2 * sqrt(1 - alpha_bar(t))) * eps_hat,
+                    "$x_t = \\sqrt{\\bar\\alpha_t}\\, \\hat x_0 + \\sqrt{1 - \\bar\\alpha_t}\\, "
+                    "\\hat\\epsilon$",
+                    ALGEBRA,
+                    (("marginal.x0-from-eps", {x(0): x0_guess, eps: eps_hat}),),
+                ),
+                Step(
+                    half * x(t) - 1 / (2 * sqrt(1 - alpha_bar(t))) * eps_hat,
+                    "$1 - \\bar\\alpha_t + \\bar\\alpha_t = 1$ stands before the noise",
+                ),
+            ),
+            uncomputed=SHORT,
         ),
     ]
 

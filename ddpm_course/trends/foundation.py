@@ -4,7 +4,7 @@ examples, by moving all of its weights or a few.
 >>> from ddpm_course.trends import foundation
 >>> model, schedule = foundation.load()  # has seen zeros to sevens, and no eight or nine
 >>> few, rest = foundation.examples()  # 20 eights and 20 nines, and all the others to judge by
->>> adapted = foundation.adapt(foundation.low_rank(model), few, schedule, steps=40)
+>>> adapted = foundation.adapt(foundation.low_rank(model), few, schedule, steps=10)
 >>> foundation.distance(adapted, schedule, rest) < foundation.distance(model, schedule, rest)
 True
 """
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ddpm_course import checkpoint, reverse
+from ddpm_course import checkpoint, solvers
 from ddpm_course.data import digit_labels, digits
 from ddpm_course.metrics import frechet_distance
 from ddpm_course.schedule import Schedule
@@ -235,7 +235,7 @@ def _fit(trainer: Trainer, progress: bool) -> UNet:
 def draw(model: nn.Module, schedule: Schedule, n: int, seed: int = 0) -> Tensor:
     """(n, 1, 8, 8) samples, by 25 steps of DDIM; one seed gives every model the same x_T."""
     generator = torch.Generator().manual_seed(seed)
-    walk = reverse.ddim(model, (n, 1, 8, 8), schedule, steps=25, generator=generator)
+    walk = solvers.ddim(model, (n, 1, 8, 8), schedule, steps=25, generator=generator)
     return deque(walk, maxlen=1).pop().x_t
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ddpm_course import checkpoint, metrics, reverse
+from ddpm_course import checkpoint, metrics, reverse, solvers
 from ddpm_course.data import digit_labels, digits
 from ddpm_course.loss import epsilon_loss
 from ddpm_course.schedule import Schedule
@@ -148,7 +148,7 @@ def draw(
     model = model or load()
     shape = (len(prompts), 1, *model.unet.config.shape)
     eps_hat = guided(model, model.encoder.encode(prompts), guidance)
-    *_, last = reverse.ddim(eps_hat, shape, SCHEDULE, steps, generator=generator)
+    *_, last = solvers.ddim(eps_hat, shape, SCHEDULE, steps, generator=generator)
     return last.x_t
 
 

@@ -26,6 +26,7 @@ CHAPTERS = (
     "beyond",
     "solvers",
     "flow",
+    "few_steps",
 )
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import networkx as nx
 import pytest
 import torch
-from playwright.sync_api import Error, Locator, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 from scipy import ndimage
 
 from ddpm_course import Schedule, checkpoint, data, marginal, pointnet, reverse, solvers
 from ddpm_course.trends import multimodal, text_to_image
-from tests.book.conftest import DESKTOP, HTML, PAGES, PHONE, Seen, Visit, accessible
+from tests.book.conftest import DESKTOP, HTML, PAGES, PHONE, Seen, Visit, accessible, visiting
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 import live
@@ -84,7 +84,7 @@ def test_each_step_of_a_walk_agrees_with_torch(
 
     generator = torch.Generator().manual_seed(3)
     if method == "ddim":
-        walk = list(reverse.ddim(eps, x_T.shape, schedule, steps, eta, True, generator, x_T))
+        walk = list(solvers.ddim(eps, x_T.shape, schedule, steps, eta, True, generator, x_T))
     elif method == "multistep":
         walk = list(
             solvers.multistep(
@@ -183,7 +183,7 @@ def test_walk_with_each_mistake_agrees_with_torch(mistake: str, steps: int, visi
         said.append(eps.flatten().tolist())
         asked.append(float(alpha_bar[told]))
         if mistake in ("none", "told", "still", "root", "half", "end"):
-            jump = reverse.ddim_step(
+            jump = solvers.ddim_step(
                 marginal.predict_x0(x, eps, t, schedule), x, t, s, schedule, eta=1.0
             )
             mean, var = jump.mean, jump.var
@@ -294,6 +294,29 @@ def test_what_is_missing_is_said_and_the_page_works(visit: Visit) -> None:
     other.add_init_script("Object.defineProperty(window, 'ddpmModel', {set() {}, get() {}})")
     other.goto((HTML / "index.html").as_uri())
     expect(other.locator(".live").get_by_role("alert")).to_contain_text("model.js, is missing")
+
+
+WITHOUT_WEBASSEMBLY = """
+    delete globalThis.WebAssembly;
+    const Whole = Blob;
+    window.Blob = function (parts, options) {  // what a worker of the page runs
+        return new Whole(["delete globalThis.WebAssembly;", ...parts], options);
+    };
+"""
+
+
+def test_without_webassembly_a_figure_computes_the_same(browser: Browser, visit: Visit) -> None:
+    """Then the network goes through plain JavaScript, in the worker as in the page."""
+    with visiting(browser, DESKTOP, "light") as other:
+        other.context.add_init_script(WITHOUT_WEBASSEMBLY)
+        said = []
+        for one, known in ((visit, "object"), (other, "undefined")):
+            figure = start(one, "unet")
+            assert figure.page.evaluate("typeof WebAssembly") == known
+            said.append(words(figure))
+            assert one.errors == []
+    assert "squared error of the guessed noise" in said[0]
+    assert said[1] == said[0]
 
 
 def page_with(kind: str, mode: str = "") -> str:

@@ -815,7 +815,7 @@ values(
 values(
     "beyond.ddim_step",
     lambda x, e, z, t, s, eta, a: (lambda q: q.mean + q.var.sqrt() * z)(
-        reverse.ddim_step(
+        solvers.ddim_step(
             marginal.predict_x0(x, e, t, schedule_of(a)), x, t, s, schedule_of(a), eta
         )
     ),
@@ -860,7 +860,7 @@ def _(model, x_T, label, null, w, times, alpha_bar):
         every = torch.full((len(x),), t)
         told, free = (model(x, every, torch.full_like(every, one)) for one in (label, null))
         x0 = marginal.predict_x0(x, torch.lerp(free, told, w), t, schedule)
-        x = reverse.ddim_step(x0, x, t, s, schedule, 0.0).mean.float()
+        x = solvers.ddim_step(x0, x, t, s, schedule, 0.0).mean.float()
     return x
 
 
@@ -943,7 +943,7 @@ def _(model, x_T, times, alpha_bar):
     for t, s in itertools.pairwise(times):
         eps_hat = model(x.float(), torch.full((len(x),), t))
         x0_hat = marginal.predict_x0(x, eps_hat, t, schedule)
-        x = reverse.ddim_step(x0_hat, x, t, s, schedule, 0.0).mean
+        x = solvers.ddim_step(x0_hat, x, t, s, schedule, 0.0).mean
     return x
 
 
@@ -1051,3 +1051,47 @@ values(
     mending(lambda u, T: (u * T).ceil().clamp(min=1).long()),
     mending(lambda u, T: torch.bucketize(u, torch.arange(1, T) / T, right=True) + 1),
 )
+
+
+# -- few steps --------------------------------------------------------------------------------
+
+values(
+    "few_steps.jump",
+    lambda m, x, u: torch.addcmul(x, u[:, None], m(x, u), value=-1),
+    lambda m, x, u: x.double() + (-u.double())[:, None] * m(x, u),
+)
+values(
+    "few_steps.student_loss",
+    lambda m, x, u, e: torch.nn.functional.mse_loss(x - u[:, None] * m(x, u), e),
+    lambda m, x, u, e: (u[:, None] * m(x, u) + e - x).square().sum() / x.numel(),
+)
+
+
+@right("few_steps.draw_again")
+def _(model, noises, times):
+    x_0 = 0 * noises[0]
+    for i in range(len(times)):
+        u = times[i] * torch.ones(len(x_0))
+        x_u = torch.lerp(x_0, noises[i], times[i])
+        x_0 = x_u - u[:, None] * model(x_u, u)
+    return x_0
+
+
+@right("few_steps.draw_again")
+def _(model, noises, times):
+    """The last call first: what goes in is what the calls before give."""
+    *before, noise = noises
+    u = times[-1]
+    x_u = u * noise
+    if before:
+        again = next(answer for answer in ALTERNATIVES["few_steps.draw_again"])
+        x_u = x_u + (1 - u) * again(model, before, times[:-1])
+    return x_u - u * model(x_u, torch.full((len(x_u),), u))
+
+
+values(
+    "few_steps.kinds",
+    lambda c: math.exp(torch.distributions.Categorical(c.double()).entropy().item()),
+    lambda c: math.prod((n / int(c.sum())) ** (-n / int(c.sum())) for n in c.tolist() if n),
+)
+values("few_steps.why", "C", "c)")

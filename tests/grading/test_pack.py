@@ -141,7 +141,7 @@ def test_where_namespaces_are_forbidden_a_second_wall_stands_and_is_told(
     assert points == (15 if hidden else 13)  # what stands holds, and no more is said
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_dockers_entry_point_writes_the_report(tmp_path: Path, walls: None) -> None:
     assert pack("docker", tmp_path / "image") == 0
     hand_in(tmp_path, "ada", "forward", solved("forward"))
@@ -162,7 +162,7 @@ def test_dockers_entry_point_writes_the_report(tmp_path: Path, walls: None) -> N
     assert "chmod -R go-rwx /course" in text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_classrooms_step_gives_each_task_to_the_reporter(tmp_path: Path, walls: None) -> None:
     assert pack("classroom", tmp_path / "template") == 0
     workflow = tmp_path / "template" / ".github" / "workflows" / "classroom.yml"

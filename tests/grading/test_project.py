@@ -91,14 +91,14 @@ def test_new_and_various_samples_get_everything() -> None:
 
 @pytest.mark.slow
 def test_the_models_that_ship_earn_all_points_and_a_hasty_sampler_fewer() -> None:
-    from ddpm_course import checkpoint, reverse
+    from ddpm_course import checkpoint, solvers
 
     model, schedule = checkpoint.load("digits")
     got = {}
     for steps in (20, 2):
         with torch.no_grad():
             walk = list(
-                reverse.ddim(model, (500, 1, 8, 8), schedule, steps=steps, generator=GENERATOR)
+                solvers.ddim(model, (500, 1, 8, 8), schedule, steps=steps, generator=GENERATOR)
             )
         got[steps] = points(walk[-1].x_t.clamp(-1, 1))
     assert got[20] == FULL

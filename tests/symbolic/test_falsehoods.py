@@ -469,3 +469,23 @@ def test_false_formula_in_a_reason_is_refused(name: str, reason: str) -> None:
     step = claim.steps[-1]._replace(reason=f"because {reason}")
     with pytest.raises(ClaimError, match="in the reason"):
         replace(claim, steps=(*claim.steps[:-1], step)).verify()
+
+
+with as_written():
+    LIMITS = [
+        ("solvers.short-step", half * x(t) - 1 / (2 * sqrt(1 - alpha_bar(t))) * nt.eps_hat),
+        ("solvers.short-step", x(t) - 1 / sqrt(1 - alpha_bar(t)) * nt.eps_hat),
+        ("solvers.short-noise", half),
+        ("solvers.short-jump", half * x(t) - 1 / sqrt(1 - alpha_bar(t)) * nt.eps_hat),
+    ]
+
+
+@pytest.mark.parametrize(("name", "said"), LIMITS)
+def test_false_limit_is_refused_by_both_witnesses(name: str, said: Any) -> None:
+    claim = CLAIMS[name]
+    false = replace(claim, steps=(*claim.steps[:-1], claim.steps[-1]._replace(expr=said)))
+    with pytest.raises(ClaimError):
+        false.verify()
+    at_once = replace(claim, steps=(Step(said, "at once", DEFINITION),))
+    with pytest.raises(ClaimError):
+        at_once.verify()

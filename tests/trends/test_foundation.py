@@ -219,6 +219,7 @@ def test_the_table_of_results_tells_the_same_story() -> None:
         assert middle(start, 0) > 5  # before it learns, it draws no eights and nines
 
 
+@pytest.mark.long
 def test_the_table_is_what_is_measured_today(shipped: UNet) -> None:
     """One entry of each start that costs little, measured again."""
     schedule = foundation.load()[1]

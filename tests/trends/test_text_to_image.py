@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ddpm_course import checkpoint, metrics, reverse
+from ddpm_course import checkpoint, metrics, solvers
 from ddpm_course.data import Mixture
 from ddpm_course.schedule import Schedule
 from ddpm_course.trends import multimodal, text_to_image
@@ -60,7 +60,7 @@ def test_guidance_moves_towards_the_label_and_not_away() -> None:
         def eps_hat(x_t: Tensor, t: Tensor) -> Tensor:
             return guide(both(x_t, t), right(x_t, t), w)
 
-        *_, last = reverse.ddim(eps_hat, (2000, 1), schedule, clip_x0=False, generator=seeded())
+        *_, last = solvers.ddim(eps_hat, (2000, 1), schedule, clip_x0=False, generator=seeded())
         return float(last.x_t.mean())
 
     assert center(0) == pytest.approx(0, abs=0.1)
@@ -163,7 +163,7 @@ def test_guidance_0_draws_as_well_as_the_unconditional_model(model: TextToImage)
     ids = model.encoder.encode(["number 7"] * 300)
     found = []
     for network in (guided(model, ids, 0.0), digits_model):
-        *_, last = reverse.ddim(network, (300, 1, 8, 8), schedule, 25, generator=seeded())
+        *_, last = solvers.ddim(network, (300, 1, 8, 8), schedule, 25, generator=seeded())
         found.append(metrics.digit_report(last.x_t).frechet)
     assert found[0] <= 1.2 * found[1]
 

@@ -146,11 +146,12 @@ def _ddim(
 
 def _ddim_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
-    return [
-        Case((*(draw.noise(g, 6, 2) for _ in range(3)), t, s, eta, table), along=[t] * 6)
-        for t, s, eta in ((12, 7, 0.5), (7, 2, 0.8), (4, 0, 0.6))
-    ]
+    cases = []
+    for B, T, t, s, eta in ((6, 12, 12, 7, 0.5), (6, 12, 7, 2, 0.8), (5, 9, 4, 0, 0.6)):
+        table = (1 - draw.betas(g, T)).cumprod(0)
+        points = (draw.noise(g, B, 2) for _ in range(3))
+        cases.append(Case((*points, t, s, eta, table), along=[t] * B))
+    return cases
 
 
 DDIM_STEP = Task(
@@ -234,9 +235,12 @@ def drop_labels(labels: Tensor, u: Tensor, share: float, null: int) -> Tensor:
 
 def _drop_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    labels, u = torch.randint(0, 10, (40,), generator=g), torch.rand(40, generator=g)
-    u[0] = 0.4  # not like the other ones: once above the share, once below it
-    return [Case((labels, u, share, 10)) for share in (0.2, 0.6)]
+    cases = []
+    for B, share, null in ((40, 0.2, 10), (30, 0.6, 7)):
+        labels, u = torch.randint(0, null, (B,), generator=g), torch.rand(B, generator=g)
+        u[0] = 0.4  # not like the other ones: once above the share, once below it
+        cases.append(Case((labels, u, share, null)))
+    return cases
 
 
 DROP_LABELS = Task(
@@ -358,15 +362,14 @@ def _guided(
 
 def _guided_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
-    # Far enough from the middle that a guess which is clipped to [-1, 1] is surely another one.
-    away = torch.nn.functional.normalize(draw.noise(g, 3, 2)) * 2
-    means = torch.cat([away, torch.zeros(1, 2)])
-    model = draw.Labeled(table, means)
-    return [
-        Case((model, draw.noise(g, 6, 2), label, 3, w, [12, 8, 3, 0], table), atol=1e-4)
-        for label, w in ((1, 2.5), (0, 0.4))
-    ]
+    cases = []
+    for B, kinds, label, w, times in ((6, 3, 1, 2.5, [12, 8, 3, 0]), (5, 4, 0, 0.4, [9, 4, 0])):
+        table = (1 - draw.betas(g, times[0])).cumprod(0)
+        # Far enough from the middle that a guess which is clipped to [-1, 1] is surely another one.
+        away = torch.nn.functional.normalize(draw.noise(g, kinds, 2)) * 2
+        model = draw.Labeled(table, torch.cat([away, torch.zeros(1, 2)]))
+        cases.append(Case((model, draw.noise(g, B, 2), label, kinds, w, times, table), atol=1e-4))
+    return cases
 
 
 GUIDED_WALK = Task(
@@ -489,20 +492,13 @@ def _keep(
 
 def _keep_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
-    mask = (draw.noise(g, 1, 1, 4, 4) > 0).float()
-    return [
-        Case(
-            (
-                *(draw.noise(g, 3, 1, 4, 4) for _ in range(2)),
-                mask,
-                draw.noise(g, 3, 1, 4, 4),
-                s,
-                table,
-            )
-        )
-        for s in (7, 2)
-    ]
+    cases = []
+    for (shape, T), s in zip(draw.IMAGES, (7, 2), strict=True):
+        table = (1 - draw.betas(g, T)).cumprod(0)
+        mask = (draw.noise(g, 1, 1, *shape[2:]) > 0).float()
+        x_s, known, eps = (draw.noise(g, *shape) for _ in range(3))
+        cases.append(Case((x_s, known, mask, eps, s, table)))
+    return cases
 
 
 KEEP_KNOWN = Task(

@@ -283,7 +283,8 @@ how far is each sample from the nearest known picture?""",
     lesson="on its own the number says little: compare it with that of pictures held back.",
     reference=nearest,
     cases=lambda seed: [
-        Case((draw.noise(g := draw.generator(seed), 5, 1, 4, 4), draw.noise(g, 9, 1, 4, 4)))
+        Case((draw.noise(g := draw.generator(seed + n), n, *size), draw.noise(g, 2 * n, *size)))
+        for n, size in ((5, (1, 4, 4)), (4, (1, 3, 6)))
     ],
     mistakes=(
         Mistake(
@@ -344,8 +345,8 @@ samples does?""",
     cases=lambda seed: [
         Case(
             (
-                draw.noise(g := draw.generator(10 * seed + n), 200).abs() * 2,
-                draw.noise(g, 50) ** 2 + 0.8,
+                draw.noise(g := draw.generator(10 * seed + n), 200 + 40 * n).abs() * 2,
+                draw.noise(g, 50 + 10 * n) ** 2 + 0.8,
             )
         )
         for n in (0, 1)
@@ -446,8 +447,8 @@ over **all** $K$ kinds. It is the share of samples that would have to change the
     lesson="a model can forget a whole kind and still draw the other ones well.",
     reference=imbalance,
     cases=lambda seed: [
-        Case((torch.randint(0, 10 - 2 * n, (50,), generator=draw.generator(2 * seed + n)) // 1, 10))
-        for n in (1, 2)
+        Case((torch.randint(drawn, (n,), generator=draw.generator(2 * seed + n)), classes))
+        for n, drawn, classes in ((50, 8, 10), (45, 5, 8))
     ],
     mistakes=(
         Mistake(

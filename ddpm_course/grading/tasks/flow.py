@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -32,8 +32,10 @@ def line(x_0: Tensor, eps: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
 
 def _line_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    u = 0.1 + 0.3 * torch.rand(6, generator=g)
-    return [Case((draw.noise(g, 6, 2), draw.noise(g, 6, 2), u))]
+    return [
+        Case((draw.noise(g, B, 2), draw.noise(g, B, 2), 0.1 + 0.3 * torch.rand(B, generator=g)))
+        for B, _ in draw.SIZES
+    ]
 
 
 LINE = Task(
@@ -117,9 +119,12 @@ def _loss(model: Model, x_0: Tensor, u: Tensor, eps: Tensor, form: str) -> Tenso
 
 def _loss_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    u = 0.1 + 0.3 * torch.rand(7, generator=g)
-    model = draw.Drift(0.3, 0.5, trained=True)
-    return [Case((model, draw.noise(g, 7, 2), u, draw.noise(g, 7, 2)), gives="a gradient")]
+    cases = []
+    for B, mean in ((7, 0.5), (5, -0.4)):
+        u = 0.1 + 0.3 * torch.rand(B, generator=g)
+        model = draw.Drift(0.3, mean, trained=True)
+        cases.append(Case((model, draw.noise(g, B, 2), u, draw.noise(g, B, 2)), gives="a gradient"))
+    return cases
 
 
 FLOW_LOSS = Task(
@@ -211,8 +216,11 @@ def _from(model: Model, x_u: Tensor, t: int, alpha_bar: Tensor, form: str) -> Te
 
 def _from_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
-    return [Case((draw.Denoiser(table, 3.0), draw.noise(g, 6, 2), t, table)) for t in (3, 9)]
+    cases = []
+    for (B, T), t in zip(draw.SIZES, (9, 3), strict=True):
+        table = (1 - draw.betas(g, T)).cumprod(0)
+        cases.append(Case((draw.Denoiser(table, 3.0), draw.noise(g, B, 2), t, table)))
+    return cases
 
 
 FROM_NOISE = Task(
@@ -341,8 +349,8 @@ def _walk(model: Model, start: Tensor, times: list[float], form: str) -> Tensor:
 def _walk_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
     return [
-        Case((draw.Drift(0.3, 0.8), draw.noise(g, 6, 2), times))
-        for times in ([1.0, 0.55, 0.2, 0.0], [1.0, 0.9, 0.6, 0.45, 0.1, 0.0])
+        Case((draw.Drift(0.3, 0.8), draw.noise(g, B, 2), times))
+        for B, times in ((6, [1.0, 0.55, 0.2, 0.0]), (5, [1.0, 0.9, 0.6, 0.45, 0.1, 0.0]))
     ]
 
 
@@ -473,18 +481,34 @@ def _shortest_worst(x_0: Tensor, eps: Tensor) -> list[int]:
     )
 
 
+_BATCHES = (5, 6, 5)
+
+
+def _batch(number: int, B: int) -> tuple[Tensor, Tensor]:
+    g = draw.generator(number)
+    return draw.noise(g, B, 2), draw.noise(g, B, 2)
+
+
+@cache
+def _telling(seed: int) -> tuple[int, ...]:
+    """Draws of batches in which the best pairs and every simpler rule's are all different."""
+    rules = (_nearest, _one_after_another, _longest, _shortest_worst)
+    found: list[int] = []
+    for B in _BATCHES:
+        for number in itertools.count(1000 * seed + 100 * len(found)):
+            x_0, eps = _batch(number, B)
+            best = _orders(x_0, eps)
+            orders = [best, _inverse(best), _orders(x_0, eps, 0.5), list(range(B))]
+            orders += [rule(x_0, eps) for rule in rules]
+            if len(set(map(tuple, orders))) == len(orders):
+                found.append(number)
+                break
+    return tuple(found)
+
+
 def _pair_cases(seed: int) -> list[Case]:
-    """Batches in which the best pairs and every simpler rule's are all different."""
-    for number in itertools.count(1000 * seed):
-        g = draw.generator(number)
-        x_0, eps = draw.noise(g, 5, 2), draw.noise(g, 5, 2)
-        best = _orders(x_0, eps)
-        rules = (_nearest, _one_after_another, _longest, _shortest_worst)
-        orders = [best, _inverse(best), _orders(x_0, eps, 0.5), list(range(5))]
-        orders += [rule(x_0, eps) for rule in rules]
-        if len(set(map(tuple, orders))) == len(orders):
-            return [Case((x_0, eps))]
-    raise AssertionError("unreachable")
+    """Three batches: with fewer, some slip would find the same pairs by chance."""
+    return [Case(_batch(number, B)) for number, B in zip(_telling(seed), _BATCHES, strict=True)]
 
 
 BEST_PAIRS = Task(
@@ -580,7 +604,8 @@ time 1); the squared length of the difference; the mean over pieces and walks.""
     lesson="at 0 one call is enough: this number says what pairing and reflow are worth.",
     reference=bend,
     cases=lambda seed: [
-        Case((draw.noise(draw.generator(seed), n + 1, 5, 2).cumsum(0),)) for n in (4, 7)
+        Case((draw.noise(draw.generator(seed), n + 1, B, 2).cumsum(0),))
+        for n, B in ((4, 5), (7, 3))
     ],
     mistakes=(
         Mistake("The pieces' time is left out: a piece takes 1/n.", partial(_bend, form="time")),

@@ -171,8 +171,12 @@ def _of(table: Tensor, t: Tensor) -> Tensor:
 
 def _step_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    t = draw.steps(g, 7, 12)
-    return [Case((draw.noise(g, 7, 2), t, draw.noise(g, 7, 2), draw.betas(g)), along=t.tolist())]
+    cases = []
+    for B, T in draw.SIZES:
+        t = draw.steps(g, B, T)
+        x_prev, eps = draw.noise(g, B, 2), draw.noise(g, B, 2)
+        cases.append(Case((x_prev, t, eps, draw.betas(g, T)), along=t.tolist()))
+    return cases
 
 
 STEP = Task(
@@ -264,11 +268,11 @@ def _trajectory_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
     return [
         Case(
-            (draw.noise(g, 5, 2), draw.noise(g, T + 1, 5, 2), draw.betas(g, T)),
+            (draw.noise(g, B, 2), draw.noise(g, T + 1, B, 2), draw.betas(g, T)),
             along=range(T + 1),
             gives="a tensor",
         )
-        for T in (8, 3)
+        for B, T in ((5, 8), (4, 3))
     ]
 
 
@@ -508,7 +512,7 @@ def estimate(x_0: float, beta: Tensor, n: int, generator: torch.Generator) -> tu
     ### END SOLUTION
 
 
-_WALKS = 40_000
+_WALKS = (40_000, 36_000)
 _TOLERANCE = 0.05  # seven standard errors of a variance below 1; of a mean, ten
 
 
@@ -516,10 +520,10 @@ def _estimate_cases(seed: int) -> list[Case]:
     """Walks from so far out that a step more or less is seen beside chance."""
     g = draw.generator(seed)
     cases = []
-    for x_0, T in ((9.0, 4), (-8.0, 6)):
+    for x_0, T, walks in zip((9.0, -8.0), (4, 6), _WALKS, strict=True):
         beta = draw.betas(g, T)
         beta[1], beta[T] = 0.1, 0.3  # the first step is another one than the last
-        cases.append(Case((x_0, beta, _WALKS, draw.generator(seed + T)), rtol=0, atol=_TOLERANCE))
+        cases.append(Case((x_0, beta, walks, draw.generator(seed + T)), rtol=0, atol=_TOLERANCE))
     return cases
 
 

@@ -44,8 +44,7 @@ def draw_t(batch: int, T: int, generator: torch.Generator) -> Tensor:
     ### END SOLUTION
 
 
-_T = 6
-_DRAWS = 30_000
+_ASKED = {30_000: 6, 30_001: 9}  # how many draws, and from how many steps
 
 
 def _shares(t: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,16 +55,20 @@ def _shares(t: Tensor) -> tuple[Tensor, Tensor]:
     t = torch.as_tensor(t)
     if t.is_floating_point():
         raise TypeError(f"the steps have dtype {t.dtype}; whole numbers (int64) index a table")
-    if t.shape != (_DRAWS,):
+    if t.ndim != 1 or len(t) not in _ASKED:
         raise ValueError(f"the steps have shape {tuple(t.shape)}; one for each image, (batch,)")
-    if not ((t >= 0) & (t <= _T + 1)).all():
-        raise ValueError(f"the steps run over {t.min()}..{t.max()}; T is {_T}")
-    return t.bincount(minlength=_T + 2) / _DRAWS, (t.diff() == 1).double().mean()
+    T = _ASKED[len(t)]
+    if not ((t >= 0) & (t <= T + 1)).all():
+        raise ValueError(f"the steps run over {t.min()}..{t.max()}; T is {T}")
+    return t.bincount(minlength=T + 2) / len(t), (t.diff() == 1).double().mean()
 
 
 def _draw_t_cases(seed: int) -> list[Case]:
     # The share of each step has a standard error of 0.002.
-    return [Case((_DRAWS, _T, draw.generator(seed)), along=range(_T + 2), rtol=0, atol=0.015)]
+    return [
+        Case((draws, T, draw.generator(seed + T)), along=range(T + 2), rtol=0, atol=0.015)
+        for draws, T in _ASKED.items()
+    ]
 
 
 DRAW_T = Task(
@@ -146,11 +149,12 @@ def epsilon_loss(
 def _epsilon_loss_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
     cases = []
-    for variance in (0.2, 2.0):
-        table = (1 - draw.betas(g)).cumprod(0)
-        x_0, eps = draw.noise(g, 6, 1, 4, 4), draw.noise(g, 6, 1, 4, 4)
+    for variance, (shape, T) in zip((0.2, 2.0), draw.IMAGES, strict=True):
+        table = (1 - draw.betas(g, T)).cumprod(0)
+        x_0, eps = draw.noise(g, *shape), draw.noise(g, *shape)
         model = draw.Denoiser(table, variance, trained=True)
-        cases.append(Case((model, x_0, draw.steps(g, 6, 12), eps, table), gives="a gradient"))
+        t = draw.steps(g, len(x_0), T)
+        cases.append(Case((model, x_0, t, eps, table), gives="a gradient"))
     return cases
 
 
@@ -399,8 +403,8 @@ not in nats.""",
     "miss.",
     reference=prior_bits,
     cases=lambda seed: [
-        Case((draw.noise(draw.generator(seed), 3, 1, 4, 4), share), rtol=1e-4, atol=1e-6)
-        for share in (0.6, 0.1)
+        Case((draw.noise(draw.generator(seed), *shape), share), rtol=1e-4, atol=1e-6)
+        for (shape, _), share in zip(draw.IMAGES, (0.6, 0.1), strict=True)
     ],
     mistakes=(
         Mistake("This is in nats.", lambda x, a: _prior(x, a, unit=1.0).mean()),
@@ -588,10 +592,12 @@ def _at(table: Tensor, t: Tensor) -> Tensor:
 
 def _x0_from_v_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table, t = (1 - draw.betas(g)).cumprod(0), draw.steps(g, 6, 12)
-    return [
-        Case((draw.noise(g, 6, 1, 4, 4), draw.noise(g, 6, 1, 4, 4), t, table), along=t.tolist())
-    ]
+    cases = []
+    for shape, T in draw.IMAGES:
+        table, t = (1 - draw.betas(g, T)).cumprod(0), draw.steps(g, shape[0], T)
+        x_t, v = draw.noise(g, *shape), draw.noise(g, *shape)
+        cases.append(Case((x_t, v, t, table), along=t.tolist()))
+    return cases
 
 
 X0_FROM_V = Task(
@@ -686,9 +692,9 @@ def _decoder(
 def _decoder_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
     cases = []
-    for levels in (5, 9):
+    for levels, std in ((5, 0.3), (9, 0.2)):
         x = torch.linspace(-1, 1, levels).repeat(3)
-        cases.append(Case((x, x + 0.3 * draw.noise(g, len(x)), 0.3, levels), atol=1e-4))
+        cases.append(Case((x, x + std * draw.noise(g, len(x)), std, levels), atol=1e-4))
     return cases
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import sympy as sp
 import torch
@@ -96,11 +97,12 @@ def given_x0(x_0: Tensor, t: Tensor, alpha_bar: Tensor) -> tuple[Tensor, Tensor]
     ### END SOLUTION
 
 
-def _images(seed: int) -> tuple[torch.Generator, Tensor, Tensor, Tensor]:
-    """A generator, ᾱ of 12 steps, t for six images, and the images."""
+def _images(seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """ᾱ of some steps, t for some images, and two sets of such images; twice."""
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
-    return g, table, draw.steps(g, 6, 12), draw.noise(g, 6, 1, 4, 4)
+    for shape, T in draw.IMAGES:
+        table = (1 - draw.betas(g, T)).cumprod(0)
+        yield table, draw.steps(g, shape[0], T), draw.noise(g, *shape), draw.noise(g, *shape)
 
 
 def _at(table: Tensor, t: Tensor) -> Tensor:
@@ -108,8 +110,7 @@ def _at(table: Tensor, t: Tensor) -> Tensor:
 
 
 def _given_x0_cases(seed: int) -> list[Case]:
-    _, table, t, x_0 = _images(seed)
-    return [Case((x_0, t, table), along=t.tolist())]
+    return [Case((x_0, t, table), along=t.tolist()) for table, t, x_0, _ in _images(seed)]
 
 
 GIVEN_X0 = Task(
@@ -185,8 +186,7 @@ def sample(x_0: Tensor, t: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
 
 
 def _sample_cases(seed: int) -> list[Case]:
-    g, table, t, x_0 = _images(seed)
-    return [Case((x_0, t, draw.noise(g, *x_0.shape), table), along=t.tolist())]
+    return [Case((x_0, t, eps, table), along=t.tolist()) for table, t, x_0, eps in _images(seed)]
 
 
 SAMPLE = Task(
@@ -282,8 +282,7 @@ def predict_x0(x_t: Tensor, eps: Tensor, t: Tensor, alpha_bar: Tensor) -> Tensor
 
 
 def _predict_cases(seed: int) -> list[Case]:
-    g, table, t, x_t = _images(seed)
-    return [Case((x_t, draw.noise(g, *x_t.shape), t, table), along=t.tolist())]
+    return [Case((x_t, eps, t, table), along=t.tolist()) for table, t, x_t, eps in _images(seed)]
 
 
 PREDICT_X0 = Task(
@@ -575,8 +574,10 @@ def _cosine(
 
 def _cosine_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    top = 0.9 + 0.05 * torch.rand(1, generator=g).item()
-    return [Case((T, s, top), along=range(T + 1)) for T, s in ((20, 0.03), (9, 0.01))]
+    return [
+        Case((T, s, top + 0.03 * torch.rand(1, generator=g).item()), along=range(T + 1))
+        for T, s, top in ((20, 0.03, 0.9), (9, 0.01, 0.94))
+    ]
 
 
 COSINE = Task(
@@ -655,8 +656,8 @@ def _respaced(values: Tensor) -> Tensor:
 def _respace_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
     return [
-        Case(((1 - draw.betas(g, 12)).cumprod(0), stride), along=range(12 // stride + 1))
-        for stride in (3, 4)
+        Case(((1 - draw.betas(g, T)).cumprod(0), stride), along=range(T // stride + 1))
+        for T, stride in ((12, 3), (16, 4))
     ]
 
 

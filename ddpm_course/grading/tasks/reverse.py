@@ -32,7 +32,9 @@ Many libraries store $\log \sigma_t^2$ and draw with $\sigma_t$. Turn the one in
     hint=r"$\log \sigma = \frac{1}{2} \log \sigma^2$.",
     lesson="half of a log is the log of a root. (This course stores variances; there is one root.)",
     reference=spread,
-    cases=lambda seed: [Case((draw.noise(draw.generator(seed), 8) * 2 - 1,))],
+    cases=lambda seed: [
+        Case((draw.noise(draw.generator(seed), *shape) * 2 - 1,)) for shape in ((8,), (5,))
+    ],
     mistakes=(
         Mistake(
             "This takes the root of the logarithm; most logarithms here are below 0.", torch.sqrt
@@ -240,8 +242,12 @@ def _tables(t: Tensor, beta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _two_points_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    t = draw.steps(g, 7, 12)
-    return [Case((draw.noise(g, 7, 2), draw.noise(g, 7, 2), t, draw.betas(g)), along=t.tolist())]
+    cases = []
+    for B, T in draw.SIZES:
+        t = draw.steps(g, B, T)
+        x, other = draw.noise(g, B, 2), draw.noise(g, B, 2)
+        cases.append(Case((x, other, t, draw.betas(g, T)), along=t.tolist()))
+    return cases
 
 
 def _posterior_mean(
@@ -533,10 +539,13 @@ def step(x_t: Tensor, eps_hat: Tensor, z: Tensor, t: int, beta: Tensor) -> Tenso
 
 def _step_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    beta = draw.betas(g)
-    return [
-        Case((*(draw.noise(g, 6, 2) for _ in range(3)), t, beta), along=[t] * 6) for t in (12, 7, 1)
-    ]
+    cases = []
+    for B, T in draw.SIZES:
+        beta = draw.betas(g, T)
+        for t in (T, T // 2 + 1, 1):
+            points = (draw.noise(g, B, 2) for _ in range(3))
+            cases.append(Case((*points, t, beta), along=[t] * B))
+    return cases
 
 
 def _step(x: Tensor, e: Tensor, z: Tensor, t: int, beta: Tensor, form: str = "right") -> Tensor:
@@ -623,10 +632,10 @@ def ancestral(
 def _ancestral_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
     cases = []
-    for T in (9, 4):
+    for B, T in ((5, 9), (4, 4)):
         beta = draw.betas(g, T)
         model = draw.Denoiser((1 - beta).cumprod(0), variance=0.2)
-        cases.append(Case((model, draw.noise(g, 5, 2), draw.noise(g, T + 1, 5, 2), beta)))
+        cases.append(Case((model, draw.noise(g, B, 2), draw.noise(g, T + 1, B, 2), beta)))
     return cases
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import sympy as sp
 import torch
@@ -29,8 +29,11 @@ def half_log_snr(t: Tensor, alpha_bar: Tensor) -> Tensor:
 
 def _half_log_snr_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    t = draw.steps(g, 7, 12)
-    return [Case((t, (1 - draw.betas(g)).cumprod(0)), along=t.tolist())]
+    cases = []
+    for B, T in draw.SIZES:
+        t = draw.steps(g, B, T)
+        cases.append(Case((t, (1 - draw.betas(g, T)).cumprod(0)), along=t.tolist()))
+    return cases
 
 
 HALF_LOG_SNR = Task(
@@ -245,8 +248,8 @@ def _ahead(
 def _ahead_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
     return [
-        Case((draw.noise(g, 5, 2), draw.noise(g, 5, 2), *place))
-        for place in ((-3.0, -1.2, 0.4), (0.5, 1.1, 2.9))
+        Case((draw.noise(g, B, 2), draw.noise(g, B, 2), *place))
+        for B, *place in ((5, -3.0, -1.2, 0.4), (4, 0.5, 1.1, 2.9))
     ]
 
 
@@ -365,21 +368,35 @@ def _any_number(error: Tensor, calls: int) -> list[int]:
     return min(min(_ways(error, n)) for n in range(1, len(error)) if n != calls)[1]
 
 
+_BUDGETS = ((9, 3), (8, 4), (10, 5), (6, 3))  # T, and calls
+
+
+def _error(number: int, T: int) -> Tensor:
+    t = torch.arange(T + 1.0)
+    width = (t[:, None] - t[None]).clamp(min=0)
+    return width**1.5 * (0.2 + torch.rand(T + 1, T + 1, generator=draw.generator(number)))
+
+
+@cache
+def _telling(seed: int) -> tuple[int, ...]:
+    """Draws of tables in which the best way and every simpler rule's are all different."""
+    rules = (best_times, _greedy, _even, _worst_jump, _any_number, _worst)
+    found: list[int] = []
+    for T, calls in _BUDGETS:
+        for number in itertools.count(1000 * seed + 100 * len(found)):
+            error = _error(number, T)
+            if len({tuple(rule(error, calls)) for rule in rules}) == len(rules):
+                found.append(number)
+                break
+    return tuple(found)
+
+
 def _budget_cases(seed: int) -> list[Case]:
-    """Tables of errors in which the best way and every simpler rule's are all different."""
-    cases: list[Case] = []
-    for number in itertools.count(1000 * seed):
-        g = draw.generator(number)
-        T, calls = 9, 3 + len(cases)
-        t = torch.arange(T + 1.0)
-        width = (t[:, None] - t[None]).clamp(min=0)
-        error = width**1.5 * (0.2 + torch.rand(T + 1, T + 1, generator=g))
-        rules = (best_times, _greedy, _even, _worst_jump, _any_number, _worst)
-        if len({tuple(rule(error, calls)) for rule in rules}) == len(rules):
-            cases.append(Case((error, calls)))
-        if len(cases) == 2:
-            return cases
-    raise AssertionError("unreachable")
+    """Four tables: with fewer, some slip would find the same ways by chance."""
+    return [
+        Case((_error(number, T), calls))
+        for number, (T, calls) in zip(_telling(seed), _BUDGETS, strict=True)
+    ]
 
 
 BEST_TIMES = Task(
@@ -450,11 +467,11 @@ def _slope(x: Tensor, y: Tensor) -> float:
 
 def _order_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    calls = torch.tensor([5, 8, 10, 20, 40, 80])
-    return [
-        Case((calls, 3 * calls.double() ** -p * (0.15 * draw.noise(g, 6)).exp()))
-        for p in (1.0, 2.1)
-    ]
+    cases = []
+    for calls, p in (([5, 8, 10, 20, 40, 80], 1.0), ([4, 6, 9, 25, 50], 2.1)):
+        N = torch.tensor(calls)
+        cases.append(Case((N, 3 * N.double() ** -p * (0.15 * draw.noise(g, len(N))).exp())))
+    return cases
 
 
 ORDER = Task(
@@ -576,11 +593,11 @@ def _walk(
 
 def _walk_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
-    return [
-        Case((draw.Denoiser(table, 3.0), 2 * draw.noise(g, 6, 2), times, table))
-        for times in ([12, 9, 4, 0], [12, 10, 7, 3, 1, 0])
-    ]
+    cases = []
+    for B, times in ((6, [12, 9, 4, 0]), (5, [10, 9, 7, 3, 1, 0])):
+        table = (1 - draw.betas(g, times[0])).cumprod(0)
+        cases.append(Case((draw.Denoiser(table, 3.0), 2 * draw.noise(g, B, 2), times, table)))
+    return cases
 
 
 WALK = Task(

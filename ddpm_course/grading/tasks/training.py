@@ -48,7 +48,8 @@ $\lambda$ is `decay`.""",
     lesson="the average follows slowly: about the last 1/(1 - λ) updates have a say in it.",
     reference=ema,
     cases=lambda seed: [
-        Case((draw.noise(draw.generator(seed), 6, 5), decay)) for decay in (0.9, 0.7)
+        Case((draw.noise(draw.generator(seed), n, size), decay))
+        for n, size, decay in ((6, 5, 0.9), (4, 3, 0.7))
     ],
     mistakes=(
         Mistake(
@@ -138,8 +139,12 @@ def _time_embedding(t: Tensor, dim: int, form: str = "right") -> Tensor:
 
 
 def _time_cases(seed: int) -> list[Case]:
-    t = draw.steps(draw.generator(seed), 6, 100)
-    return [Case((t, dim), along=t.tolist(), atol=1e-4) for dim in (8, 14)]
+    g = draw.generator(seed)
+    cases = []
+    for B, dim in ((6, 8), (5, 14)):
+        t = draw.steps(g, B, 100)
+        cases.append(Case((t, dim), along=t.tolist(), atol=1e-4))
+    return cases
 
 
 TIME_EMBEDDING = Task(
@@ -235,9 +240,12 @@ def _residual(
 
 def _residual_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    kernels = [0.3 * draw.noise(g, 3, 3, 3, 3) for _ in range(2)]
-    x, time, w_time = draw.noise(g, 4, 3, 6, 6), draw.noise(g, 4, 5), draw.noise(g, 3, 5)
-    return [Case((x, time, kernels[0], w_time, kernels[1]), atol=1e-4)]
+    cases = []
+    for B, C, D, H, W in ((4, 3, 5, 6, 6), (3, 2, 7, 5, 8)):
+        kernels = [0.3 * draw.noise(g, C, C, 3, 3) for _ in range(2)]
+        x, time, w_time = draw.noise(g, B, C, H, W), draw.noise(g, B, D), draw.noise(g, C, D)
+        cases.append(Case((x, time, kernels[0], w_time, kernels[1]), atol=1e-4))
+    return cases
 
 
 RESIDUAL = Task(
@@ -389,12 +397,15 @@ def _train(
 
 def _train_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
-    model = draw.Tiny(12)
-    batches = [(draw.noise(g, 6, 2), draw.steps(g, 6, 12), draw.noise(g, 6, 2)) for _ in range(5)]
-    return [
-        Case((model, torch.optim.SGD(model.parameters(), lr=0.2), batches, table), gives="numbers")
-    ]
+    cases = []
+    for (B, T), count in zip(draw.SIZES, (5, 4), strict=True):
+        table, model = (1 - draw.betas(g, T)).cumprod(0), draw.Tiny(T)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.2)
+        batches = [
+            (draw.noise(g, B, 2), draw.steps(g, B, T), draw.noise(g, B, 2)) for _ in range(count)
+        ]
+        cases.append(Case((model, optimizer, batches, table), gives="numbers"))
+    return cases
 
 
 TRAIN = Task(
@@ -515,18 +526,21 @@ def _mended(
 
 def _mended_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table, T = (1 - draw.betas(g)).cumprod(0), 12
-    model = draw.PerStep(T)
-    model.weight.data = draw.noise(g, T + 1)  # or it would not matter which number is trained
-    batches = []
-    for _ in range(5):
-        u = torch.rand(24, generator=g)
-        u[:2] = torch.tensor([0.01, 0.99])  # both ends are drawn, or a fault there would not show
-        batches.append(
-            (draw.noise(g, 24, 2), u[torch.randperm(24, generator=g)], draw.noise(g, 24, 2))
-        )
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    return [Case((model, optimizer, batches, table), gives="numbers")]
+    cases = []
+    for B, T, count in ((24, 12, 5), (20, 9, 4)):
+        table = (1 - draw.betas(g, T)).cumprod(0)
+        model = draw.PerStep(T)
+        model.weight.data = draw.noise(g, T + 1)  # or it would not matter which number is trained
+        batches = []
+        for _ in range(count):
+            u = torch.rand(B, generator=g)
+            u[:2] = torch.tensor([0.01, 0.99])  # both ends are drawn, or a fault there is not seen
+            batches.append(
+                (draw.noise(g, B, 2), u[torch.randperm(B, generator=g)], draw.noise(g, B, 2))
+            )
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        cases.append(Case((model, optimizer, batches, table), gives="numbers"))
+    return cases
 
 
 MENDED = Task(
@@ -655,11 +669,10 @@ def _ddim(x: Tensor, e: Tensor, t: int, s: int, a: Tensor, form: str = "right") 
 
 def _ddim_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    table = (1 - draw.betas(g)).cumprod(0)
     return [
-        Case((draw.noise(g, 8, 2), draw.noise(g, 8, 2), t, s, table))
-        for t, s in ((12, 7), (7, 1), (5, 0), (9, 8))  # s follows from no t
-    ]
+        Case((draw.noise(g, B, 2), draw.noise(g, B, 2), t, s, (1 - draw.betas(g, T)).cumprod(0)))
+        for B, T, t, s in ((8, 12, 12, 7), (8, 12, 7, 1), (6, 10, 5, 0), (6, 10, 9, 8))
+    ]  # s follows from no t
 
 
 DDIM = Task(

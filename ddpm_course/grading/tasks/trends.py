@@ -227,15 +227,15 @@ def _overlap_cases(seed: int) -> list[Case]:
     """Two lists of different lengths that share some, in a graph where others cite both."""
     rng = np.random.default_rng(seed)
     cases = []
-    for common, only_a, only_b in ((2, 1, 3), (3, 2, 0)):
+    for common, only_a, only_b, a, b in ((2, 1, 3, "A", "B"), (3, 2, 0, "N", "M")):
         names = [f"P{number}" for number in rng.permutation(common + only_a + only_b)]
         shared, mine = names[:common], names[common : common + only_a]
         references: References = {name: [] for name in names}
         references |= {shared[0]: ["R"], "R": []}  # what is cited has references, too
-        references["A"] = sorted(shared + mine)
-        references["B"] = sorted(shared + names[common + only_a :])
-        references |= {"C": ["A", "B"], "D": ["A"], "E": ["B"], "F": ["A"]}
-        cases.append(Case((references, "A", "B")))
+        references[a] = sorted(shared + mine)
+        references[b] = sorted(shared + names[common + only_a :])
+        references |= {"C": [a, b], "D": [a], "E": [b], "F": [a]}
+        cases.append(Case((references, a, b)))
     return cases
 
 
@@ -489,7 +489,10 @@ def guided(free: Tensor, told: Tensor, w: float) -> Tensor:
 
 def _guesses(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    return [Case((draw.noise(g, 3, 4), draw.noise(g, 3, 4), w)) for w in (0.0, 1.0, 0.4, 3.0)]
+    return [
+        Case((draw.noise(g, *shape), draw.noise(g, *shape), w))
+        for w, shape in ((0.0, (3, 4)), (1.0, (2, 5)), (0.4, (3, 4)), (3.0, (2, 5)))
+    ]
 
 
 GUIDED = Task(

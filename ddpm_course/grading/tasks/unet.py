@@ -55,11 +55,12 @@ def _group_norm(x: Tensor, groups: int, form: str = "right") -> Tensor:
 
 def _group_norm_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    shift = torch.arange(6.0).view(1, 6, 1, 1)
-    return [
-        Case((draw.noise(g, 3, 6, 8, 8) * (1 + shift) + shift, groups), rtol=5e-3, atol=5e-3)
-        for groups in (2, 3)
-    ]
+    cases = []
+    for shape, groups in (((3, 6, 8, 8), 2), ((2, 9, 6, 10), 3)):
+        shift = torch.arange(float(shape[1])).view(1, -1, 1, 1)
+        x = draw.noise(g, *shape) * (1 + shift) + shift
+        cases.append(Case((x, groups), rtol=5e-3, atol=5e-3))
+    return cases
 
 
 GROUP_NORM = Task(
@@ -151,7 +152,8 @@ def _attention(q: Tensor, k: Tensor, v: Tensor, form: str = "right") -> Tensor:
 
 def _attention_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    return [Case(tuple(2 * draw.noise(g, 3, n, 4) for _ in range(3)), atol=1e-4) for n in (5, 7)]
+    shapes = ((3, 5, 4), (2, 7, 9))
+    return [Case(tuple(2 * draw.noise(g, *shape) for _ in range(3)), atol=1e-4) for shape in shapes]
 
 
 ATTENTION = Task(
@@ -270,7 +272,9 @@ the same value. (A convolution then smooths the blocks.) Do it without a loop.""
     lesson="copies, then a convolution: a transposed convolution in one go tends to leave a "
     "checkerboard.",
     reference=upsample,
-    cases=lambda seed: [Case((draw.noise(draw.generator(seed), 2, 3, 4, 5),))],
+    cases=lambda seed: [
+        Case((draw.noise(draw.generator(seed), *shape),)) for shape in ((2, 3, 4, 5), (3, 2, 6, 4))
+    ],
     mistakes=(
         Mistake(
             "The whole picture is laid out four times, like tiles.", lambda x: x.repeat(1, 1, 2, 2)
@@ -347,9 +351,12 @@ def _u(x: Tensor, down: list[Layer], up: list[Layer], form: str = "right") -> Te
 
 def _u_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    down: list[Layer] = [draw.Mix(0.8 * draw.noise(g, 3, 3)) for _ in range(3)]
-    up: list[Layer] = [draw.Mix(0.5 * draw.noise(g, 3, 6)) for _ in range(3)]
-    return [Case((draw.noise(g, 2, 3, 4, 4), down, up))]
+    cases = []
+    for B, C, levels in ((2, 3, 3), (3, 4, 2)):
+        down: list[Layer] = [draw.Mix(0.8 * draw.noise(g, C, C)) for _ in range(levels)]
+        up: list[Layer] = [draw.Mix(0.5 * draw.noise(g, C, 2 * C)) for _ in range(levels)]
+        cases.append(Case((draw.noise(g, B, C, 4, B + 2), down, up)))
+    return cases
 
 
 DOWN_AND_UP = Task(

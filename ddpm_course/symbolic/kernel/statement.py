@@ -119,7 +119,7 @@ def letter(tex: str) -> str:
     """A name of ours as a word of Coq."""
     if tex in LETTERS:
         return LETTERS[tex]
-    name = re.sub(r"[^A-Za-z0-9]+", "_", tex).strip("_") or "v"
+    name = re.sub(r"[^A-Za-z0-9]+", "_", tex.replace("'", "_later")).strip("_") or "v"
     return name + "_" if name in TAKEN or not name[0].isalpha() else name
 
 

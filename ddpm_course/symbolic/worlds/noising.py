@@ -291,6 +291,8 @@ class Noising(World):
             return
         share, here, end = self.letters[nt.u], self.point[nt.x_u], self.point[nt.eps_hat]
         self.point[nt.speed_hat] = (end - here) / (1 - share)
+        if not self.flow_at:  # x_u is no x_t here: the guess is that of the line
+            self.point[nt.x0_guess] = (here - share * end) / (1 - share)
         weight = (1 - self.letters.get(nt.u_next, 0)) / (1 - share)
         self.point[nt.x_u_next] = weight * here + (1 - weight) * end
 

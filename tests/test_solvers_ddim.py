@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
-from ddpm_course import Schedule, marginal, reverse
+from ddpm_course import Schedule, marginal, reverse, solvers
 
 SHAPE = (4, 1, 3, 3)
 
@@ -66,7 +66,7 @@ def test_ddim_is_the_ddim_scheduler(steps, eta, clip):
         set_alpha_to_one=True,
     )
     scheduler.set_timesteps(steps)
-    walk = reverse.ddim(model, SHAPE, schedule, steps, eta, clip, generator=seeded())
+    walk = solvers.ddim(model, SHAPE, schedule, steps, eta, clip, generator=seeded())
     generator = seeded()
     x = torch.randn(SHAPE, generator=generator)
     for timestep, step in zip(scheduler.timesteps, walk, strict=False):
@@ -90,7 +90,7 @@ def test_a_full_walk_with_eta_1_is_the_posterior(schedule):
     for t in {1, 2, schedule.T // 2, schedule.T} - {0}:
         if t > schedule.T:
             continue
-        ours = reverse.ddim_step(x_0, x_t, t, t - 1, schedule, eta=1.0)
+        ours = solvers.ddim_step(x_0, x_t, t, t - 1, schedule, eta=1.0)
         expected = reverse.posterior(x_0, x_t, t, schedule)
         torch.testing.assert_close(ours.mean, expected.mean, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(ours.var, expected.var.flatten()[0], rtol=1e-9, atol=1e-12)
@@ -105,7 +105,7 @@ def test_a_jump_keeps_the_marginal(eta):
         q_t, q_s = marginal.given_x0(x_0, t, schedule), schedule.alpha_bar[s]
 
         def jump(x, t=t, s=s):
-            return reverse.ddim_step(x_0, x, t, s, schedule, eta)
+            return solvers.ddim_step(x_0, x, t, s, schedule, eta)
 
         # The mean of the jump is a + b x_t; so E[x_s] = a + b E[x_t], Var = b² Var[x_t] + σ².
         a = jump(torch.zeros_like(x_0)).mean
@@ -125,7 +125,7 @@ def test_exact_noise_carries_gaussian_data_to_gaussian_data():
         return (1 - alpha_bar).sqrt() * (x - alpha_bar.sqrt() * m) / var
 
     x_T = torch.linspace(-3, 3, 7, dtype=torch.float64)[:, None]
-    *_, last = reverse.ddim(exact, (7, 1), schedule, 1000, 0.0, clip_x0=False, x_T=x_T)
+    *_, last = solvers.ddim(exact, (7, 1), schedule, 1000, 0.0, clip_x0=False, x_T=x_T)
     # The finer the steps, the nearer to the map between the two Gaussians' quantiles.
     ᾱ_T = float(schedule.alpha_bar[-1])
     std_T = math.sqrt(ᾱ_T * s**2 + 1 - ᾱ_T)
@@ -144,16 +144,16 @@ def test_exact_noise_carries_gaussian_data_to_gaussian_data():
 )
 def test_times_are_evenly_spaced(T, steps, times):
     schedule = Schedule.linear(T, 1e-3, 0.3)
-    assert [step.t for step in reverse.ddim(model, SHAPE, schedule, steps)] == times
+    assert [step.t for step in solvers.ddim(model, SHAPE, schedule, steps)] == times
 
 
 def test_eta_0_depends_on_x_T_alone():
     schedule = Schedule.linear(100, 1e-3, 0.2)
     x_T = torch.randn(SHAPE, generator=seeded())
     torch.manual_seed(0)
-    *_, first = reverse.ddim(model, SHAPE, schedule, 10, x_T=x_T)
+    *_, first = solvers.ddim(model, SHAPE, schedule, 10, x_T=x_T)
     torch.manual_seed(1)
-    *_, second = reverse.ddim(model, SHAPE, schedule, 10, x_T=x_T)
+    *_, second = solvers.ddim(model, SHAPE, schedule, 10, x_T=x_T)
     assert torch.equal(first.x_t, second.x_t)
 
 
@@ -171,7 +171,7 @@ def test_weights_mode_and_precision_are_left_as_found():
 
     net = Net().train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    *_, last = reverse.ddim(net, (3, 2), Schedule.linear(20, 1e-3, 0.3), 5, 1.0)
+    *_, last = solvers.ddim(net, (3, 2), Schedule.linear(20, 1e-3, 0.3), 5, 1.0)
     assert net.training
     assert network[1].training
     assert last.x_t.dtype == torch.float32
@@ -182,22 +182,22 @@ def test_weights_mode_and_precision_are_left_as_found():
 @pytest.mark.parametrize(
     ("steps", "eta", "sentence"),
     [
-        (0, 0.0, "steps is 0; this schedule allows 1 to 20"),
-        (21, 0.0, "steps is 21"),
+        (0, 0.0, "0 calls of the network are asked for; this schedule allows 1 to 20"),
+        (21, 0.0, "21 calls of the network"),
         (5, -0.1, r"eta is -0\.1; choose from 0"),
         (5, np.nan, "eta is nan"),
     ],
 )
 def test_ddim_refuses(steps, eta, sentence):
     with pytest.raises(ValueError, match=sentence):
-        list(reverse.ddim(model, SHAPE, Schedule.linear(20, 1e-3, 0.3), steps, eta))
+        list(solvers.ddim(model, SHAPE, Schedule.linear(20, 1e-3, 0.3), steps, eta))
 
 
 @pytest.mark.parametrize(("t", "s"), [(5, 5), (5, 6), (21, 3), (3, -1)])
 def test_a_jump_goes_back_in_time(t, s):
     x = torch.zeros(SHAPE)
     with pytest.raises(ValueError, match=f"t is {t} and s is {s}; a step back needs 20 >= t > s"):
-        reverse.ddim_step(x, x, t, s, Schedule.linear(20, 1e-3, 0.3))
+        solvers.ddim_step(x, x, t, s, Schedule.linear(20, 1e-3, 0.3))
 
 
 def test_noise_is_drawn_for_every_step_but_the_last_and_for_none_with_eta_0():
@@ -205,7 +205,7 @@ def test_noise_is_drawn_for_every_step_but_the_last_and_for_none_with_eta_0():
     schedule = Schedule.linear(20, 1e-3, 0.3)
     for eta, draws in ((0.0, 1), (0.5, 5)):
         ours, counted = seeded(), seeded()
-        list(reverse.ddim(model, SHAPE, schedule, 5, eta, generator=ours))
+        list(solvers.ddim(model, SHAPE, schedule, 5, eta, generator=ours))
         for _ in range(draws):
             torch.randn(SHAPE, generator=counted)
         assert torch.equal(ours.get_state(), counted.get_state())
@@ -219,26 +219,26 @@ def test_noise_is_drawn_for_every_step_but_the_last_and_for_none_with_eta_0():
 def test_ddim_takes_50_steps_without_noise_unless_told():
     schedule = Schedule.linear(100, 1e-3, 0.2)
     x_T = torch.randn(SHAPE, generator=seeded())
-    plain = list(reverse.ddim(model, SHAPE, schedule, x_T=x_T))
-    told = list(reverse.ddim(model, SHAPE, schedule, 50, 0.0, True, None, x_T))
+    plain = list(solvers.ddim(model, SHAPE, schedule, x_T=x_T))
+    told = list(solvers.ddim(model, SHAPE, schedule, 50, 0.0, True, None, x_T))
     assert len(plain) == len(told) == 51
     assert torch.equal(plain[-1].x_t, told[-1].x_t)
     x_0 = torch.zeros(SHAPE)
-    assert float(reverse.ddim_step(x_0, x_T, 50, 20, schedule).var) == 0
+    assert float(solvers.ddim_step(x_0, x_T, 50, 20, schedule).var) == 0
 
 
 def test_both_ends_are_allowed():
     schedule, x = Schedule.linear(20, 1e-3, 0.3), torch.zeros(SHAPE)
-    assert float(reverse.ddim_step(x, x, 20, 0, schedule, 1.0).var) == 0
-    assert len(list(reverse.ddim(model, SHAPE, schedule, 20, 1.0))) == 21
-    assert len(list(reverse.ddim(model, SHAPE, schedule, 1))) == 2
+    assert float(solvers.ddim_step(x, x, 20, 0, schedule, 1.0).var) == 0
+    assert len(list(solvers.ddim(model, SHAPE, schedule, 20, 1.0))) == 21
+    assert len(list(solvers.ddim(model, SHAPE, schedule, 1))) == 2
 
 
 def test_a_jump_refuses_an_eta_out_of_range():
     x = torch.zeros(SHAPE)
     for eta in (-0.1, 1.1, np.nan):
         with pytest.raises(ValueError, match=f"eta is {eta}; choose from 0"):
-            reverse.ddim_step(x, x, 5, 3, Schedule.linear(20, 1e-3, 0.3), eta)
+            solvers.ddim_step(x, x, 5, 3, Schedule.linear(20, 1e-3, 0.3), eta)
 
 
 def test_no_root_of_a_negative_number_is_taken():
@@ -246,6 +246,6 @@ def test_no_root_of_a_negative_number_is_taken():
     schedule = Schedule.cosine(1000)
     x_0, x_t = torch.zeros(1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
     for s in range(1000):
-        q = reverse.ddim_step(x_0, x_t, 1000, s, schedule, 1.0)
+        q = solvers.ddim_step(x_0, x_t, 1000, s, schedule, 1.0)
         assert q.mean.isfinite().all()
         assert q.mean.abs() < 0.05
