@@ -361,7 +361,7 @@ def test_the_whole_sentence_says_what_to_do(tmp_path, model):
 def test_weights_that_are_no_numbers_are_named(model, spoil, told):
     weights = dict(model.state_dict())
     weights["conv_in.bias"] = spoil(weights["conv_in.bias"])
-    with pytest.raises(ValueError, match=f"^the state holds {re.escape(told)}; it is damaged"):
+    with pytest.raises(ValueError, match=f"^the state holds {re.escape(told)}; it is damaged: copy it again, or train again\\.$"):
         checkpoint.load_weights(model, weights)
 
 
