@@ -124,14 +124,16 @@ class _Change(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "checks":
+            return node  # shapes are not mathematics
         root = isinstance(node.func, ast.Attribute) and node.func.attr == "sqrt"
         if root and not node.args and self._now("root dropped", node):
             return node.func.value  # type: ignore[attr-defined]
         return self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        if node.attr == "device":
-            return node  # where numbers lie is not mathematics
+        if node.attr in ("device", "shape"):
+            return node  # where numbers lie is not mathematics, nor how many there are
         if node.attr in (*TABLES, "beta_tilde", "var") and isinstance(node.ctx, ast.Load):
             text = ast.unparse(node)
             if self._now(f"root of {text} added", node):

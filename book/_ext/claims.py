@@ -38,6 +38,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from ddpm_course import symbolic
 from ddpm_course.symbolic import kernel
+from ddpm_course.symbolic.citing import BY_HEART
 from ddpm_course.symbolic.printing import latex
 
 logger = logging.getLogger(__name__)
@@ -221,6 +222,9 @@ class LedgerDirective(SphinxDirective):
         said = assumed(claim) if claim.conditions else []
         checks = [nodes.paragraph("", f"Checked: {one.says}") for one in claim.checks]
         checks += [nodes.paragraph("", "", *reason_nodes(one)) for one in claim.cases]
+        if claim.name in BY_HEART:
+            why = f"A step may cite it for the reader alone: {BY_HEART[claim.name]}."
+            checks.append(nodes.paragraph("", "", *reason_nodes(why)))
         functions = [nodes.paragraph("", "", _reference(name)) for name in entry.functions]
         if entry.error is not None:
             functions.append(nodes.paragraph("", f"{entry.error:.1e}"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -26,20 +25,19 @@ def _half_log_snr(claim: Claim, s: Setting) -> Iterator[Pair]:
     yield s.column(solvers.half_log_snr(s.schedule)), s.numeric(claim)
 
 
-def _later(s: Setting) -> Iterator[tuple[Tensor, Tensor]]:
-    """Times t = 2..T, and where jumps from there end: near and far, but not at 0, where λ is
-    infinite."""
+def _later(s: Setting) -> tuple[Tensor, Tensor]:
+    """Times t = 2..T, and where a jump from each ends: near and far in turn, but not at 0, where λ
+    is infinite."""
     t = torch.arange(2, s.length + 1)
-    for divisors in ([1], [2, 9]):
-        far = torch.tensor(divisors)[t % len(divisors)]
-        yield t, torch.clamp(t // far, min=1).minimum(t - 1)
+    divisors = torch.tensor([1, 2, 9])
+    return t, torch.clamp(t // divisors[t % 3], min=1).minimum(t - 1)
 
 
 def _ratio(claim: Claim, s: Setting) -> Iterator[Pair]:
     lam = solvers.half_log_snr(s.schedule)
-    for t, ends in _later(s):
-        found = (lam[t] - lam[ends]).exp()[:, None]
-        yield found, s.numeric(claim, {nt.s: ends[:, None]}, t=t.numpy())
+    t, ends = _later(s)
+    found = (lam[t] - lam[ends]).exp()[:, None]
+    yield found, s.numeric(claim, {nt.s: ends[:, None]}, t=t.numpy())
 
 
 def _landed(s: Setting, t: Tensor, ends: Tensor) -> Tensor:
@@ -48,14 +46,14 @@ def _landed(s: Setting, t: Tensor, ends: Tensor) -> Tensor:
 
 
 def _jump(claim: Claim, s: Setting) -> Iterator[Pair]:
-    for t, ends in _later(s):
-        x_0, x_t = s.x_0[1:], s.x_t[1:]
-        found = s.once(("jump", *ends.tolist()), partial(_landed, s, t, ends))
-        given = {nt.s: ends[:, None], nt.x0_guess: x_0, nt.x(nt.t): x_t}
-        if claim.name == "solvers.euler":
-            noise = (1 - s.schedule.alpha_bar).sqrt()[:, None]
-            found = found / noise[ends] - x_t / noise[t]
-        yield found, s.numeric(claim, given, t=t.numpy())
+    t, ends = _later(s)
+    x_0, x_t = s.x_0[1:], s.x_t[1:]
+    found = s.once("landed", lambda: _landed(s, t, ends))
+    given = {nt.s: ends[:, None], nt.x0_guess: x_0, nt.x(nt.t): x_t}
+    if claim.name == "solvers.euler":
+        noise = (1 - s.schedule.alpha_bar).sqrt()[:, None]
+        found = found / noise[ends] - x_t / noise[t]
+    yield found, s.numeric(claim, given, t=t.numpy())
 
 
 def _line(claim: Claim, s: Setting) -> Iterator[Pair]:

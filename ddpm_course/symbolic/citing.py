@@ -17,9 +17,24 @@ import sympy as sp
 from . import algebra
 from . import notation as nt
 from .printing import latex
-from .step import ASSUMED, HYPOTHESIS, ClaimError, Step
+from .step import ASSUMED, HYPOTHESIS, ClaimError, Step, follows
 
-# Lemmas that the algebra knows by heart: what of them has to stand in a step that cites them.
+# What the algebra knows without being told. A step that cites one of these would be proved without
+# it, too; it may, for the reader. The ledger says so in the row of each.
+BY_HEART = {
+    "marginal.alpha": "the algebra writes every $\\beta_t$ as $1 - \\alpha_t$",
+    "marginal.alpha-bar-step": "the algebra writes every $\\bar\\alpha_t$ as "
+    "$\\alpha_t \\bar\\alpha_{t-1}$",
+    "forward.square": "the algebra multiplies out; the square has to stand in the step",
+    "forward.gaussian-integral": "the algebra knows the area under a bell; the area has to stand "
+    "in the step",
+    "forward.gaussian-sum": "the algebra integrates a product of two bells; their sum has to stand "
+    "in the step",
+    "reverse.bayes": "the algebra writes the densities of a chain with those of neighbors, and "
+    "Bayes' rule is how it divides them",
+    "reverse.gaussian-numerator": "both of its sides are plain algebra, equal by multiplying out",
+}
+# Of some of them, what has to stand in a step that cites them.
 LEMMAS: dict[str, Callable[[Any], Any]] = {
     "forward.square": lambda rhs: -rhs.args[0].args[1].base.args[1],  # B/A of A (u - B/A)²
     "forward.gaussian-integral": lambda rhs: rhs,
@@ -51,12 +66,14 @@ def applied(rules: Mapping[Any, Any], e: Any) -> Any:
 
 def at_time(e: Any, times: Mapping[Any, Any]) -> Any:
     """The expression with other values for t, T, ...: still as it was written."""
+    if not times:
+        return e
     with nt.as_written():
         times = {
             name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value
             for name, value in times.items()
         }
-        return _numbers_worked_out(e.xreplace(times)) if times else e
+        return _numbers_worked_out(e.xreplace(times))
 
 
 def _numbers_worked_out(e: Any) -> Any:
@@ -172,12 +189,21 @@ def must_be_used(claim: Any, step: Step, use: Any, before: Any, base: bool) -> N
             return
         raise ValueError(f"it cites {name}, and {latex(key)} does not stand here")
     others = rules(claim, step._replace(uses=tuple(u for u in step.uses if u != use)), base)
-    if any(applied(others, side) != applied(known, side) for side in (before, step.expr)):
-        return
-    if isinstance(use, str) and use in claim.registry and _reads(claim.registry[use].lhs, known):
-        return
     said = latex(name) if isinstance(name, sp.Basic) else name
-    raise ValueError(f"it cites {said}, and nothing here is replaced by it")
+    without = [applied(others, side) for side in (before, step.expr)]
+    replaced = any(a != applied(known, side) for a, side in zip(without, (before, step.expr)))
+    reads = isinstance(use, str) and use in claim.registry
+    if not replaced and not (reads and _reads(claim.registry[use].lhs, known)):
+        raise ValueError(f"it cites {said}, and nothing here is replaced by it")
+    if name not in BY_HEART and _is_proved(step, *without):
+        raise ValueError(f"it cites {said}, and follows without it")
+
+
+def _is_proved(step: Step, before: Any, after: Any) -> bool:
+    try:
+        return follows(step.by.prove(before, after))
+    except Exception:  # no proof, whatever stopped it
+        return False
 
 
 def _stands_in(key: Any, e: Any) -> bool:

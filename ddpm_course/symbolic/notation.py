@@ -13,6 +13,7 @@ components together; they are expanded through inner products, so what is proved
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sympy as sp
@@ -42,6 +43,7 @@ class Notation(sp.Function):
         """No number: mpmath has functions of its own that are named beta and zeta."""
 
 
+@cache  # each change between evaluating and not empties SymPy's own cache
 def index(value: Any) -> sp.Expr:
     """An index in its simplest form, so that x(t - 1) is one thing however it is written."""
     with evaluate(True):

@@ -26,7 +26,8 @@ class Token(NamedTuple):
     spaced: bool  # a thin space stands before it
 
 
-TOKEN = re.compile(r"\\[a-zA-Z]+|\\[,;!>: ]|\\\||\d+|\S")
+TOKEN = re.compile(r"\\[a-zA-Z]+|\\[,;!>: ]|\\\||\d+(?:\.\d+)?|\S")
+NUMBER = re.compile(r"\d+(\.\d+)?")
 SPACES = {r"\,", r"\;", r"\!", r"\>", r"\:", r"\ ", r"\displaystyle", r"\quad"}
 SIZES = {r"\left", r"\right", r"\big", r"\Big", r"\bigl", r"\bigr"}
 CLOSING = {"(": ")", "[": "]", "{": "}", r"\lVert": r"\rVert"}
@@ -129,6 +130,15 @@ class Reader:
             return value
         return self.atom()
 
+    def argument(self) -> Any:
+        """What a fraction takes: what stands in {braces}, or one sign: the 1 of ``\\tfrac12``."""
+        found = self.tokens[self.place] if self.peek() else None
+        if found and found.text.isdigit() and len(found.text) > 1:
+            first, rest = found.text[0], found.text[1:]
+            self.tokens[self.place] = Token(rest, found.start + 1, False)
+            return sp.Integer(first)
+        return self.braced()
+
     def raw(self) -> str:
         """What stands in {braces}, as it is written."""
         self.take("{")
@@ -192,6 +202,10 @@ class Reader:
                 if factors and isinstance(factors[-1], nt.Embedding | sp.Symbol):
                     factors.append(nt.Inner(factors.pop(), self.factor()))
                 continue
+            if self.peek() == r"\cdots":
+                self.take()
+                factors[-2:] = [self.filled(factors[-2:], self.factor())]
+                continue
             factors.append(self.factor())
             if self.peek() == "/":
                 self.take()
@@ -200,8 +214,19 @@ class Reader:
             raise Unreadable(f"{self.text}: something is missing before {self.peek()!r}")
         return factors[0] if len(factors) == 1 else sp.Mul(*factors)
 
+    def filled(self, first: list[Any], last: Any) -> Any:
+        """The product that begins with two neighbors of a sequence, goes on, and ends."""
+        kinds = {type(one) for one in (*first, last)}
+        known = len(first) == 2 and len(kinds) == 1 and isinstance(last, nt.Indexed)
+        if not known or nt.index(first[1].at - first[0].at) != 1:
+            raise Unreadable(f"{self.text}: what do the dots stand for?")
+        return sp.Product(type(last)(nt.s), (nt.s, first[0].at, last.at))
+
     def factor(self) -> Any:
         value = self.atom()
+        if self.peek() == "!":
+            self.take()
+            value = sp.factorial(value, evaluate=False)
         while self.peek() == "^":
             if self.peek(1) == r"\top":
                 self.place += 2
@@ -237,7 +262,7 @@ class Reader:
 
     def atom(self) -> Any:
         outer, word = self.differential, self.peek()
-        if word in CLOSING or word in PLAIN or word in (r"\frac", r"\sqrt"):
+        if word in CLOSING or word in PLAIN or word in (r"\frac", r"\tfrac", r"\sqrt"):
             self.differential = 0
         try:
             return self._atom(word)
@@ -245,8 +270,8 @@ class Reader:
             self.differential = outer
 
     def _atom(self, word: str) -> Any:
-        if word.isdigit():
-            return sp.Integer(self.take())
+        if NUMBER.fullmatch(word):
+            return sp.Rational(self.take())
         if word == r"\lVert":
             self.take()
             inner = self.sum()
@@ -277,10 +302,10 @@ class Reader:
                 return sp.Tuple(*out)
 
     def _function(self, word: str) -> Any:
-        if word == r"\frac":
+        if word in (r"\frac", r"\tfrac"):
             self.take()
-            top = self.braced()
-            return sp.Mul(top, sp.Pow(self.braced(), sp.S.NegativeOne))
+            top = self.argument()
+            return sp.Mul(top, sp.Pow(self.argument(), sp.S.NegativeOne))
         if word == r"\sqrt":
             self.take()
             return sp.Pow(self.braced(), sp.S.Half)
@@ -300,7 +325,12 @@ class Reader:
             return value if power is None else sp.Pow(value, power)
         if word == r"\log":
             self.take()
-            return sp.log(self.product(), evaluate=False)
+            base = None
+            if self.peek() == "_":
+                self.take()
+                base = self.argument()
+            value = sp.log(self.product(), evaluate=False)
+            return value if base is None else value / sp.log(base, evaluate=False)
         if word == r"\mathrm" and self.starts((r"\mathrm", "{", "S", "N", "R", "}")):
             self.place += 6
             return nt.snr(self.bracket())
@@ -378,13 +408,14 @@ class Reader:
         """Means, variances, divergences, Gaussians and densities."""
         for name, kind in (
             ((r"\mathbb", "E"), nt.E),
+            ((r"\mathbb", "{", "E", "}"), nt.E),
             ((r"\operatorname", "{", *"Var", "}"), nt.Var),
         ):
             if self.skip(name):
                 over = ""
                 if self.peek() == "_":
                     self.take()
-                    over = self.raw()
+                    over = self.raw() if self.peek() == "{" else self.take()
                 self.take("[")
                 of, given = self.sum(), []
                 if self.peek() == r"\mid":

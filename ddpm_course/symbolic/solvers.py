@@ -171,8 +171,6 @@ with as_written():
                 Step(
                     sqrt(snr(t) / snr(s)),
                     "half a logarithm is the logarithm of a root",
-                    ALGEBRA,
-                    ("marginal.snr", ("marginal.snr", {t: s})),
                 ),
             ),
         ),

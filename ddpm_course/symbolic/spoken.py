@@ -20,6 +20,7 @@ from . import reader, worlds
 from .printing import latex
 
 INTRODUCED = re.compile(r"[a-zA-Z](\^2|_\w)?|\\sigma(\^2)?")  # "with $c = B/A$"
+DECIMAL = re.compile(r"-?\s*\d+\.(\d+)")
 CONDITION = re.compile(r"t \\ge \d")  # the worlds have t >= 2
 # What a sentence says short, and what it means.
 SHORT = {
@@ -98,34 +99,51 @@ def wrong(claim: Any, formula: str, trial: Any) -> str:
     if len(subscripts) == 1:
         with nt.as_written():
             read = [_over(e, *subscripts) for e in read]
+    variables = [e.args[1][0] for e in read if isinstance(e, nt.Density) and len(e.args[1]) == 1]
+    if variables:  # N(mean, variance) beside the density of a variable is that of the variable
+        read = [e.subs(nt.ANY, variables[0]) if isinstance(e, nt.Normal) else e for e in read]
     rng = np.random.default_rng(11)
     values = {letter: rng.uniform(0.05, 0.95) for letter in sorted(used, key=str)}
-    for before, relation, after in zip(read, between, read[1:]):
-        if said := trial.wrong(before, relation, after, values):
-            return f"{formula} is not true: {said}"
+    for place, relation in enumerate(between):
+        for before, how, after in _meant(read[place], relation, read[place + 1], sides[place + 1]):
+            if said := trial.wrong(before, how, after, values):
+                return f"{formula} is not true: {said}"
     return ""
+
+
+def _meant(before: Any, relation: str, after: Any, written: str) -> list[tuple[Any, str, Any]]:
+    """What is equal to a decimal fraction lies within half a unit of its last digit."""
+    found = DECIMAL.fullmatch(written.strip())
+    if relation != "=" or not found:
+        return [(before, relation, after)]
+    half = sp.Rational(1, 2 * 10 ** len(found[1]))
+    return [(before, r"\ge", after - half), (before, r"\le", after + half)]
 
 
 def misread(claim: Any, trial: Any) -> str:
     """Which line of a claim does not read back as what was proved; nothing where all do."""
     known = letters(claim)
-    for lhs, steps in worlds._chains(claim):
-        for e in (lhs, *(step.expr for step in steps)):
-            text = latex(e)
-            try:
-                again = reader.read(text, known)
-            except reader.Unreadable as error:
-                return f"it cannot be read back: {error}"
-            pairs = [(e, again)]
-            if isinstance(e, sp.Tuple):  # of what stands between dots, the ends are printed
-                with nt.as_written():
-                    ends = [
-                        run.args[0].xreplace({run.args[1]: end})
-                        for run in e.args
-                        for end in run.args[2:]
-                    ]
-                pairs = list(zip(ends, again, strict=True))
-            for meant, found in pairs:
-                if said := trial.wrong(meant, "=", found, batches=1):
-                    return f"{text} reads as another formula: {said}"
+    lines = [
+        (e, latex(e))
+        for lhs, steps in worlds._chains(claim)
+        for e in (lhs, *(step.expr for step in steps))
+    ]
+    with nt.as_written():  # once for all: each change empties SymPy's cache
+        try:
+            read = [reader.read(text, known) for _, text in lines]
+            pairs = [_ends(e, again) for (e, _), again in zip(lines, read, strict=True)]
+        except reader.Unreadable as error:
+            return f"it cannot be read back: {error}"
+    for (_, text), sides in zip(lines, pairs, strict=True):
+        for meant, found in sides:
+            if said := trial.wrong(meant, "=", found, batches=1):
+                return f"{text} reads as another formula: {said}"
     return ""
+
+
+def _ends(e: Any, again: Any) -> list[tuple[Any, Any]]:
+    """What was meant beside what was read: of what stands between dots, the ends are printed."""
+    if not isinstance(e, sp.Tuple):
+        return [(e, again)]
+    ends = [run.args[0].xreplace({run.args[1]: end}) for run in e.args for end in run.args[2:]]
+    return list(zip(ends, again, strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,15 @@ from tests.browser import missing
 BUILD = Path(os.environ.get("BOOK_BUILD") or Path(__file__).resolve().parents[2] / "_build")
 HTML = BUILD / "html"
 PAGES = sorted(path.name for path in HTML.glob("*.html"))
+
+# The second browser is asked where it is installed; where it is not, a line says so.
+FIREFOX = next(filter(None, map(shutil.which, ("firefox", "firefox-esr"))), None)
+collect_ignore = [] if FIREFOX else ["test_firefox.py"]
+
+
+def pytest_report_header() -> list[str]:
+    return [] if FIREFOX else ["Firefox is not installed: tests/book/test_firefox.py is left out"]
+
 
 DESKTOP = (1280, 800)
 PHONE = (390, 844)

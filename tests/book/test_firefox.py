@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import subprocess
 import time
@@ -13,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.book.conftest import HTML, PAGES
+from tests.book.conftest import FIREFOX, HTML, PAGES
 
 pytestmark = pytest.mark.book
 
-FIREFOX = next(filter(None, map(shutil.which, ("firefox", "firefox-esr"))), None)
 PATIENCE = 180  # seconds: on a busy machine a browser takes its time
 
 
@@ -58,8 +56,7 @@ class Marionette:
 
 @pytest.fixture(scope="module")
 def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marionette]:
-    if FIREFOX is None:
-        pytest.skip("Firefox is not installed")
+    assert FIREFOX is not None
     profile = tmp_path_factory.mktemp("firefox")
     (profile / "user.js").write_text(
         'user_pref("marionette.port", 0);\nuser_pref("network.dns.disabled", true);\n'

@@ -34,6 +34,10 @@ VALUES = [
     (r"\cos^{2}(a) + \sin^{2}(a)", lambda u, w: 1),
     (r"\int_{0}^{a} b \, du", lambda u, w: u * w),
     (r"\min(a, b)", min),
+    (r"\tfrac12 a + \tfrac{1}{4}b + \frac34", lambda u, w: u / 2 + w / 4 + 0.75),
+    (r"0.25 a", lambda u, w: u / 4),
+    (r"\log_2 8a", lambda u, w: np.log2(8 * u)),
+    (r"(2 + 1)!\, b", lambda u, w: 6 * w),
 ]
 
 
@@ -45,6 +49,28 @@ def test_reads_as_a_person_reads(text: str, value: object) -> None:
     world = next(worlds.worlds(claim))
     world = world.with_letter(a, 0.7).with_letter(b, 1.9)
     assert np.allclose(world(found), value(0.7, 1.9))  # type: ignore[operator]
+
+
+def test_dots_stand_for_what_lies_between() -> None:
+    found = reader.read(r"\alpha_1 \alpha_2 \cdots \alpha_t")
+    assert found == sp.Product(nt.alpha(nt.s), (nt.s, 1, t))
+    for text in (r"\alpha_1 \alpha_3 \cdots \alpha_t", r"\alpha_1 \beta_2 \cdots \alpha_t"):
+        with pytest.raises(reader.Unreadable, match="what do the dots stand for"):
+            reader.read(text)
+
+
+def test_braces_around_the_letter_of_a_mean_change_nothing() -> None:
+    one, two = (reader.read(rf"{sign}_q[x_t]") for sign in (r"\mathbb{E}", r"\mathbb E"))
+    assert one == two == nt.E(x(t), over="q")
+
+
+@pytest.mark.parametrize(
+    ("formula", "holds"),
+    [(r"\log 5 = 1.61", True), (r"\log 5 = 1.609", True), (r"\log 5 = 1.62", False)],
+)
+def test_a_decimal_fraction_is_rounded(formula: str, holds: bool) -> None:
+    claim = CLAIMS["marginal.sample"]
+    assert (spoken.wrong(claim, formula, worlds.Trial(claim)) == "") == holds
 
 
 @pytest.mark.parametrize("text", ["y + 1", r"\frac{a}", "a +", "(a", r"\lVert a \rVert", "a b ]"])

@@ -120,8 +120,8 @@ class Chains(World):
         return np.asarray((one * np.log(one / two)).sum(at + 1, keepdims=True))
 
     def on_Over(self, e: nt.Over) -> Array:
-        (at,) = self.states([e.args[1]])
-        return np.asarray(np.broadcast_to(self(e.args[0]), self.shape).sum(at + 1, keepdims=True))
+        gone = tuple(at + 1 for at in self.states([e.args[1]]))
+        return np.asarray(np.broadcast_to(self(e.args[0]), self.shape).sum(gone, keepdims=True))
 
     def on_Loss(self, e: nt.Loss) -> Array:
         """L_T, L_{t-1} and L_0 of the paper."""

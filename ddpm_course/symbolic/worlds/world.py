@@ -151,6 +151,9 @@ class World:
     def on_gamma(self, e: Any) -> Any:
         return scipy.special.gamma(self(e.args[0]))
 
+    def on_factorial(self, e: Any) -> Any:
+        return scipy.special.factorial(self(e.args[0]), exact=False)
+
     def on_Abs(self, e: Any) -> Any:
         return np.abs(self(e.args[0]))
 
