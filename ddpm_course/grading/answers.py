@@ -99,7 +99,10 @@ class Bench:
 
     def judge(self, found: Sequence[Outcome]) -> Verdict:
         """The verdict on what an answer gave."""
-        return judge(self.questions, self.expected, found, self.mistakes(), self.task.outputs)
+        outputs = self.task.outputs
+        if any(map(_trains, self.task.cases(self.seed))):
+            outputs = (*(outputs or ("the answer",)), "what the network has learned")
+        return judge(self.questions, self.expected, found, self.mistakes(), outputs)
 
     def examine(self, answer: Any) -> Verdict:
         """The verdict on an answer: right, a known mistake, or how it differs."""
@@ -146,7 +149,10 @@ def _ask(task: Task, answer: Any, case: Case, strict: bool) -> Outcome:
             return Failure("The function returns nothing: is a `return` missing?")
         if strict and (unfit := _unfit(case.gives, result)) is not None:
             return unfit
-        outcome = plain(result if task.observe is None else task.observe(result))
+        outcome = (
+            *plain(result if task.observe is None else task.observe(result)),
+            *_trained(case),
+        )
         if not strict:
             return outcome
         for place, (old, value) in enumerate(zip(before, case.args, strict=True)):
@@ -161,6 +167,18 @@ def _ask(task: Task, answer: Any, case: Case, strict: bool) -> Outcome:
         reason = str(error).strip().split("\n")[0]
         where, hint = _line(answer, error), _hint(case, reason)
         return Failure(f"Your answer stopped with {type(error).__name__}{where}: {reason}{hint}")
+
+
+def _trains(case: Case) -> bool:
+    return any(isinstance(value, torch.nn.Module) for value in case.args)
+
+
+def _trained(case: Case) -> Iterator[Value]:
+    """The weights of a network that an answer was given to train."""
+    for value in case.args:
+        if isinstance(value, torch.nn.Module):
+            weights = [weight.detach().flatten() for weight in value.parameters()]
+            yield _value(torch.cat(weights))
 
 
 def _random(answer: Any, case: Case) -> Failure | None:

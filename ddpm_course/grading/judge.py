@@ -584,20 +584,43 @@ def _grade_one(
     check = re.compile(rf"\bcheck\(\s*[\"']{re.escape(examined.task.name)}[\"']")
     checks = [number for number, cell in enumerate(cells) if check.search(cell)]
     setups = [number for number, cell in enumerate(cells) if cell.strip() == paper.setup.strip()]
-    verdict = _hear(room, paper, examined, own, True, files)
-    if not verdict.right and not verdict.sentence.startswith("Not answered yet: "):
-        hearings = [cells[: number + 1] for number in checks[-MOST_CHECKS:]]
-        hearings = [[c for n, c in enumerate(one) if n not in setups] for one in hearings]
-        for hearing in (*hearings, own):
-            other = _hear(room, paper, examined, hearing, False, files)
-            if other.right or (other.mistake is not None and verdict.mistake is None):
-                verdict = other
-            if verdict.right:
-                break
+    in_order = [
+        [cell for n, cell in enumerate(cells[: number + 1]) if n not in setups]
+        for number in checks[-MOST_CHECKS:]
+    ]
+
+    def hear(some: Sequence[str], alone: bool) -> Verdict:
+        return _hear(room, paper, examined, some, alone, files)
+
+    if callable(examined.task.reference):
+        verdict = hear(own, True)
+        if not verdict.right and not verdict.sentence.startswith("Not answered yet: "):
+            for some in (*in_order, own):
+                other = hear(some, False)
+                if other.right or (other.mistake is not None and verdict.mistake is None):
+                    verdict = other
+                if verdict.right:
+                    break
+    elif _is_plain(own, examined.task.answer_name):
+        verdict = hear(own, True)
+    else:
+        # A letter can be guessed: what its last check saw counts, and no other cell's value.
+        verdict = hear((in_order or [own])[-1], False)
+        if verdict.blank:
+            verdict = hear(own, True)
     task = examined.task
     if verdict.right:
         return Grade(task.name, task.title, examined.points, examined.points, "", task.lesson)
     return Grade(task.name, task.title, 0, examined.points, verdict.sentence)
+
+
+def _is_plain(cells: Sequence[str], name: str) -> bool:
+    """Whether one cell alone names a value, and only to set it to a number, a text or None."""
+    value = rf"(?m)^{name} *= *(None|\d+(\.\d+)?|'[^'\n]*'|\"[^\"\n]*\")[ \t]*(#.*)?$"
+    told = [cell for cell in cells if re.search(rf"\b{name}\b", cell)]
+    return len(told) == 1 and len(re.findall(rf"\b{name}\b", told[0])) == len(
+        re.findall(value, told[0])
+    )
 
 
 def _hear(
@@ -631,7 +654,7 @@ def _hear(
         room.close()
         reply = room.ask(request)
     if reply.ended != "well" or not reply.content:
-        return Verdict(False, _why(reply, seconds))
+        return Verdict(False, _why(reply, seconds), blank=True)
     try:
         found = read_reply(reply.content, len(questions))
     except ValueError:
@@ -642,7 +665,7 @@ def _hear(
     if name:
         return Verdict(False, BORROWED.format(name=f"`{name}`" if is_taught(name) else "a part"))
     if found.undefined and found.seen:
-        return Verdict(False, told(found.seen, cells, task.answer_name, undefined=True))
+        return Verdict(False, told(found.seen, cells, task.answer_name, undefined=True), blank=True)
     with _ASKING:
         verdict = examined.verdict(found.outcomes)
     failed = {outcome.sentence for outcome in found.outcomes if isinstance(outcome, Failure)}
@@ -650,7 +673,7 @@ def _hear(
         return verdict
     if found.seen and verdict.sentence.startswith("Your answer stopped with "):
         return Verdict(False, told(found.seen, cells, task.answer_name, undefined=False))
-    return Verdict(False, public(verdict.sentence, task))
+    return Verdict(False, public(verdict.sentence, task), blank=verdict.blank)
 
 
 def _why(reply: Reply, seconds: int) -> str:

@@ -14,7 +14,9 @@ from functools import cache
 from types import CodeType, FunctionType
 from typing import Any
 
-__all__ = ["rewritten"]
+import sympy as sp
+
+__all__ = ["reformed", "rewritten"]
 
 # What the names in the bank's answers are called in the exercises.
 _NAMES = {
@@ -85,13 +87,35 @@ def rewritten(function: Callable[..., Any]) -> tuple[tuple[str, Callable[..., An
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError):
         return ()
+    return _slips_of(tree, function.__globals__, function.__defaults__)
+
+
+@cache
+def reformed(function: Callable[..., Any]) -> tuple[tuple[str, Callable[..., Any]], ...]:
+    """The same for a function that returns an expression of SymPy's, in other forms of it.
+
+    People reach the same expression by other ways, as one fraction or as a sum, and slip there.
+    """
+    names = list(inspect.signature(function).parameters)
+    expression = function(*sp.symbols(names, positive=True))
+    if not isinstance(expression, sp.Expr):
+        return ()
+    head = f"def {function.__name__}({', '.join(names)}): return "
+    texts = [head + sp.sstr(form(expression)) for form in (sp.factor, sp.together, sp.expand)]
+    trees = [ast.parse(text) for text in dict.fromkeys(texts)]
+    return tuple(slip for tree in trees for slip in _slips_of(tree, vars(sp)))
+
+
+def _slips_of(
+    tree: ast.Module, names: dict[str, Any], defaults: tuple[Any, ...] | None = None
+) -> tuple[tuple[str, Callable[..., Any]], ...]:
     definition = tree.body[0]
     if not isinstance(definition, ast.FunctionDef):
         return ()
     if any(isinstance(n, ast.While) or _name(n) == "linalg" for n in ast.walk(definition)):
         return ()
     return tuple(
-        (told, FunctionType(code, function.__globals__, function.__name__, function.__defaults__))
+        (told, FunctionType(code, names, definition.name, defaults))
         for told, code in _Slips(definition).all(tree)
     )
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ddpm_course.grading.rewrite import rewritten
+from ddpm_course.grading.rewrite import reformed, rewritten
 from ddpm_course.grading.task import Case, Mistake, Task
 
 __all__ = ["known"]
@@ -52,6 +52,9 @@ def _general(task: Task, seed: int) -> Iterator[Mistake]:
     yield from _of_results(task)
     for sentence, answer in rewritten(task.reference):
         yield Mistake(sentence, _surely(answer))
+    if case.symbols is not None:
+        for sentence, answer in reformed(task.reference):
+            yield Mistake(sentence, _surely(answer))
 
 
 def _of_steps(task: Task, names: list[str], case: Case) -> Iterator[Mistake]:
@@ -93,6 +96,8 @@ def _of_arguments(task: Task, names: list[str], case: Case) -> Iterator[Mistake]
             changes.append((f"`{name}` goes in with its square root.", lambda v: v**0.5))
             changes.append((f"`{name}` goes in squared.", lambda v: v**2))
             changes.append((f"1 - `{name}` stands where `{name}` belongs.", lambda v: 1 - v))
+            changes.append((f"`{name}` - 1 stands where `{name}` belongs.", lambda v: v - 1))
+            changes.append((f"`{name}` + 1 stands where `{name}` belongs.", lambda v: v + 1))
         elif type(value) is int and name != "t":
             changes.append(
                 (f"It looks as if `{name}` were one less: count again.", lambda v: v - 1)

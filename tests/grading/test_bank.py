@@ -111,6 +111,38 @@ def test_cases_are_repeatable_and_questions_differ_by_seed(task: Task) -> None:
         assert told(5) != told(6)
 
 
+def test_a_trainer_is_judged_by_what_the_network_has_learned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ddpm_course.grading.slips.known", lambda task, seed: ())
+
+    def by_hand(model: Any, optimizer: Any, batches: Any, alpha_bar: Any) -> list[float]:
+        """The right losses at first, but the optimizer is never used."""
+        losses = []
+        for x_0, t, eps in batches:
+            share = alpha_bar[t].float()[:, None]
+            loss = ((eps - model(share.sqrt() * x_0 + (1 - share).sqrt() * eps, t)) ** 2).mean()
+            model.zero_grad()
+            loss.backward()
+            with torch.no_grad():
+                for weight in model.parameters():
+                    weight -= 0.2 * weight.grad
+            losses.append(loss.item())
+        return losses
+
+    def once_more(model: Any, optimizer: Any, batches: Any, alpha_bar: Any) -> list[float]:
+        """The right losses, and weights that nobody trained."""
+        losses: list[float] = find("training.train").reference(model, optimizer, batches, alpha_bar)
+        with torch.no_grad():
+            next(model.parameters()).mul_(0)
+        return losses
+
+    assert not Bench(find("training.train")).examine(by_hand).right
+    assert (
+        "What the network has learned" in Bench(find("training.train")).examine(once_more).sentence
+    )
+
+
 def size_of(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return tuple(value.shape)

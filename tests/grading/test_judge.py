@@ -239,6 +239,26 @@ def test_an_error_cannot_tell_the_hidden_questions(
     assert wrong.sentence
 
 
+GUESSES = {
+    "two guesses": ("claim = 'c' if 'RT' in globals() else 'a'", "RT = 1\nclaim = 'c'", False),
+    "a flag": ("claim = 'c' if 'RT' in globals() else 'a'", "RT = 1", False),
+    "computed": ("claim = 'abc'[-1]", "RT = 1", True),
+    "tried below": ("claim = 'c'", "claim = 'a'", True),
+    "set by a text": ("exec(\"claim = 'c'\")", "claim", True),
+}
+
+
+def test_a_letter_is_heard_once_where_its_check_stands(tmp_path: Path) -> None:
+    solution = solved("trends")
+    for name, (answer, below, _) in GUESSES.items():
+        cells = [cell_of(solution, "trends-setup"), cell_of(solution, "trends-claim")]
+        mine, last = ({**cells[0], "metadata": {}, "source": text} for text in (answer, below))
+        hand_in(tmp_path, name, "trends", {"cells": [cells[0], mine, cells[1], last]})
+    found = {one.student: one.grades for one in grade(tmp_path, RELEASED, jobs=1)}
+    right = {n: next(g.right for g in found[n] if g.task == "trends.claim") for n in GUESSES}
+    assert right == {name: one[2] for name, one in GUESSES.items()}
+
+
 def test_one_seed_gives_one_report_and_every_seed_the_same_points(tmp_path: Path) -> None:
     hand_in(tmp_path, "a", "marginal", answering("marginal.sample", WEAK))
     runs = [grade(tmp_path, RELEASED, seed=seed) for seed in ("one", "one", "other", "")]

@@ -137,6 +137,8 @@ def _ddim(
     if form == "full":
         var = var / eta**2
     x0 = (x - (1 - now).sqrt() * e) / now.sqrt()
+    if form == "clipped":
+        x0 = x0.clamp(-1, 1)
     kept = (1 - then - (0 if form == "on top" else var)).clamp(min=0).sqrt()
     if form == "old":
         kept = (1 - now - var).clamp(min=0).sqrt()
@@ -199,6 +201,7 @@ With $\eta = 0$ nothing is left to chance; $\eta = 1$ adds as much as the poster
             "The noise that is kept has the size of time t; at s there is less.",
             partial(_ddim, form="old"),
         ),
+        Mistake("The guess of x_0 is clipped; here it is not.", partial(_ddim, form="clipped")),
     ),
     picture="""
 schedule, ring = Schedule.linear(1000), data.Mixture.ring(8, radius=0.8, std=0.05)
@@ -279,6 +282,14 @@ The uniform numbers `u` decide, item by item. (In place is wrong: the labels are
             "The first items of the batch lose their label; `u` decides which.",
             lambda y, u, p, n: torch.cat([torch.full((int(p * len(y)),), n), y[int(p * len(y)) :]]),
         ),
+        Mistake(
+            "The largest `u` lose their label; those below the share should.",
+            lambda y, u, p, n: torch.where(u > 1 - p, n, y),
+        ),
+        Mistake(
+            "-1 is no label that the model knows; `null` stands for none.",
+            lambda y, u, p, n: torch.where(u < p, -1, y),
+        ),
     ),
     picture="""
 u, y = torch.rand(2000, generator=torch.Generator().manual_seed(0)), torch.arange(2000) % 10
@@ -342,6 +353,7 @@ def _guided(
         eps = free + w * (told - free)
         eps = {
             "paper": told + w * (told - free),
+            "one less": free + (w - 1) * (told - free),
             "swapped": told + w * (free - told),
             "told": told,
             "free": free,
@@ -349,12 +361,14 @@ def _guided(
             "scaled": w * told,
             "difference": w * (told - free),
         }.get(form, eps)
-        x0 = (x - (1 - now).sqrt() * eps) / now.sqrt()
+        x0 = (x - (1 - now).sqrt() * (told if form == "other half" else eps)) / now.sqrt()
         if form == "half":
             eps = told
         if form == "clipped":
             x0 = x0.clamp(-1, 1)
         x = then.sqrt() * x0 + (1 - (now if form == "noise" else then)).sqrt() * eps
+        if form == "lands":
+            x = x0
         if form == "first":
             w = 1.0
     return x
@@ -419,6 +433,18 @@ go to $x_s = \sqrt{\bar\alpha_s}\,\hat x_0 + \sqrt{1 - \bar\alpha_s}\,\hat\epsil
         Mistake("The noise keeps the size that it has at t.", partial(_guided, form="noise")),
         Mistake("Only the first jump is guided.", partial(_guided, form="first")),
         Mistake("The guess of x_0 is clipped; here it is not.", partial(_guided, form="clipped")),
+        Mistake(
+            "w counts one too few: at w = 1 the guess is that without the label.",
+            partial(_guided, form="one less"),
+        ),
+        Mistake(
+            "The jump's noise is guided, but x̂_0 is guessed without guidance.",
+            partial(_guided, form="other half"),
+        ),
+        Mistake(
+            "The walk lands on the guess of x_0; a jump to s adds the noise that belongs to s.",
+            partial(_guided, form="lands"),
+        ),
     ),
     picture="""
 schedule = Schedule.linear(1000)

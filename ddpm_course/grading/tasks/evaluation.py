@@ -434,6 +434,11 @@ def _imbalance(labels: Tensor, classes: int, form: str = "right") -> float:
     return (1 if form == "twice" else 0.5) * gaps.sum().item()
 
 
+def _labels(g: torch.Generator, n: int, kinds: int) -> Tensor:
+    """Some kinds, and one of a rare one: that there are missing ones is not all that is unequal."""
+    return torch.cat([torch.randint(kinds, (n - 1,), generator=g), torch.tensor([kinds])])
+
+
 IMBALANCE = Task(
     name="evaluation.imbalance",
     title="Has any kind gone missing?",
@@ -447,8 +452,8 @@ over **all** $K$ kinds. It is the share of samples that would have to change the
     lesson="a model can forget a whole kind and still draw the other ones well.",
     reference=imbalance,
     cases=lambda seed: [
-        Case((torch.randint(drawn, (n,), generator=draw.generator(2 * seed + n)), classes))
-        for n, drawn, classes in ((50, 8, 10), (45, 5, 8))
+        Case((_labels(draw.generator(2 * seed + n), n, drawn), classes))
+        for n, drawn, classes in ((50, 7, 10), (45, 4, 8))
     ],
     mistakes=(
         Mistake(
@@ -468,6 +473,14 @@ over **all** $K$ kinds. It is the share of samples that would have to change the
         Mistake("Without absolute values the gaps cancel.", partial(_imbalance, form="signed")),
         Mistake("This is the largest gap alone.", partial(_imbalance, form="largest")),
         Mistake("This is the mean gap.", partial(_imbalance, form="mean")),
+        Mistake(
+            "This is the share of kinds that nobody drew; how unequal the others are counts, too.",
+            lambda y, k: (y.bincount(minlength=k) == 0).double().mean().item(),
+        ),
+        Mistake(
+            "This is a standard deviation; half the sum of absolute gaps is asked for.",
+            lambda y, k: (y.bincount(minlength=k) / len(y)).std().item(),
+        ),
     ),
     picture="""
 kinds = range(1, 11)
@@ -516,6 +529,14 @@ divided by how many numbers the picture has. One bit is $\log 2$ nats.""",
         Mistake(
             "The divisor of ten's logarithm: bits want log 2, the natural one.",
             lambda n, c, s: n / (c * s**2 * math.log10(2)),
+        ),
+        Mistake(
+            "This multiplies by the number of values; each gets its share: divide.",
+            lambda n, c, s: n / math.log(2) * (c * s**2),
+        ),
+        Mistake(
+            "The nats are no number to take the logarithm of: only their unit changes.",
+            lambda n, c, s: math.log2(n) / (c * s**2),
         ),
     ),
     picture="""

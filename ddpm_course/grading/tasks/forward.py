@@ -75,6 +75,10 @@ rise evenly, both ends included. Put `beta[0] = 0` in front, for the clean data,
             "The ramp is evenly spaced in √β. Ho et al. space β itself.",
             lambda T, low, high: _clean_first(torch.linspace(low**0.5, high**0.5, T) ** 2),
         ),
+        Mistake(
+            "This is 1 - β_t, what a step keeps; β_t is what it takes.",
+            lambda T, low, high: _clean_first(1 - torch.linspace(low, high, T)),
+        ),
     ),
     picture="""
 table = linear(1000, 1e-4, 0.02)

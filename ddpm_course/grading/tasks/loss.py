@@ -112,6 +112,10 @@ often each $t$ comes.)""",
             "next one can be foretold.",
             lambda n, T, g: 1 + (torch.randint(T, (1,), generator=g) + torch.arange(n)) % T,
         ),
+        Mistake(
+            "T + 1 is drawn, too: `randint` leaves its upper bound out by itself.",
+            lambda n, T, g: torch.randint(1, T + 2, (n,), generator=g),
+        ),
     ),
     picture="""
 counts = torch.bincount(draw_t(10_000, 10, torch.Generator().manual_seed(0)), minlength=12)
@@ -176,6 +180,10 @@ def _epsilon_loss(
     seen = model(x_0 if form == "clean" else x_t, t - 1 if form == "one less" else t)
     target = {"data": x_0, "fresh": torch.randn_like(x_0)}.get(form, eps)
     error = (target - seen) ** 2
+    if form == "length":
+        return error.sum().sqrt()
+    if form == "weighted":
+        return ((1 - share) * error).mean()
     if form == "sum":
         return error.sum()
     if form == "sum pixels":
@@ -250,6 +258,14 @@ noise, and return the mean of $(\epsilon - \epsilon_\theta(x_t, t))^2$ over imag
         Mistake(
             "This compares guesses of x_0; the simple loss compares the noise.",
             lambda m, x, t, e, a: _guessed_x0(m, x, t, e, a.float()[t].view(-1, 1, 1, 1)),
+        ),
+        Mistake(
+            "This is the length of the difference; the mean of its squares is asked for.",
+            partial(_epsilon_loss, form="length"),
+        ),
+        Mistake(
+            "Each t has a weight of its own here; in the simple loss all count alike.",
+            partial(_epsilon_loss, form="weighted"),
         ),
     ),
     picture="""

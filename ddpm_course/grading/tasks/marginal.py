@@ -69,6 +69,10 @@ Compute all of them at once from `beta`, which has $T + 1$ entries and starts wi
             "Every entry stands one place too late: ᾱ_t includes the factor of step t.",
             lambda beta: torch.cat([torch.ones(1), (1 - beta[:-1]).cumprod(0)]),
         ),
+        Mistake(
+            "The product runs from the last step backwards; it begins at the first.",
+            lambda beta: (1 - beta).flip(0).cumprod(0).flip(0),
+        ),
     ),
     picture="""
 signal = alpha_bar(Schedule.linear(1000).beta)
@@ -505,6 +509,14 @@ $\bar\alpha_t$ as a function of $\ell$ (the argument `log_snr`, a SymPy symbol).
             "This is the SNR's formula with ℓ put in for ᾱ: solve for ᾱ.", lambda s: s / (1 - s)
         ),
         Mistake("The logarithm is not undone yet.", lambda s: s / (1 + s)),
+        Mistake(
+            "The logarithm is the natural one, not that to the base 10.",
+            lambda s: 10**s / (1 + 10**s),
+        ),
+        Mistake(
+            "The logarithm is the natural one, not that to the base 2.",
+            lambda s: 2**s / (1 + 2**s),
+        ),
     ),
     picture="""
 symbol = sp.Symbol("log_snr", real=True)
@@ -617,6 +629,10 @@ left.""",
             "These are the α_t, what a step keeps; β_t is what it takes.",
             lambda T, s, top: 1 - _cosine(T, s, 2.0),
         ),
+        Mistake(
+            "This is ᾱ_t itself; the β_t that lead to it are asked for.",
+            lambda T, s, top: (1 - _cosine(T, s, 2.0)).cumprod(0),
+        ),
     ),
     picture="""
 linear = Schedule.linear(1000)
@@ -701,6 +717,10 @@ with most of the data still visible.)""",
         Mistake(
             "Entry 0 is missing: beta[0] = 0 stands for the clean data.",
             lambda a, k: 1 - a[::k][1:] / a[::k][:-1],
+        ),
+        Mistake(
+            "This is the difference of two ᾱ; which share of the former one does a step take?",
+            lambda a, k: _respaced(a[:-k:k] - a[k::k]),
         ),
     ),
     picture="""

@@ -113,6 +113,10 @@ Find its variance $\tilde\beta_t$; write it with $\beta_t$ and $\bar\alpha_{t-1}
             "The two halves in the exponent are lost on the way: this is half of it.",
             lambda b, a: b * (1 - a) / (1 - (1 - b) * a) / 2,
         ),
+        Mistake(
+            "Two variances are added; two pieces of evidence add up their precisions, 1/variance.",
+            lambda b, a: b / (1 - b) + 1 - a,
+        ),
     ),
     picture="""
 b, share, x_t, x_0 = 0.3, 0.5, 1.5, -1.0  # β_t and the ᾱ of the step before
@@ -346,6 +350,7 @@ def _mean_from_eps(x: Tensor, e: Tensor, t: Tensor, beta: Tensor, form: str = "r
         "no root": b / (1 - now),
         "root of beta": b.sqrt() / (1 - now).sqrt(),
         "no bar": b / b.sqrt(),
+        "no beta": 1 / (1 - now).sqrt(),
         "all": (1 - now).sqrt(),
         "plus": -b / (1 - now).sqrt(),
     }.get(form, b / (1 - now).sqrt())
@@ -396,6 +401,9 @@ $\frac{1}{\sqrt{\alpha_t}}\left(x_t - \frac{\beta_t}{\sqrt{1 -
         Mistake("The factor in front has lost its root.", partial(_mean_from_eps, form="alpha")),
         Mistake(
             "The shrinking of step t is not undone.", partial(_mean_from_eps, form="undivided")
+        ),
+        Mistake(
+            "β_t is missing above the noise's fraction.", partial(_mean_from_eps, form="no beta")
         ),
     ),
     picture="""
@@ -473,6 +481,10 @@ may call your `posterior_mean`.""",
             lambda x, e, t, b: _posterior_mean(
                 _guess(x.clamp(-1, 1), e, t, b), x.clamp(-1, 1), t, b
             ),
+        ),
+        Mistake(
+            "x_t is clipped, and the guess of x_0 is not: it is the other way round.",
+            lambda x, e, t, b: _posterior_mean(_guess(x, e, t, b), x.clamp(-1, 1), t, b),
         ),
     ),
     picture="""
@@ -558,8 +570,10 @@ def _step(x: Tensor, e: Tensor, z: Tensor, t: int, beta: Tensor, form: str = "ri
         "tilde": beta_tilde(beta)[t].sqrt().float(),
         "before": beta[t - 1].sqrt().float(),
     }.get(form, b.sqrt())
-    if t == 1 and form != "noisy":
+    if t == (len(beta) - 1 if form == "first" else 1) and form != "noisy":
         sigma = b * 0
+    if form == "no mean":
+        mean = x
     return mean + (-sigma if form == "minus" else sigma) * z
 
 
@@ -597,6 +611,13 @@ whole number for all points.""",
         Mistake(
             "The noise is taken off: add σ z. (The distribution is the same, the number is not.)",
             partial(_step, form="minus"),
+        ),
+        Mistake(
+            "The mean is forgotten: this adds noise to x_t itself.", partial(_step, form="no mean")
+        ),
+        Mistake(
+            "The noise is left out at t = T; it is the step from t = 1 that has none.",
+            partial(_step, form="first"),
         ),
     ),
     picture="""
@@ -654,7 +675,7 @@ def _ancestral(
     for t in times:
         told = {"one less": t - 1, "stuck": T}.get(form, t)
         eps_hat = model(x_T if form == "blind" else x, torch.full((len(x),), told))
-        noise = z[T] if form == "same noise" else z[t]
+        noise = z[{"same noise": T, "order": T - t + 1}.get(form, t)]
         x = _step(x, eps_hat, noise, t, beta, "noisy" if form == "noisy" else "right")
     return x
 
@@ -698,6 +719,10 @@ eight little clouds; nothing was trained for it.""",
         Mistake(
             "The model always looks at x_T. It must see where the walk stands now.",
             partial(_ancestral, form="blind"),
+        ),
+        Mistake(
+            "The noises are taken in the wrong order: z[t] belongs to the step from x_t.",
+            partial(_ancestral, form="order"),
         ),
     ),
     picture="""

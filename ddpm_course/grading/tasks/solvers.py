@@ -66,6 +66,10 @@ Compute it for each step of the batch.""",
             "This is a logarithm to the base 10.",
             lambda t, a: 0.5 * torch.log10(a[t] / (1 - a[t])),
         ),
+        Mistake(
+            "This is the root of the ratio; half of its logarithm is asked for.",
+            lambda t, a: (a[t] / (1 - a[t])).sqrt(),
+        ),
     ),
     picture="""
 plt.figure(figsize=(5, 2.2))
@@ -517,6 +521,17 @@ fits best through all points.""",
                 ).item()
             ),
         ),
+        Mistake(
+            "This is the line's height where log calls is 0, which tells of c; the slope tells p.",
+            lambda c, e: (
+                e.double().log().mean()
+                - _slope(c.double().log(), e.double().log()) * c.double().log().mean()
+            ).item(),
+        ),
+        Mistake(
+            "Slopes between neighbors are averaged; one line through all points is asked for.",
+            lambda c, e: -(e.double().log().diff() / c.double().log().diff()).mean().item(),
+        ),
     ),
     picture="""
 calls = torch.tensor([5.0, 10, 20, 40, 80])
@@ -577,7 +592,9 @@ def _walk(
         if form == "neighbor":
             then = alpha_bar[t - 1].float()
             noise = (1 - then).sqrt()
-        if form == "roots":
+        if form == "lands":
+            x = x0_hat
+        elif form == "roots":
             x = then * x0_hat + (1 - then) * eps_hat
         elif form == "fresh":
             g = torch.Generator().manual_seed(t)
@@ -656,6 +673,10 @@ plt.show()
         Mistake("The last jump, to 0, is missing.", partial(_walk, form="short")),
         Mistake(
             "The guess is clipped; here nothing is to be clipped.", partial(_walk, form="clipped")
+        ),
+        Mistake(
+            "The walk lands on the guess of x_0; a jump to s adds the noise that belongs to s.",
+            partial(_walk, form="lands"),
         ),
     ),
     picture="""

@@ -71,6 +71,10 @@ $\lambda$ is `decay`.""",
             "The average is corrected as if it had begun at 0; it began at θ_0.",
             lambda w, d: _ema(w, d) / (1 - d ** (len(w) - 1)),
         ),
+        Mistake(
+            "Only the last two states are averaged; all that came before has a say, too.",
+            lambda w, d: d * w[-2] + (1 - d) * w[-1],
+        ),
     ),
     picture="""
 g = torch.Generator().manual_seed(0)
@@ -131,6 +135,8 @@ def _time_embedding(t: Tensor, dim: int, form: str = "right") -> Tensor:
     omega = 10000.0 ** -(index / {"m": m, "dim": dim}.get(form, m - 1))
     if form == "rising":
         omega = index + 1.0
+    if form == "reversed":
+        omega = omega.flip(0)
     angle = t[:, None] * omega
     sin, cos = angle.sin(), angle.cos()
     if form == "interleaved":
@@ -182,6 +188,10 @@ $\omega_i = 10000^{-i/(m-1)}$ for $i = 0, \ldots, m - 1$, from 1 down to 1/10000
         Mistake(
             "Only the sines are there: sin alone cannot tell t from its mirror image.",
             lambda t, dim: _time_embedding(t, 2 * dim)[:, :dim],
+        ),
+        Mistake(
+            "The frequencies come in the reverse order: the fastest wave is the first.",
+            partial(_time_embedding, form="reversed"),
         ),
     ),
     picture="""
@@ -374,7 +384,7 @@ def _train(
     form: str = "right",
 ) -> list[float]:
     """The loop, and what goes wrong with it."""
-    losses = []
+    losses: list[float] = []
     for x_0, t, eps in batches:
         if form == "first batch":
             x_0, t, eps = batches[0]
@@ -387,7 +397,9 @@ def _train(
         if form != "accumulate":
             optimizer.zero_grad()
         (-loss if form == "uphill" else loss).backward()
-        if form not in ("frozen", "late"):
+        if form not in ("frozen", "late") and not (
+            form == "unfinished" and len(losses) == len(batches) - 1
+        ):
             optimizer.step()
         if form == "afterwards":
             loss = ((eps - model(x_t, t)) ** 2).mean()
@@ -400,7 +412,8 @@ def _train_cases(seed: int) -> list[Case]:
     cases = []
     for (B, T), count in zip(draw.SIZES, (5, 4), strict=True):
         table, model = (1 - draw.betas(g, T)).cumprod(0), draw.Tiny(T)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.2)
+        # Momentum: steps made by hand are other ones.
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.2, momentum=0.3)
         batches = [
             (draw.noise(g, B, 2), draw.steps(g, B, T), draw.noise(g, B, 2)) for _ in range(count)
         ]
@@ -448,6 +461,7 @@ taken before its update.""",
             "Every update uses the first batch.",
             partial(_train, form="first batch"),
         ),
+        Mistake("The last update is never made.", partial(_train, form="unfinished")),
     ),
     picture="""
 torch.manual_seed(0)
@@ -538,7 +552,7 @@ def _mended_cases(seed: int) -> list[Case]:
             batches.append(
                 (draw.noise(g, B, 2), u[torch.randperm(B, generator=g)], draw.noise(g, B, 2))
             )
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.2)
         cases.append(Case((model, optimizer, batches, table), gives="numbers"))
     return cases
 

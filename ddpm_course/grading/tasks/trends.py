@@ -223,11 +223,24 @@ def overlap(references: dict[str, list[str]], a: str, b: str) -> float:
     ### END SOLUTION
 
 
+def _counts(rng: np.random.Generator) -> list[tuple[int, int, int]]:
+    """How many references two papers share, and have alone, so that all measures differ."""
+    found: list[tuple[int, int, int]] = []
+    while len(found) < 2:
+        common, only_a, only_b = (int(n) for n in rng.integers((2, 1, 1), (5, 4, 4)))
+        a, b, both = common + only_a, common + only_b, common + only_a + only_b
+        shares = {common / n for n in (1, both, a, b, a + b, (a + b) / 2)}
+        shares |= {(common + 1) / (both + 1), 2 / 3}  # with their references, or who cites them
+        if len(shares) == 8 and (common, only_a, only_b) not in found:
+            found.append((common, only_a, only_b))
+    return found
+
+
 def _overlap_cases(seed: int) -> list[Case]:
     """Two lists of different lengths that share some, in a graph where others cite both."""
     rng = np.random.default_rng(seed)
     cases = []
-    for common, only_a, only_b, a, b in ((2, 1, 3, "A", "B"), (3, 2, 0, "N", "M")):
+    for (common, only_a, only_b), a, b in zip(_counts(rng), ("A", "N"), ("B", "M"), strict=True):
         names = [f"P{number}" for number in rng.permutation(common + only_a + only_b)]
         shared, mine = names[:common], names[common : common + only_a]
         references: References = {name: [] for name in names}
@@ -276,6 +289,17 @@ something.)""",
         Mistake(
             "Twice the common ones over both lengths is another measure (Dice's).",
             lambda r, a, b: 2 * len(set(r[a]) & set(r[b])) / (len(r[a]) + len(r[b])),
+        ),
+        Mistake(
+            "You divide by the length of the longer list; both lists together are meant.",
+            lambda r, a, b: len(set(r[a]) & set(r[b])) / max(len(r[a]), len(r[b])),
+        ),
+        Mistake(
+            "This goes on to the references of references; what the two cite themselves counts.",
+            lambda r, a, b: (
+                len(set(ancestors(r, a)) & set(ancestors(r, b)))
+                / len(set(ancestors(r, a)) | set(ancestors(r, b)))
+            ),
         ),
     ),
     picture="""
@@ -530,6 +554,10 @@ that far. So `w = 0` ignores the words, `w = 1` gives `told`, and more exaggerat
             lambda free, told, w: w * (told - free),
         ),
         Mistake("The free guess is not in it.", lambda free, told, w: w * told),
+        Mistake(
+            "This is a mean of the two guesses; with w above 1 the way goes on beyond `told`.",
+            lambda free, told, w: (free + w * told) / (1 + w),
+        ),
     ),
     picture="""
 free, told = torch.tensor([0.5, 0.2]), torch.tensor([1.0, 0.6])
@@ -632,6 +660,10 @@ $2N$ shares that fall to the true pairs.""",
         Mistake(
             "The sum below the line runs over the whole table; a row or a column is meant.",
             lambda s: -(s.flatten().log_softmax(0).view_as(s).diagonal()).mean(),
+        ),
+        Mistake(
+            "All pairs are averaged; only the true ones, on the diagonal, should cost little.",
+            lambda s: -(s.log_softmax(0) + s.log_softmax(1)).mean() / 2,
         ),
     ),
     picture="""

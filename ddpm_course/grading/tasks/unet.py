@@ -464,6 +464,10 @@ for each of its outputs. Leave the GroupNorms out.""",
         ),
         Mistake("The shortcut has a 1x1 kernel.", partial(_count, form="wide")),
         Mistake("The second convolution starts from c_out channels.", partial(_count, form="same")),
+        Mistake(
+            "The GroupNorms are counted; they are to be left out.",
+            lambda i, o, d: _count(i, o, d) + 2 * i + 2 * o,
+        ),
     ),
     picture="""
 channels = [8, 16, 32, 64, 128, 256]
