@@ -76,12 +76,13 @@ def is_drawing(figure: Figure) -> bool:
 
 
 def is_light(figure: Figure) -> bool:
-    """Whether a drawing has few points: many weigh more as circles of an SVG than as dots."""
+    """Whether a drawing has few parts: many weigh more as paths of an SVG than as dots."""
     import numpy as np
 
     clouds = [len(np.asarray(c.get_offsets())) for axes in figure.axes for c in axes.collections]
     lines = [len(np.asarray(line.get_xdata())) for axes in figure.axes for line in axes.lines]
-    return sum(clouds) <= MANY and sum(lines) <= 25 * MANY
+    parts = sum(len(axes.get_children()) for axes in figure.axes)
+    return parts <= MANY and sum(clouds) <= MANY and sum(lines) <= 25 * MANY
 
 
 def as_svg(figure: Figure) -> str | None:

@@ -108,6 +108,13 @@ def test_a_light_drawing_is_lines_on_no_ground():
     assert figure.get_facecolor() == (1, 1, 1, 1)  # as it was
 
 
+def test_a_drawing_of_many_lines_is_not_light():
+    lines = [[[0, 1], [n, n]] for n in range(plots.MANY + 1)]
+    figure = figure_of(lambda axes: [axes.plot(*line) for line in lines])
+    assert plots.is_drawing(figure)
+    assert plots.as_svg(figure) is None
+
+
 @pytest.mark.parametrize("many", [False, True])
 def test_pictures_and_many_points_are_dots(many):
     import base64
