@@ -171,7 +171,8 @@ def sample(
     Args:
         model: called as model(x_u, u), as for ``flow.euler``.
         shape: (B, ...) of the samples.
-        calls: how often the student is called; at the even times of ``flow.times``.
+        calls: how often the student is called, at the even times of ``flow.times``; the one that
+            ships is made for 1 to 4.
         clip_x0: keep what it says within [-1, 1], the range of images.
         start: (B, ...) noise; drawn from N(0, I) when left out.
 

@@ -18,13 +18,17 @@ from ddpm_course import checks
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLORS", "image_grid", "save_images", "show_clouds", "show_images", "style"]
+__all__ = ["COLORS", "OF", "image_grid", "save_images", "show_clouds", "show_images", "style"]
 
 # Okabe and Ito's palette without its yellow: readers with any color vision can part these.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#333333")
 
+# What is drawn of these has this color in every figure, those that the pages compute included.
+OF = {"x_0": "#0072B2", "x_t": "#D55E00", "eps": "#B0518F", "x0_hat": "#00805F"}
 
 MADE_BY = "ddpm_course"  # kept in each picture that is saved
+FOR_THE_BOOK = "DDPM_COURSE_BOOK"  # in the environment of the book's build: `as_svg`
+MANY = 400  # points of a light drawing
 
 
 def style() -> None:
@@ -37,6 +41,8 @@ def style() -> None:
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
         set_matplotlib_formats("retina")
+        if os.environ.get(FOR_THE_BOOK):
+            _show_for_the_book()
     mpl.rcParams.update(
         {
             "figure.figsize": (7.0, 3.4),
@@ -62,6 +68,55 @@ def style() -> None:
             "image.interpolation": "nearest",
         }
     )
+
+
+def is_drawing(figure: Figure) -> bool:
+    """Whether a figure is drawn, of lines, points and words, and shows no picture."""
+    return not any(axes.images for axes in figure.axes)
+
+
+def is_light(figure: Figure) -> bool:
+    """Whether a drawing has few parts: many weigh more as paths of an SVG than as dots."""
+    import numpy as np
+
+    clouds = [len(np.asarray(c.get_offsets())) for axes in figure.axes for c in axes.collections]
+    lines = [len(np.asarray(line.get_xdata())) for axes in figure.axes for line in axes.lines]
+    parts = sum(len(axes.get_children()) for axes in figure.axes)
+    return parts <= MANY and sum(clouds) <= MANY and sum(lines) <= 25 * MANY
+
+
+def as_svg(figure: Figure) -> str | None:
+    """A light drawing as SVG, sharp at any size, nothing behind it; None for any other figure."""
+    import io
+
+    import matplotlib as mpl
+
+    if not (is_drawing(figure) and is_light(figure)):
+        return None
+    file = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": MADE_BY}):  # the same at every build
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    return file.getvalue()
+
+
+def as_dots(figure: Figure) -> object:
+    """What is no light drawing as PNG, with twice the dots; a drawing says so in its comment."""
+    from IPython.core.pylabtools import retina_figure
+
+    if not is_drawing(figure):
+        return retina_figure(figure, base64=True)
+    if is_light(figure):
+        return None
+    return retina_figure(figure, base64=True, metadata={"Comment": "drawing"})
+
+
+def _show_for_the_book() -> None:
+    """Have a page of the book show light drawings as SVG, and say which other figures are drawn."""
+    from matplotlib.figure import Figure
+
+    formatters = sys.modules["IPython"].get_ipython().display_formatter.formatters
+    formatters["image/svg+xml"].for_type(Figure, as_svg)
+    formatters["image/png"].for_type(Figure, as_dots)
 
 
 def image_grid(images: Tensor, columns: int | None = None) -> Tensor:

@@ -75,8 +75,11 @@ class Explorer:
     def frames(self) -> dict[tuple[Value, ...], Frame]:
         """The frame of every setting; the last control changes fastest. Drawn once."""
         frames, sizes = {}, {}
+        self._drawing = True  # lines and words alone: the book shows them on its own ground
         for setting in itertools.product(*self.controls.values()):
-            picture, sizes[setting] = _picture(self.draw(*setting), setting)
+            figure = self.draw(*setting)
+            picture, sizes[setting] = _picture(figure, setting)
+            self._drawing &= not any(axes.images for axes in figure.axes)
             words = self.describe(*setting)
             if not isinstance(words, str) or len(words.split()) < 3:
                 raise ValueError(
@@ -113,7 +116,8 @@ class Explorer:
         # Inside a script, only "<" could end it. The first picture is in the page already.
         data = json.dumps([[f.picture for f in frames[1:]], [f.words for f in frames]])
         data = data.replace("<", r"\u003c")
-        image = _image(frames[0], f'width="{width}" height="{height}" decoding="sync"')
+        drawn = " data-drawing" if self._drawing else ""
+        image = _image(frames[0], f'width="{width}" height="{height}" decoding="sync"{drawn}')
         return (
             f'<div class="explorer" role="group" aria-label="{name}">'
             f"<style>{_asset('explorer.css')}</style>"

@@ -77,7 +77,7 @@ def _mutants(term: Term) -> Iterator[tuple[str, Term]]:
 
 def _here(term: Term) -> Iterator[tuple[str, Term]]:
     head, args = term
-    if head in "+-":
+    if head in ("+", "-"):
         yield f"sign before {args[1]}", Term("-" if head == "+" else "+", args)
     if head == "-":
         yield f"order of {term}", Term("-", (args[1], args[0]))

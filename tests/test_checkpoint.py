@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import re
 
 import pytest
 import torch
@@ -361,8 +360,10 @@ def test_the_whole_sentence_says_what_to_do(tmp_path, model):
 def test_weights_that_are_no_numbers_are_named(model, spoil, told):
     weights = dict(model.state_dict())
     weights["conv_in.bias"] = spoil(weights["conv_in.bias"])
-    with pytest.raises(ValueError, match=f"^the state holds {re.escape(told)}; it is damaged"):
+    with pytest.raises(ValueError) as error:
         checkpoint.load_weights(model, weights)
+    sentence = f"the state holds {told}; it is damaged: copy it again, or train again."
+    assert str(error.value) == sentence
 
 
 def test_a_count_that_a_layer_keeps_is_a_whole_number():

@@ -1,5 +1,6 @@
 """The command line: what it makes, and one sentence with exit code 2 for what it cannot do."""
 
+import io
 import json
 import os
 import re
@@ -551,6 +552,18 @@ def test_a_reader_that_goes_and_a_full_disk_give_no_traceback():
     full = shell("ddpm-course papers > /dev/full")
     assert (full.returncode, full.stderr.count("\n")) == (2, 1)
     assert "No space left on device" in full.stderr
+
+
+class Full(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_log_ends_nothing(tmp_path, capsys, monkeypatch, photos):
+    monkeypatch.setattr(sys, "stderr", Full())
+    assert main([*TRAIN, "--data", str(photos), "--out", str(tmp_path / "run")]) == 0
+    assert main(["train", "--resume", str(tmp_path / "nothing")]) == 2
+    assert "3 steps in" in capsys.readouterr().out
 
 
 def test_a_closed_stdout_or_stderr_stops_nothing(tmp_path, monkeypatch, model_file):

@@ -81,3 +81,41 @@ def test_noise_is_drawn_where_the_generator_is():
     assert not torch.equal(generator.get_state(), before)
     assert standard_noise(there).device == there.device
     assert torch.equal(torch.get_rng_state(), own)
+
+
+ONE, COLUMN, ROW = torch.ones(()), torch.ones(3, 1), torch.ones(3)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: Gaussian(ROW, COLUMN).sample(),
+        lambda: Gaussian(ROW, ONE).log_prob(COLUMN),
+        lambda: Gaussian(ONE, ROW).log_prob(COLUMN),
+        lambda: Gaussian(ROW, COLUMN).log_prob(ONE),
+        lambda: Gaussian(ROW, COLUMN).kl(Gaussian(ONE, ONE)),
+        lambda: Gaussian(ROW, ONE).kl(Gaussian(COLUMN, ONE)),
+        lambda: Gaussian(ONE, ROW).kl(Gaussian(ONE, COLUMN)),
+        lambda: Gaussian(ONE, ROW).kl(Gaussian(COLUMN, ONE)),
+        lambda: Gaussian(ONE, ONE).kl(Gaussian(ROW, COLUMN)),
+    ],
+)
+def test_neither_of_two_shapes_is_stretched_by_the_other(use):
+    with pytest.raises(ValueError, match=r"has shape \(3, 1\).*; give one shape, or numbers that"):
+        use()
+
+
+def test_whole_numbers_are_refused():
+    for use in (
+        lambda: Gaussian(ROW.long(), ROW).sample(),
+        lambda: Gaussian(ROW, ROW).log_prob(ROW.long()),
+        lambda: Gaussian(ROW, ROW).kl(Gaussian(ROW, ROW.long())),
+    ):
+        with pytest.raises(ValueError, match=r"dtype torch\.int64; give floating point numbers"):
+            use()
+
+
+def test_each_coordinate_has_noise_of_its_own():
+    """Where it is the variance that has the larger shape."""
+    drawn = Gaussian(torch.zeros(1), torch.ones(500)).sample(seeded())
+    torch.testing.assert_close(drawn, torch.randn(500, generator=seeded()))

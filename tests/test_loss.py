@@ -362,3 +362,16 @@ def test_the_decoder_keeps_its_digits_in_the_tails(mean, levels):
 
         mass = (mpmath.mpf(1) if near == -mpmath.inf else tail(near)) - tail(far)
         assert float(ours) == pytest.approx(float(mpmath.log(mass)), rel=1e-6, abs=1e-9)
+
+
+def test_nothing_and_what_stretches_are_refused():
+    answer = lambda x_t, t: x_t  # noqa: E731 # short
+    for x_0 in (torch.zeros(0, 2), torch.tensor(0.5)):
+        for call in (loss.epsilon_loss, loss.bits_per_dim):
+            with pytest.raises(
+                ValueError, match=r"x_0 has shape .*; give \(B, \.\.\.\), B at least 1"
+            ):
+                call(answer, x_0, Schedule.linear(3, 0.1, 0.5))
+    x = torch.zeros(4, 1)
+    with pytest.raises(ValueError, match=r"x has shape \(4, 1\), var has shape \(1, 4\); give one"):
+        loss.discretized_log_prob(x, Gaussian(x, torch.ones(1, 4)), 3)

@@ -1,4 +1,8 @@
 import math
+import os
+import subprocess
+import sys
+import textwrap
 import warnings
 
 import numpy as np
@@ -300,3 +304,30 @@ def test_the_classifiers_coming_end_is_no_news_to_a_reader(monkeypatch):
     for Soon.worse in (FutureWarning, UserWarning):
         with pytest.raises(Soon.worse, match="something else"):
             train()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak of memory so")
+def test_memory_grows_with_the_sets_and_not_with_their_pairs():
+    """All pairs of 12,000 and 12,000 would take 1,152 MB."""
+    script = """
+        import resource, sys
+        import torch
+        from ddpm_course import metrics
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        a, b = (torch.randint(0, 256, (12_000, 3, 16, 16)).byte() for _ in range(2))
+        metrics.frechet_distance(a[:9], b[:9])
+        before = peak()
+        metrics.frechet_distance(a, b)
+        metrics.nearest_distance(a, b)
+        print(peak() - before)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) < 500e6

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import matplotlib
 import numpy as np
 import pytest
@@ -77,3 +80,53 @@ def test_a_row_may_be_a_list_of_pictures() -> None:
     picture = torch.zeros(1, 8, 8)
     figure = plots.show_images([[picture, picture], [picture, picture]])
     assert len(figure.axes) == 4
+
+
+def test_a_quantity_has_one_color_in_every_figure():
+    """The pages' own figures take theirs from the style sheet."""
+    style = Path(__file__).parents[1] / "book" / "_static" / "live.css"
+    by_day = style.read_text(encoding="utf8").split("}")[0]
+    found = dict(re.findall(r"--live-(x0|xt|eps|x0hat): (#\w+);", by_day))
+    assert {name.replace("_", ""): color.lower() for name, color in plots.OF.items()} == found
+
+
+def figure_of(draw):
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    draw(axes)
+    return figure
+
+
+def test_a_light_drawing_is_lines_on_no_ground():
+    figure = figure_of(lambda axes: axes.plot([1, 2], label="one"))
+    svg = plots.as_svg(figure)
+    assert svg == plots.as_svg(figure)  # the same at every build
+    assert plots.as_dots(figure) is None
+    whole = re.search(r'<g id="patch_1">.*?</g>', svg, re.DOTALL)
+    assert "opacity: 0" in whole[0] or "fill: none" in whole[0]
+    assert figure.get_facecolor() == (1, 1, 1, 1)  # as it was
+
+
+def test_a_drawing_of_many_lines_is_not_light():
+    lines = [[[0, 1], [n, n]] for n in range(plots.MANY + 1)]
+    figure = figure_of(lambda axes: [axes.plot(*line) for line in lines])
+    assert plots.is_drawing(figure)
+    assert plots.as_svg(figure) is None
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_pictures_and_many_points_are_dots(many):
+    import base64
+    import io
+
+    points = np.zeros(plots.MANY + 1)
+    figure = figure_of(
+        lambda axes: axes.scatter(points, points) if many else axes.imshow(np.eye(3))
+    )
+    assert plots.is_drawing(figure) is many
+    assert plots.as_svg(figure) is None
+    png, shown = plots.as_dots(figure)
+    with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
+        assert (picture.info.get("Comment") == "drawing") is many
+        assert picture.width // 2 == shown["width"]  # twice the dots

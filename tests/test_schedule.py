@@ -208,3 +208,17 @@ def test_it_says_what_it_is():
     assert repr(Schedule.linear(1000)) == "Schedule(T=1000, beta=0.0001..0.02, alpha_bar_T=4e-05)"
     said = "Schedule(T=4, beta=0.1..0.4, alpha_bar_T=0.3)"
     assert repr(Schedule([0, 0.1, 0.2, 0.3, 0.4])) == said
+
+
+def test_a_table_of_another_length_and_a_single_number_are_refused():
+    five = Schedule.linear(5, 0.1, 0.5)
+    for length in (5, 7):
+        with pytest.raises(ValueError) as error:
+            five.at(torch.zeros(length), 2, torch.zeros(4, 1))
+        assert str(error.value) == (
+            f"values has shape ({length},); give one for each t in 0..5, (6,)."
+        )
+    for call in (lambda x: five.time(2, x), lambda x: five.at(five.beta, 2, x)):
+        with pytest.raises(ValueError) as error:
+            call(torch.tensor(0.5))
+        assert str(error.value) == "a single number is no batch; give (B, ...), as in x[None]."

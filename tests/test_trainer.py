@@ -561,9 +561,14 @@ def test_data_that_cannot_be_trained_on(data, changes, sentence):
 
 @pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED", "MEGATRON_LM", "PARALLELISM_CONFIG"])
 def test_a_launcher_that_wants_the_model_in_shares_is_refused(monkeypatch, name):
-    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
-    with pytest.raises(ValueError, match=f"ask for {name} .*; launch it without"):
-        Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+    for yes in ("true", "True", "1", "yes"):
+        monkeypatch.setenv(f"ACCELERATE_USE_{name}", yes)
+        with pytest.raises(ValueError) as error:
+            Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
+        assert str(error.value) == (
+            f"the launcher's settings ask for {name} (ACCELERATE_USE_{name}), and this trainer "
+            "holds the whole model in each process; launch it without."
+        )
     monkeypatch.setenv(f"ACCELERATE_USE_{name}", "false")
     assert Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)
 

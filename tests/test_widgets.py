@@ -227,3 +227,15 @@ def test_wrong_answers_of_the_two_functions_are_refused():
 
     with pytest.raises(ValueError, match="draw\\(2,\\) gave a figure of .* the page would jump"):
         Explorer(growing, words, t=[1, 2]).html()
+
+
+@pytest.mark.parametrize("picture", [False, True])
+def test_a_drawing_says_so_and_an_explorer_with_a_picture_does_not(picture):
+    def draw(t):
+        figure = square(t)
+        if picture and t == 2:
+            figure.add_subplot().imshow([[0, 1], [1, 0]])
+        return figure
+
+    page = BeautifulSoup(Explorer(draw, words, t=[1, 2]).html(), "html.parser")
+    assert page.img.has_attr("data-drawing") is not picture

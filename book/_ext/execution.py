@@ -19,6 +19,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.display import status_iterator
 
+from ddpm_course import plots
+
 PAGES_AT_ONCE = 2
 
 
@@ -26,6 +28,7 @@ def run_pages(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     cores = os.cpu_count() or 1
     workers = min(PAGES_AT_ONCE, cores)
     os.environ.setdefault("OMP_NUM_THREADS", str(cores // workers))
+    os.environ[plots.FOR_THE_BOOK] = "1"
     cache = get_cache(app.config.nb_execution_cache_path)
     # A page is added with the reader that myst-nb itself would use.
     reader = {"type": "plugin", "name": "myst_nb_md"}

@@ -19,7 +19,7 @@ from PIL import Image, ImageChops
 from sphinx.application import Sphinx
 
 IMAGE = re.compile(
-    r'<img(?=[^>]*\ssrc="(?:\.\./)*(_images/[^"]+\.png)")(?![^>]*\swidth=)[^>]*?\s*/?>'
+    r'<img(?=[^>]*\ssrc="(?:\.\./)*(_images/[^"]+\.(?:png|svg))")(?![^>]*\swidth=)[^>]*?\s*/?>'
 )
 DOTS = 110  # dots per inch on the page, as `ddpm_course.plots.style` has it; a file may have more
 
@@ -29,8 +29,24 @@ UNSEEN = 6
 ASKED_FOR = ("tex-chtml.js", "ui/lazy.js", "input/tex/extensions/", "output/chtml/fonts/woff-v2/")
 
 
+def is_drawing(path: Path) -> bool:
+    """Whether a figure is lines and words on an empty ground (`ddpm_course.plots.is_drawing`)."""
+    if path.suffix == ".svg":
+        return True
+    with Image.open(path) as picture:
+        return picture.info.get("Comment") == "drawing"
+
+
 def size(path: Path) -> tuple[int, int]:
     """Width and height of a picture on the page, in CSS pixels."""
+    if path.suffix == ".svg":
+        head = path.read_text(encoding="utf8")[:2000]
+        found = re.search(r'<svg[^>]*?\swidth="([\d.]+)pt"', head)
+        high = re.search(r'<svg[^>]*?\sheight="([\d.]+)pt"', head)
+        if found is None or high is None:
+            raise ValueError(f"{path} says no width and height in points.")
+        # As large as the same figure is as dots: 72 points are an inch.
+        return round(float(found[1]) * DOTS / 72), round(float(high[1]) * DOTS / 72)
     with Image.open(path) as picture:
         dots = picture.info.get("dpi", (DOTS, DOTS))[0] or DOTS
         # matplotlib writes the dots per inch of what it drew; a finer file is no larger picture.
@@ -49,7 +65,8 @@ def give_sizes(
         if not path.is_file():
             return found[0]
         width, height = size(path)
-        return f'{found[0].rstrip("/> ")} width="{width}" height="{height}">'
+        drawn = " data-drawing" if is_drawing(path) else ""
+        return f'{found[0].rstrip("/> ")} width="{width}" height="{height}"{drawn}>'
 
     if "body" in context:
         context["body"] = IMAGE.sub(sized, context["body"])

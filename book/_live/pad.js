@@ -107,7 +107,8 @@ ddpmFigure.define("pad", (figure, mode) => {
 
   // -- the picture ----------------------------------------------------------------------------
 
-  const wide = (width) => Math.min(220, Math.floor(0.38 * width));
+  // Beside two pictures stand the names of their two factors.
+  const wide = (width) => Math.floor(Math.min(220, 0.38 * width, mode === "noise" ? (width - 104) / 2 : width));
   figure.canvas(
     (brush, width, height, colors) => {
       const side = wide(width);
@@ -150,7 +151,7 @@ ddpmFigure.define("pad", (figure, mode) => {
         if (result.ways?.length) mark("back", left + 2 * (small + 8), colors.x0);
       } else if (mode === "loss") {
         const small = Math.min((side - 24) / 2, (room - 24) / 4);
-        [["x_t", result.x, colors.xt], ["ε", result.eps, colors.eps], ["ε̂", result.guess, colors.eps], ["(ε − ε̂)²", result.eps.map((v, i) => (v - result.guess[i]) ** 2), colors.ink]].forEach(([name, values, color], i) => {
+        [["x_t", result.x, colors.xt], ["ε", result.eps, colors.eps], ["ε̂", result.guess, colors.eps], ["(ε−ε̂)²", result.eps.map((v, i) => (v - result.guess[i]) ** 2), colors.ink]].forEach(([name, values, color], i) => {
           mark(name, left + i * (small + 8), color);
           const range = i === 0 ? {} : i === 3 ? { from: 0, to: 4 } : { from: -3, to: 3 };
           picture(brush, values, SIZE, left + i * (small + 8), 20, small, { smooth: false, ...range });

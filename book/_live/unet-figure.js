@@ -34,6 +34,7 @@ ddpmFigure.define("unet", (figure) => {
     service.eps({ x, t: [told()], skips: chosen.skips, watch: true });
   }
 
+  const rows = (width) => (width < 560 ? 2 : 1);
   figure.canvas(
     (brush, width, height, colors) => {
       if (!answer) return;
@@ -43,17 +44,19 @@ ddpmFigure.define("unet", (figure) => {
         mark(name, i * (side + 10), 14, color);
         picture(brush, values, SIZE, i * (side + 10), 20, side, { smooth: i === 3, ...range });
       });
-      // The stages: down on the left, up on the right, as deep as they are narrow.
-      const small = Math.min(62, (width - 8 * answer.seen.length) / answer.seen.length);
+      // The stages: down on the left, up on the right, as deep as they are narrow; on a phone in two rows.
+      const row = Math.ceil(answer.seen.length / rows(width));
+      const small = Math.min(62, (width - 8 * row) / row);
       answer.seen.forEach(({ name, size, channels, strength }, i) => {
-        const [left, top] = [i * (small + 8), side + (size < SIZE ? 78 : 48)];
+        const left = (i % row) * (small + 8);
+        const top = side + (size < SIZE ? 78 : 48) + Math.floor(i / row) * (small + 62);
         mark(name, left, top - 4);
         const most = Math.max(...strength);
         picture(brush, strength, size, left, top, small, { smooth: false, from: 0, to: most });
         mark(`${channels}`, left, top + small + 14, colors.quiet);
       });
     },
-    (width) => (width - 40) / 5 + 176,
+    (width) => (width - 40) / 5 + 176 + (rows(width) - 1) * 120,
   );
   figure.slider("t", { min: 1, max: T, value: chosen.t, change: (t) => ((chosen.t = t), compute()) });
   figure.slider("told t +", { min: -100, max: 100, step: 10, value: 0, read: (v) => String(v).replace("-", "−"), change: (v) => ((chosen.told = v), compute()) });

@@ -82,7 +82,8 @@ def _check_seed(seed: int) -> None:
 
 
 def _say(sentence: str, code: int = 2) -> int:
-    print(f"ddpm-course: {sentence}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # a full stderr
+        print(f"ddpm-course: {sentence}", file=sys.stderr, flush=True)
     return code
 
 

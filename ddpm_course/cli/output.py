@@ -4,6 +4,7 @@ that is no result and no error."""
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -43,8 +44,9 @@ def hush(quiet: bool) -> None:
 
 def tell(line: str) -> None:
     """A line for people, on stderr; of several processes, the first one speaks."""
-    if not _quiet and int(os.environ.get("RANK", 0)) == 0:
-        print(line, file=sys.stderr)
+    if not _quiet and os.environ.get("RANK", "0") == "0":
+        with contextlib.suppress(OSError):  # no run ends because its log is full
+            print(line, file=sys.stderr, flush=True)
 
 
 def say(line: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from ddpm_course import unet
+from ddpm_course import transformer, unet
 from ddpm_course.symbolic import CLAIMS
 from ddpm_course.symbolic import notation as nt
 from ddpm_course.symbolic import unet as sym_unet
@@ -52,7 +52,20 @@ def _shift(claim: Claim, s: Setting) -> Iterator[Pair]:
             yield (one * two).sum(1, keepdim=True).double(), said
 
 
+def _adaptive(claim: Claim, s: Setting) -> Iterator[Pair]:
+    """Mean or variance over the channels of tokens that have mean 0 and variance 1 there."""
+    tokens = torch.randn(len(s.t), 3, 64, generator=torch.Generator().manual_seed(0)).double()
+    tokens = (tokens - tokens.mean(2, keepdim=True)) / tokens.std(2, correction=0, keepdim=True)
+    gain, shift = s.t[:, None] / 7 - 2, 3 - s.t[:, None] / 5
+    found = transformer.modulate(tokens, shift, gain)
+    mean, var = found.mean(2), found.var(2, correction=0)
+    said = s.numeric(claim, {nt.gain: gain, nt.shift: shift})
+    yield (mean if claim.name == "unet.adaptive-mean" else var)[:, :1], said
+
+
 BINDINGS = {
+    "unet.adaptive-mean": Binding(("transformer.modulate",), _adaptive),
+    "unet.adaptive": Binding(("transformer.modulate",), _adaptive),
     "unet.frequencies": Binding(("unet.frequencies",), _frequencies, FLOAT32),
     "unet.embedding": Binding(("unet.time_embedding",), _embedding, FLOAT32),
     "unet.embedding-shift": Binding(("unet.time_embedding",), _shift, FLOAT32),

@@ -406,6 +406,7 @@ speed = RandomLetter(r"\dot x", real=True)
 speed_hat = RandomLetter(r"\hat{\dot x}", real=True)
 
 mu_1, mu_2 = Letter(r"\mu_1", real=True), Letter(r"\mu_2", real=True)
+gain, shift = Letter("a", real=True), Letter("b", real=True)  # what the time says to one channel
 var_1 = sp.Symbol(r"\sigma_1^2", positive=True)
 var_2 = sp.Symbol(r"\sigma_2^2", positive=True)
 

@@ -10,7 +10,21 @@ from sympy.core.parameters import evaluate
 from .claim import Check, Claim, Step
 from .methods import DEFINITION, Method
 from .methods.series import TERM_BY_TERM
-from .notation import Embedding, Frequency, Inner, Run, as_written, i, s, t
+from .notation import (
+    E,
+    Embedding,
+    Frequency,
+    Inner,
+    Run,
+    Var,
+    as_written,
+    gain,
+    i,
+    s,
+    shift,
+    t,
+    z,
+)
 
 count = sp.Symbol("m", integer=True, positive=True)  # how many frequencies
 
@@ -110,6 +124,24 @@ with as_written():
                     "the cosine of a difference: only $t - s$ counts",
                     TERM_BY_TERM,
                 ),
+            ),
+        ),
+        Claim(
+            "unet.adaptive-mean",
+            E((1 + gain) * z + shift),
+            (
+                Step((1 + gain) * E(z) + shift, "what the time says is no chance"),
+                Step(shift, "the norm has made the mean 0"),
+            ),
+        ),
+        Claim(
+            "unet.adaptive",
+            Var((1 + gain) * z + shift),
+            (
+                Step(
+                    (1 + gain) ** 2 * Var(z), "a shift varies nothing; a factor comes out, squared"
+                ),
+                Step((1 + gain) ** 2, "the norm has made the variance 1"),
             ),
         ),
     ]

@@ -278,8 +278,11 @@ def test_a_seed_that_is_none_is_refused_in_a_sentence(seed: str, visit: Visit) -
     play = page.locator(".live").get_by_role("button", name="Play")
     expect(play).to_be_visible(timeout=20_000)  # the walk from before has ended, and was silent
     expect(words).to_contain_text("give a whole number from 0 to 999999")
-    page.get_by_role("spinbutton", name="seed").fill("3")
-    page.get_by_role("spinbutton", name="seed").press("Enter")
+    field = page.get_by_role("spinbutton", name="seed")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    field.fill("3")
+    field.press("Enter")
+    expect(field).to_have_attribute("aria-invalid", "false")
     expect(words).to_contain_text("on the way")
     assert visit.errors == []
 
@@ -294,6 +297,33 @@ def test_what_is_missing_is_said_and_the_page_works(visit: Visit) -> None:
     other.add_init_script("Object.defineProperty(window, 'ddpmModel', {set() {}, get() {}})")
     other.goto((HTML / "index.html").as_uri())
     expect(other.locator(".live").get_by_role("alert")).to_contain_text("model.js, is missing")
+
+
+def test_a_figure_that_fails_says_so_and_leaves_no_worker(visit: Visit) -> None:
+    page = visit.context.new_page()
+    page.add_init_script(
+        """let model;
+        Object.defineProperty(window, "ddpmModel", {
+            set(value) { model = {...value, weights: {}}; },
+            get() { return model; },
+        });"""
+    )
+    page.goto((HTML / "index.html").as_uri())
+    expect(page.locator(".live").get_by_role("alert")).to_be_visible()
+    expect(page.locator(".live img")).to_be_visible()
+    page.wait_for_function("document.querySelector('.live:not([data-busy])')")
+    assert page.workers == []
+
+
+def test_another_choice_ends_a_refusal(visit: Visit) -> None:
+    figure = start(visit, "pagerank")
+    cited = figure.get_by_role("combobox", name="cites")
+    cited.select_option("5")
+    figure.get_by_role("button", name="Add or take away").press("Enter")
+    assert "cannot cite itself" in words(figure)
+    cited.select_option("4")
+    assert words(figure).startswith("Rank: ")
+    assert visit.errors == []
 
 
 WITHOUT_WEBASSEMBLY = """
@@ -406,6 +436,10 @@ def test_a_schedule_out_of_range_is_refused_and_the_right_one_agrees_with_torch(
     slider = figure.get_by_role("slider", name="β_T")
     slider.press("End")
     assert "must lie strictly between 0 and 1" in words(figure)
+    look = figure.get_by_role("slider", name="look at t")
+    for key in ("ArrowRight", "ArrowLeft"):
+        look.press(key)
+        assert "must lie strictly between 0 and 1" in words(figure)  # it is still asked for
     slider.press("Home")
     assert "part of the digit is left" in words(figure)
     figure.get_by_role("combobox", name="schedule").select_option("cosine")
@@ -731,12 +765,39 @@ def test_without_scripts_stands_a_still_picture(name: str, visit: Visit) -> None
     context.close()
 
 
+# Each word that a figure writes into its canvas, and where; a new painting begins with `scale`.
+WATCH_WORDS = """
+    const Brush = CanvasRenderingContext2D.prototype;
+    const [scale, write] = [Brush.scale, Brush.fillText];
+    Brush.scale = function (...all) { this.canvas.wrote = []; return scale.apply(this, all); };
+    Brush.fillText = function (text, x, y) {
+        const {width, fontBoundingBoxAscent: up} = this.measureText(text);
+        const left = {right: x - width, center: x - width / 2}[this.textAlign] ?? x;
+        const top = this.textBaseline === "middle" ? y - up / 2 : y - up;
+        if (text.trim()) this.canvas.wrote?.push([text, left, top, left + width, top + up]);
+        return write.call(this, text, x, y);
+    };
+"""
+CUT_WORDS = """() => [...document.querySelectorAll(".live canvas")].flatMap(canvas => {
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    const wrote = canvas.wrote ?? [];
+    const cut = wrote.filter(([, left, top, right, bottom]) =>
+        left < -1 || right > width + 1 || top < -3 || bottom > height + 3);
+    const over = wrote.filter(([, left, top, right, bottom], i) =>
+        wrote.some(([, l, t, r, b], k) => k > i &&
+            Math.min(right, r) - Math.max(left, l) > 2 &&
+            Math.min(bottom, b) - Math.max(top, t) > 3));
+    return [...cut.map(one => ["cut", ...one]), ...over.map(one => ["over", ...one])];
+})"""
+
+
 @ON_PAGES
 def test_live_figures_are_accessible(name: str, visit: Visit) -> None:
-    """At a desk and on a phone, by day and by night, in one visit."""
+    """At a desk and on a phone, by day and by night, in one visit; no word is cut or covered."""
+    visit.context.add_init_script(WATCH_WORDS)
     page = visit.open(name)
     figures(page)
-    wrong = {}
+    wrong: dict[tuple[int, str], Any] = {}
     for width, height in (DESKTOP, PHONE):
         page.set_viewport_size({"width": width, "height": height})
         for scheme in ("light", "dark"):
@@ -746,6 +807,7 @@ def test_live_figures_are_accessible(name: str, visit: Visit) -> None:
             )
             figures(page)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert page.evaluate(CUT_WORDS) == []
             assert visit.errors == []
             if found := accessible(page, ".live-figure"):
                 wrong[width, scheme] = found

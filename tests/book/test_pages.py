@@ -15,7 +15,7 @@ import yaml
 from bs4 import BeautifulSoup
 
 from ddpm_course import __version__
-from tests.book.conftest import BUILD, DESKTOP, HTML, PAGES, PHONE, Seen, Visit
+from tests.book.conftest import BUILD, DESKTOP, HTML, PAGES, PHONE, Seen, Visit, darken
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 import reading
@@ -149,6 +149,24 @@ def test_figures_keep_their_place(page_name: str) -> None:
 
 def test_figures_keep_their_shape_on_a_phone(page_name: str, on_phone: Seen) -> None:
     assert on_phone.more["bent"] == []
+
+
+def test_drawings_are_sharp_and_lie_on_the_ground_of_the_page(visit: Visit) -> None:
+    """Curves are SVG; by night a drawing has no white box, and a picture is as it was."""
+    places = "main .cell_output img[data-drawing][src$='.svg']"
+    assert sum(len(parsed(name).select(places)) for name in PAGES) >= 15
+    page = visit.open("marginal.html")  # it has both kinds
+    darken(page)
+    grounds = page.evaluate(
+        """() => [...document.querySelectorAll(".cell_output img")].map(image => {
+            const {backgroundColor, filter} = getComputedStyle(image);
+            return ["drawing" in image.dataset, backgroundColor, filter !== "none"];
+        })"""
+    )
+    assert {drawing for drawing, *_ in grounds} == {True, False}
+    for drawing, color, turned in grounds:
+        assert turned is drawing
+        assert (color == "rgba(0, 0, 0, 0)") is drawing
 
 
 def test_bibliography_leads_to_the_papers() -> None:

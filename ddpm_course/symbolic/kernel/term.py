@@ -74,6 +74,8 @@ def index_text(at: sp.Expr) -> str:
     """An index as Coq reads it; in brackets where it is not one word."""
     at = sp.expand(at)
     if at.is_Integer:
+        if at < 0:
+            raise ValueError(f"{at} is no natural number")
         return f"{at}%nat"
     if at.is_Symbol:
         return str(at)

@@ -208,7 +208,7 @@ class Noising(World):
                 self.point[nt.eps_hat] = guess
                 self.point[nt.x0_guess] = (here - noise * guess) / signal
             self.point[nt.v_hat] = (signal * here - self.point[nt.x0_guess]) / noise
-        for letter in (nt.mu_1, nt.mu_2):
+        for letter in (nt.mu_1, nt.mu_2, nt.gain, nt.shift):
             self.letters.setdefault(letter, self.rng.normal(0, 1, (COUNT, COMPONENTS, 1)))
         self.point[nt.x0_before] = self.rng.normal(0, 1, shape)
         for name, side in ((r"\delta_-(x_0)", -0.3), (r"\delta_+(x_0)", 0.4)):  # a cell around x_0

@@ -44,11 +44,10 @@ def said(lhs: Any, rhs: Any, relation: str = "=", **more: Any) -> Claim:
     return Claim("test.claim", lhs, (Step(rhs, "", ALGEBRA, (), relation),), **more)
 
 
-@pytest.mark.parametrize("name", CLAIMS)
-def test_every_claim_is_true_in_a_hundred_worlds(name: str) -> None:
-    assert name not in worlds.WITHOUT
-    assert worlds.count(CLAIMS[name]) >= 100
-    assert worlds.witness(CLAIMS[name]) is None
+def test_every_claim_is_asked_in_a_hundred_worlds() -> None:
+    """That it is true there, ``verify`` finds: see ``test_claims``."""
+    assert worlds.WITHOUT == {}
+    assert all(worlds.count(claim) >= 100 for claim in CLAIMS.values())
 
 
 def test_nodes_have_the_moments_of_independent_gaussians() -> None:
