@@ -1,6 +1,6 @@
 """The speedrun: from nothing to good digits, in as few seconds on two cores as you can.
 
-    python benchmarks/speedrun.py                              # the recipe of the record
+    python benchmarks/speedrun.py                              # the recipe to beat
     python benchmarks/speedrun.py --entry mine.py              # yours
     python benchmarks/speedrun.py --seeds 1 --num 50           # does it run?
 
@@ -35,7 +35,7 @@ NEAR, SURE = 0.13, 0.85
 
 
 def train(seed: int) -> tuple[nn.Module, Schedule]:
-    """The recipe of the record: the course's own in bfloat16, without dropout, for 3,000 steps."""
+    """The recipe to beat: the course's own in bfloat16, without dropout, for 3,000 steps."""
     torch.manual_seed(seed)
     # Too short a time to learn the digits by heart: dropout would only slow it down.
     config = UNetConfig(channels=(32, 64), blocks=1, attention=(False, True), dropout=0.0)
