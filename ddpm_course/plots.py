@@ -193,7 +193,10 @@ def show_images(
         axes.imshow(grid.squeeze(-1).numpy(), vmin=0, vmax=1)
         axes.set_axis_off()
         return figure
-    batches = (row if isinstance(row, Tensor) else torch.stack(tuple(row)) for row in rows)
+    batches = (
+        row if isinstance(row, Tensor) else torch.stack([torch.as_tensor(one) for one in row])
+        for row in rows
+    )
     rows = [checks.pictures(row, f"row {r}") for r, row in enumerate(batches)]
     count = max(len(row) for row in rows)
     side = 7.0 / count
@@ -236,6 +239,7 @@ def show_clouds(
     """
     import matplotlib.pyplot as plt
 
+    clouds = [torch.as_tensor(one) for one in clouds]
     for i, cloud in enumerate(clouds):
         checks.floating(**{f"cloud {i}": cloud})
         if cloud.ndim != 2 or cloud.shape[1] != 2:

@@ -130,7 +130,7 @@ CHAPTERS = tuple(dict.fromkeys(claim.chapter for claim in CLAIMS.values()))
 def attempts(mutants: dict[str, kernel.Statement], read_only: bool = False) -> str:
     """A file of Coq that tries to prove each mutant, and says which it could.
 
-    With ``read_only`` Coq reads all of it, and tries nothing: that takes a minute.
+    With ``read_only`` Coq reads all of it, and tries nothing.
     """
     parts = [coq.HEADER]
     for name, mutant in mutants.items():
