@@ -867,7 +867,7 @@ def _(model, x_T, label, null, w, times, alpha_bar):
 values(
     "beyond.keep_known",
     lambda x, k, m, e, s, a: torch.where(
-        m.bool(), marginal.sample(k, s, schedule_of(a), e)[0].float(), x
+        m.bool(), marginal.sample(k, s, schedule_of(a), e)[0].float() if s else k, x
     ),
     lambda x, k, m, e, s, a: x + m * (math.sqrt(a[s]) * k.double() + math.sqrt(1 - a[s]) * e - x),
 )

@@ -295,7 +295,7 @@ The uniform numbers `u` decide, item by item. (In place is wrong: the labels are
 u, y = torch.rand(2000, generator=torch.Generator().manual_seed(0)), torch.arange(2000) % 10
 plt.figure(figsize=(5, 2.2))
 for share in (0.1, 0.5):
-    counts = drop_labels(y, u, share, 10).bincount(minlength=11)
+    counts = torch.as_tensor(drop_labels(y, u, share, 10)).bincount(minlength=11)
     plt.plot(range(11), counts, "o-", label=f"share {share}")
 plt.xlabel("label; 10 is null")
 plt.ylabel("items")
@@ -519,7 +519,8 @@ def _keep(
 def _keep_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
     cases = []
-    for (shape, T), s in zip(draw.IMAGES, (7, 2), strict=True):
+    first, second = draw.IMAGES
+    for (shape, T), s in ((first, 7), (second, 2), (second, 0)):  # the last jump lands at 0
         table = (1 - draw.betas(g, T)).cumprod(0)
         mask = (draw.noise(g, 1, 1, *shape[2:]) > 0).float()
         x_s, known, eps = (draw.noise(g, *shape) for _ in range(3))

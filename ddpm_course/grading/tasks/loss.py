@@ -775,6 +775,7 @@ values = torch.linspace(-1, 1, 9)
 masses = {mean: decoder(values, torch.full((9,), mean), 0.3, 9) for mean in (0.0, 0.9)}
 plt.figure(figsize=(5, 2.2))
 for mean, mass in masses.items():
+    mass = torch.as_tensor(mass)
     plt.bar(values, mass, width=0.24, alpha=0.6, label=f"mean {mean:g}, sum {mass.sum():.2f}")
 plt.xlabel("value of the pixel")
 plt.ylabel("probability")

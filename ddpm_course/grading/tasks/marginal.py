@@ -75,7 +75,7 @@ Compute all of them at once from `beta`, which has $T + 1$ entries and starts wi
         ),
     ),
     picture="""
-signal = alpha_bar(Schedule.linear(1000).beta)
+signal = torch.as_tensor(alpha_bar(Schedule.linear(1000).beta))
 plt.figure(figsize=(5, 2.2))
 plt.plot(signal, label=r"$\\bar\\alpha_t$, signal")
 plt.plot(1 - signal, label=r"$1 - \\bar\\alpha_t$, noise")
@@ -726,7 +726,7 @@ with most of the data still visible.)""",
     picture="""
 full = Schedule.linear(1000)
 visited = range(0, 1001, 50)
-mine = (1 - respace(full.alpha_bar, 50)).cumprod(0)
+mine = (1 - torch.as_tensor(respace(full.alpha_bar, 50))).cumprod(0)
 plt.figure(figsize=(5, 2.2))
 plt.plot(full.alpha_bar, color="#999999", label="all 1000 steps")
 plt.plot(visited, mine, "o", ms=5, label="yours")

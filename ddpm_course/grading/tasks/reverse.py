@@ -46,7 +46,7 @@ Many libraries store $\log \sigma_t^2$ and draw with $\sigma_t$. Turn the one in
     ),
     picture="""
 x = torch.linspace(-5, 5, 400)
-deviations = {value: spread(torch.tensor(value)) for value in (-2.0, 0.0, 1.0)}
+deviations = {value: spread(torch.tensor([value]))[0] for value in (-2.0, 0.0, 1.0)}
 plt.figure(figsize=(5, 2.2))
 for log_variance, std in deviations.items():
     plt.plot(x, torch.distributions.Normal(0, std).log_prob(x).exp(), label=f"{log_variance:g}")
@@ -206,7 +206,7 @@ at $t = 1$ (the check says why).""",
     ),
     picture="""
 schedule = Schedule.linear(1000)
-mine = beta_tilde(schedule.beta)
+mine = torch.as_tensor(beta_tilde(schedule.beta))
 plt.figure(figsize=(5, 2.2))
 plt.semilogx(range(2, 1001), (mine / schedule.beta)[2:])
 plt.xlabel("t")
