@@ -240,6 +240,8 @@ def find(source: str, stream: bool = False) -> Pictures:
     Raises:
         ValueError: there are none.
     """
+    if source in ("", "hub:"):
+        raise ValueError(f"{source!r} names no pictures; give a folder, a file, or hub:NAME.")
     if source in NAMED or source.startswith("hub:"):
         name, size = NAMED.get(source, (source.removeprefix("hub:"), 32))
         pictures = _from_hub(name, stream)

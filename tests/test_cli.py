@@ -609,6 +609,19 @@ def test_any_encoding_of_the_output_will_do(encoding):
         assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--size", "0"], "size is 0; it must be a whole number, at least 1 pixel"),
+        (["--data", ""], "'' names no pictures; give a folder"),
+        (["--data", "hub:"], "'hub:' names no pictures; give a folder"),
+    ],
+)
+def test_nothing_is_no_default(tmp_path, capsys, options, sentence):
+    assert sentence in refused(capsys, *TRAIN, *options, "--out", tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
 def test_samples_that_are_no_numbers_are_not_written(tmp_path, capsys, monkeypatch):
     config = UNetConfig(channels=(8, 8), blocks=1, attention=(False, False))
     model = UNet(config)

@@ -203,7 +203,7 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     network, schedule, config = preset.unet, preset.schedule, preset.train
     if "max_seconds" in changes:
         changes = {"steps": None} | changes
-    source = options.data or preset.data
+    source = preset.data if options.data is None else options.data
     if source is None:
         raise ValueError(
             f"the preset {options.preset} has no data of its own; name yours in --data."
@@ -218,7 +218,9 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
             f"--out {options.out} lies among the pictures of --data {source}, and what the run "
             "draws would count as such; choose a folder beside them."
         )
-    size = options.size or (preset.side if source != preset.data else None)
+    size = options.size
+    if size is None and source != preset.data:
+        size = preset.side
     data = _data(options, source, size, options.channels, options.stream)
     network = replace(network, size=(data.shape[-2], data.shape[-1]), in_channels=data.shape[1])
     labels, of_what = _labels(options.labels, source, len(data))
@@ -332,9 +334,9 @@ def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
         network, source = about["unet"], options.data or str(about["source"])
         size, channels = network["size"], network["in_channels"]
         size = size if isinstance(size, int) else tuple(size)
+        fixed = {"size": size, "channels": channels, "dropout": network["dropout"]}
     except (KeyError, TypeError) as error:
         raise ValueError(f"{options.resume} holds no run; give the folder of one.") from error
-    fixed = {"size": size, "channels": channels, "dropout": network["dropout"]}
     classes = network.get("classes", 0)
     if options.preset is not None:
         wanted = asdict(_preset(options.preset).unet) | fixed | {"classes": classes}
