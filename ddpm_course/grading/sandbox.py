@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -179,6 +180,33 @@ class Room:
     def _open(self) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 # closed with the room
         self._scratch = tempfile.mkdtemp(prefix="ddpm-course-grade-")
+        try:
+            with _OPENING:
+                self._process = self._started()
+        except Exception as error:  # no notebook is to blame
+            self._clear()
+            raise NoRoom(
+                "no room for students' code can be opened here: "
+                f"{error or 'nothing more is known'} ({type(error).__name__})"
+            ) from error
+        text = (PACKAGE / "schedule.py").read_text(encoding="utf8")
+        schedule = marshal.dumps(compile(text, "<schedule>", "exec", dont_inherit=True))
+        words, _ = self._talk(LENGTH.pack(len(schedule)) + schedule, PATIENCE)
+        self.seconds += words.get("cpu", 0.0)
+        self.processor += words.get("cpu", 0.0)
+        if words.get("ready") != "well":
+            self._log.seek(0)
+            told = self._log.read().decode(errors="replace").strip().splitlines()
+            self.close()
+            if words.get("ready"):
+                told = ["its user may not read Python's libraries; grade as an ordinary user"]
+            raise NoRoom(
+                "no room for students' code can be opened here: "
+                + (told[-1] if told else f"nothing was heard of it for {PATIENCE:.0f} seconds")
+            )
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        """The room's process, which has heard nothing yet."""
         os.chmod(self._scratch, 0o777 if self.user is not None else 0o700)
         scratch = SCRATCH if self.walls else self._scratch
         shown = PACKAGE if self.measures else _package()
@@ -205,7 +233,7 @@ class Room:
                 "--",
                 *command,
             ]
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -214,7 +242,7 @@ class Room:
             cwd="/",
             start_new_session=True,
         )
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (process.stdin, process.stdout):
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
             with contextlib.suppress(
@@ -223,21 +251,7 @@ class Room:
                 import fcntl
 
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, LONGEST_PIPE)
-        text = (PACKAGE / "schedule.py").read_text(encoding="utf8")
-        schedule = marshal.dumps(compile(text, "<schedule>", "exec", dont_inherit=True))
-        words, _ = self._talk(LENGTH.pack(len(schedule)) + schedule, PATIENCE)
-        self.seconds += words.get("cpu", 0.0)
-        self.processor += words.get("cpu", 0.0)
-        if words.get("ready") != "well":
-            self._log.seek(0)
-            told = self._log.read().decode(errors="replace").strip().splitlines()
-            self.close()
-            if words.get("ready"):
-                told = ["its user may not read Python's libraries; grade as an ordinary user"]
-            raise NoRoom(
-                "no room for students' code can be opened here: "
-                + (told[-1] if told else f"nothing was heard of it for {PATIENCE:.0f} seconds")
-            )
+        return process
 
     def _talk(self, request: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
         """Send, and read the room's own line and as many bytes of a reply as it says."""
@@ -288,10 +302,18 @@ class Room:
                 if pipe is not None:
                     pipe.close()
         process.wait()
+        self._clear()
+
+    def _clear(self) -> None:
+        """Nothing is left of a room on the disk."""
         self._log.close()
         empty(self._scratch)
         with contextlib.suppress(OSError):
             os.rmdir(self._scratch)
+
+
+# What all rooms share is made, and imported, by the first one that opens; the others wait for it.
+_OPENING = threading.Lock()
 
 
 def _libraries() -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from submissions import RELEASED, ROOT, answering, cell_of, changed, hand_in, solved
 
 from ddpm_course.cli import main
+from ddpm_course.grading import sandbox
 from ddpm_course.grading.doors import can_fence
 from ddpm_course.grading.judge import Submission, grade, public, read_reply
 from ddpm_course.grading.report import COLUMNS, feedback_name
@@ -397,3 +398,17 @@ def test_names_of_pages_are_safe_and_distinct() -> None:
     names = [feedback_name(name) for name in odd]
     assert len(set(names)) == len(odd)
     assert all(name.startswith("student-") for name in names)
+
+
+def test_a_room_that_cannot_be_opened_is_no_students_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends the grading; else a student would get nothing for right answers."""
+
+    def full() -> Path:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(sandbox, "_package", full)
+    hand_in(tmp_path, "one", "marginal", solved("marginal"))
+    with pytest.raises(sandbox.NoRoom, match="No space left"):
+        grade(tmp_path, RELEASED, walls=False)

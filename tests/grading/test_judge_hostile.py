@@ -692,8 +692,9 @@ def grade_attacks(place: Path, seen: list[str]) -> Graded:
 
 
 def assert_only_the_attacked_task_is_lost(graded: Graded, name: str) -> None:
-    grades = graded.submissions[name, "marginal"].grades
-    assert {one.task for one in grades if not one.right} == {ATTACKED}
+    submission = graded.submissions[name, "marginal"]
+    assert not submission.problem
+    assert {one.task for one in submission.grades if not one.right} == {ATTACKED}
     assert graded.points(name) == 18
     assert graded.sentence(name)
 
@@ -861,5 +862,6 @@ def test_the_report_is_whole(graded: Graded, capsys: pytest.CaptureFixture[str])
     assert len(pages) == len(names)
     assert not any("<script" in page.read_text() for page in pages)
     assert sum("&lt;script&gt;alert(1)" in page.read_text() for page in pages) == 1
+    assert len(ATTACKS) + len(CHANGES) + len(NO_NOTEBOOK) >= 90
     with capsys.disabled():
         print(f"\nhostile submissions: {len(ATTACKS) + len(CHANGES) + len(NO_NOTEBOOK)}", end=" ")
