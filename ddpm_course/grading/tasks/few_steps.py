@@ -27,10 +27,14 @@ def jump(model: Callable[[Tensor, Tensor], Tensor], x_u: Tensor, u: Tensor) -> T
     ### END SOLUTION
 
 
+def _times(g: torch.Generator, B: int) -> Tensor:
+    """(B,) times that neither 1 - u nor 1 stands for."""
+    return 0.2 + 0.5 * torch.rand(B, generator=g)
+
+
 def _jump_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    u = 0.2 + 0.5 * torch.rand(6, generator=g)
-    return [Case((draw.Drift(0.3, 0.8), draw.noise(g, 6, 2), u))]
+    return [Case((draw.Drift(0.3, 0.8), draw.noise(g, B, 2), _times(g, B))) for B, _ in draw.SIZES]
 
 
 JUMP = Task(
@@ -95,9 +99,14 @@ def _loss(model: Model, x_u: Tensor, u: Tensor, ends: Tensor, form: str) -> Tens
 
 def _loss_cases(seed: int) -> list[Case]:
     g = draw.generator(seed)
-    u = 0.2 + 0.5 * torch.rand(7, generator=g)
     model = draw.Drift(0.3, 0.8, trained=True)
-    return [Case((model, draw.noise(g, 7, 2), u, draw.noise(g, 7, 2)), gives="a gradient")]
+    return [
+        Case(
+            (model, draw.noise(g, B, 2), _times(g, B), draw.noise(g, B, 2)),
+            gives="a gradient",
+        )
+        for B, _ in draw.SIZES
+    ]
 
 
 STUDENT_LOSS = Task(
@@ -219,7 +228,8 @@ points = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
 
 
 def blurred(x, u):
-    share = torch.softmax(-torch.cdist(x, (1 - u[:, None, None]) * points)[0] ** 2, 1) @ points
+    away = x[:, None] - (1 - u[:, None, None]) * points
+    share = torch.softmax(-(away**2).sum(2) / (2 * u[:, None] ** 2), 1) @ points
     return (x - share) / u[:, None]
 
 
@@ -227,8 +237,27 @@ found = [draw_again(blurred, noises, [1 - k / n for k in range(n)]) for n in (1,
 plots.show_clouds(found, ["1 call", "2 calls", "4 calls"], limit=2)
 plt.show()
 """,
-    alt="Three clouds: after one call points along a line between two places, after two and four "
-    "calls closer to the two places at its ends.",
+    alt="Three clouds: after one call all points are one dot in the middle of two places, after "
+    "two calls they lie along the line between the two, after four most lie at its ends.",
+    play="""
+# Play: how many calls until the points lie at their two places?
+drawn = {}
+for calls in (1, 2, 3, 4, 6, 10):
+    fresh = [torch.randn(200, 2, generator=g) for _ in range(calls)]
+    drawn[calls] = draw_again(blurred, fresh, [1 - k / calls for k in range(calls)])
+
+
+def show(calls):
+    return plots.show_clouds([drawn[calls]], [f"{calls} calls"], limit=2)
+
+
+def describe(calls):
+    away = torch.cdist(torch.as_tensor(drawn[calls]), points).min(1).values.mean()
+    return f"After {calls} calls the points lie {away:.2f} away from the nearer of two places."
+
+
+Explorer(show, describe, calls=list(drawn))
+""",
 )
 
 # -- how many kinds -----------------------------------------------------------------------------
@@ -343,6 +372,7 @@ from torch import Tensor
 
 from ddpm_course import plots
 from ddpm_course.grading import check
+from ddpm_course.widgets import Explorer
 
 plots.style()
 """,

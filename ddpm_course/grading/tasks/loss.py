@@ -351,8 +351,8 @@ symbols = sp.symbols("mu_1 var_1 mu_2 var_2", positive=True)
 formula = sp.lambdify(symbols, kl(*symbols))
 v = torch.linspace(0.2, 4, 200).numpy()
 plt.figure(figsize=(5, 2.2))
-plt.plot(v, formula(0, 1, 0, v), label="from N(0, 1) to N(0, v)")
-plt.plot(v, formula(0, v, 0, 1), label="from N(0, v) to N(0, 1)")
+plt.plot(v, formula(1, 1, 1, v), label="from N(1, 1) to N(1, v)")
+plt.plot(v, formula(1, v, 1, 1), label="from N(1, v) to N(1, 1)")
 plt.xlabel("v")
 plt.ylabel("KL in nats")
 plt.legend()
@@ -364,26 +364,26 @@ plt.show()
 # Play: leave the variances alike and move q; then the other way round. Which costs more?
 symbols = sp.symbols("mu_1 var_1 mu_2 var_2", positive=True)
 formula = sp.lambdify(symbols, kl(*symbols))
-x = torch.linspace(-5, 5, 300)
+x = torch.linspace(-4, 6, 300)
 
 
 def draw(variance, mean):
     figure, axes = plt.subplots(figsize=(4.2, 1.9))
-    for name, center, v in (("p", 0, 1), ("q", mean, variance)):
+    for name, center, v in (("p", 1, 1), ("q", mean, variance)):
         density = torch.distributions.Normal(center, v**0.5).log_prob(x).exp()
         axes.plot(x, density, label=name)
         axes.fill_between(x, density, alpha=0.2, lw=0)
-    axes.set(yticks=[], ylim=(0, 0.85), title=f"KL(p ‖ q) = {formula(0, 1, mean, variance):.2f}")
+    axes.set(yticks=[], ylim=(0, 0.85), title=f"KL(p ‖ q) = {formula(1, 1, mean, variance):.2f}")
     axes.legend(loc="upper left")
     return figure
 
 
 def describe(variance, mean):
-    apart = formula(0, 1, mean, variance)
-    return f"p is N(0, 1), q is N({mean:g}, {variance:g}); the divergence is {apart:.2f} nats."
+    apart = formula(1, 1, mean, variance)
+    return f"p is N(1, 1), q is N({mean:g}, {variance:g}); the divergence is {apart:.2f} nats."
 
 
-Explorer(draw, describe, variance_of_q=[1, 0.25, 4], mean_of_q=[0, 0.5, 1, 1.5, 2, 3])
+Explorer(draw, describe, variance_of_q=[1, 0.25, 4], mean_of_q=[1, 1.5, 2, 2.5, 3, 4])
 """,
 )
 
@@ -658,7 +658,8 @@ signal = table[t].float().view(-1, 1, 1, 1)
 x_t = signal.sqrt() * x_0 + (1 - signal).sqrt() * noise
 v = signal.sqrt() * noise - (1 - signal).sqrt() * x_0
 rows = [x_t, v, x0_from_v(x_t, v, t, table)]
-plots.show_images(rows, ["$x_t$", "$v$", "$x_0$"], [f"t = {step}" for step in t])
+titles = [f"t = {step}" for step in t]
+plots.show_images(rows, ["$x_t$", "$v$", "$x_0$"], titles, pixels=True)
 plt.show()
 """,
     alt="Three rows at six values of t. x_t goes from a handwritten zero to noise; v goes from "

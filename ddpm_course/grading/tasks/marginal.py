@@ -245,7 +245,7 @@ x_0 = data.digits()[:1].expand(8, 1, 8, 8)
 t = torch.tensor([1, 100, 200, 300, 400, 500, 700, 1000])
 eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
 x_t = sample(x_0, t, eps, Schedule.linear(1000).alpha_bar)
-plots.show_images([x_t], column_titles=[f"t = {step}" for step in t])
+plots.show_images([x_t], column_titles=[f"t = {step}" for step in t], pixels=True)
 plt.show()
 """,
     alt="A handwritten zero at eight values of t from 1 to 1000: clean at first, grainy from "
@@ -335,7 +335,7 @@ table = Schedule.linear(1000).alpha_bar
 x_t = sample(x_0, t, eps, table)  # your own
 guesses = [predict_x0(x_t, guess, t, table) for guess in (eps, eps + 0.1 * error)]
 titles = [f"t = {step}" for step in t]
-plots.show_images([x_t, *guesses], ["$x_t$", "true ε", "ε 10% off"], titles)
+plots.show_images([x_t, *guesses], ["$x_t$", "true ε", "ε 10% off"], titles, pixels=True)
 plt.show()
 """,
     alt="Three rows of a handwritten zero at six values of t. The first sinks in noise. The "
@@ -397,7 +397,8 @@ eps = torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(0)).expand
 table = Schedule.linear(1000).alpha_bar
 x_t = sample(x_0, t, eps, table)  # your own
 found = predict_eps(x_t, x_0, t, table)
-plots.show_images([x_t, found / 2], ["$x_t$", "noise"], [f"t = {step}" for step in t])
+titles = [f"t = {step}" for step in t]
+plots.show_images([x_t, found / 2], ["$x_t$", "noise"], titles, pixels=True)
 plt.show()
 """,
     alt="Above, a handwritten zero at six values of t, less and less to be seen. Below, the noise "

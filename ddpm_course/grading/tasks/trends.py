@@ -562,7 +562,7 @@ that far. So `w = 0` ignores the words, `w = 1` gives `told`, and more exaggerat
     picture="""
 free, told = torch.tensor([0.5, 0.2]), torch.tensor([1.0, 0.6])
 strengths = [0, 0.5, 1, 2, 3]
-guesses = torch.stack([guided(free, told, w) for w in strengths])
+guesses = torch.stack([torch.as_tensor(guided(free, told, w)) for w in strengths])
 plt.figure(figsize=(5, 2.2))
 plt.plot(*guesses.T, "o-", lw=1)
 for w, place in zip(strengths, guesses):
@@ -669,7 +669,7 @@ $2N$ shares that fall to the true pairs.""",
     picture="""
 fits = torch.linspace(0, 10, 50)
 pairs = (4, 16, 64)
-losses = [[contrastive(fit * torch.eye(n)).item() for n in pairs] for fit in fits]
+losses = [[float(contrastive(fit * torch.eye(n))) for n in pairs] for fit in fits]
 plt.figure(figsize=(5, 2.2))
 plt.plot(fits, losses, label=[f"{n} pairs" for n in pairs])
 plt.xlabel("how well pairs fit; others fit by 0")
