@@ -45,7 +45,7 @@ mutants: $(INSTALLED)  ## make small errors in the core modules: the tests must 
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutants]'
 	$(BIN)/python -m tests.code_mutants $(MODULES)
 
-kernel-mutants: $(INSTALLED)  ## put false variants of every statement to Coq's kernel (half an hour; needs Coq)
+kernel-mutants: $(INSTALLED)  ## put false variants of every statement to Coq's kernel (long; needs Coq)
 	$(PYTEST) --dist load -m mutants tests
 
 test-book: book  ## open every page of the book in a browser, offline; and an exercise in JupyterLab

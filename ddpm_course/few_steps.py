@@ -83,7 +83,8 @@ def student_loss(model: Model, x_u: Tensor, u: Tensor, ends: Tensor) -> Tensor:
         u: (B,) the times of the places.
     """
     checks.agree(x_u=x_u, ends=ends)
-    return ((ends - flow.predict_x0(x_u, checks.answer(model(x_u, u), x_u), u)) ** 2).mean()
+    x0_hat = flow.predict_x0(x_u, checks.answer(model(x_u, u), x_u), u)
+    return ((ends - x0_hat) ** 2).mean()  # few_steps.loss
 
 
 def _remember(averaged: Sequence[Tensor], live: Sequence[Tensor], count: int | Tensor) -> None:
@@ -187,7 +188,7 @@ def sample(
         noise = start if number == 0 and start is not None else standard_noise(blank, generator)
         x_u = noise if number == 0 else flow.path(x_0, noise, now)
         u = torch.full((len(x_u),), now, dtype=x_u.dtype, device=device)
-        x_0 = x_u - now * evaluate(model, x_u, u)
+        x_0 = x_u - now * evaluate(model, x_u, u)  # few_steps.student
         x_0 = x_0.clamp(-1, 1) if clip_x0 else x_0
     return x_0
 

@@ -33,7 +33,7 @@ def modulate(h: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
         h: (B, N, W) normalized tokens.
         shift, scale: (B, W).
     """
-    return h * (1 + scale[:, None]) + shift[:, None]
+    return h * (1 + scale[:, None]) + shift[:, None]  # unet.adaptive
 
 
 class Block(nn.Module):

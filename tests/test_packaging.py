@@ -32,11 +32,13 @@ def named(requirements: list[str]) -> set[str]:
     return {normalized(re.match(r"[\w.-]+", line)[0]) for line in requirements}
 
 
-def imports(folder: str) -> set[str]:
-    """The distributions that the Python files of a folder import, wherever in a file."""
+def imports(folder: str, *rooms: str) -> set[str]:
+    """The distributions that the Python files of a folder import, wherever in a file. The programs
+    in the rooms are the repository's own, too; none may hide a distribution of its name."""
     distributions, found = packages_distributions(), set()
-    rooms = (folder, "book/_ext")
-    own = {path.stem for room in rooms for path in (ROOT / room).rglob("*.py")}
+    programs = {path.stem for room in rooms for path in (ROOT / room).rglob("*.py")}
+    assert programs & distributions.keys() == set()
+    own = {path.stem for path in (ROOT / folder).rglob("*.py")} | programs
     own |= {"tests", "ddpm_course", "exercises"}
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
@@ -74,7 +76,7 @@ def test_what_the_package_imports_is_declared() -> None:
 
 def test_what_the_tests_import_is_declared() -> None:
     declared = named([*PROJECT["dependencies"], *EXTRAS["test"], *EXTRAS["book"]])
-    assert imports("tests") - declared == set()
+    assert imports("tests", "book/_ext", "benchmarks") - declared == set()
 
 
 def test_every_module_is_read_on_a_system_without_posix_modules() -> None:

@@ -33,7 +33,7 @@ TOC = Path(__file__).resolve().parents[2] / "_toc.yml"
 WORD = re.compile(r"[^\W\d]\w*")
 LISTING = re.compile(r"```\{literalinclude\} (\S+)\n((?::.*\n)*)")
 
-CLAIM = re.compile(r"# ([a-z]+\.[a-z0-9-]+)$")  # the comment of a line that computes a claim
+CLAIM = re.compile(r"# ([a-z_]+\.[a-z0-9-]+)$")  # the comment of a line that computes a claim
 SHORT = 2  # lines of a docstring that need no fold
 
 

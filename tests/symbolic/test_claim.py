@@ -7,11 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import sympy as sp
-from sympy.core.parameters import evaluate
 
 from ddpm_course.symbolic import CLAIMS, Claim, ClaimError, claim
 from ddpm_course.symbolic.algebra import difference, nonnegative
-from ddpm_course.symbolic.citing import at_time
 from ddpm_course.symbolic.claim import HYPOTHESIS, Chain, Step
 from ddpm_course.symbolic.methods import (
     ALGEBRA,
@@ -303,17 +301,6 @@ with as_written():
 @pytest.mark.parametrize("what", FALSE)
 def test_false_claim_is_refused(what: str) -> None:
     refused(*FALSE[what])
-
-
-def test_values_are_put_in_alike_whatever_the_cache_of_sympy_holds() -> None:
-    letter = sp.Symbol("w", nonnegative=True)
-    with as_written():
-        e = sqrt(1 - alpha_bar(t) - letter**2)
-        expected = sqrt(1 - alpha_bar(t) + 0)
-    for at_once in (True, False):
-        with evaluate(at_once):
-            sp.Pow(0, 2)
-        assert at_time(e, {letter: sp.S.Zero}) == expected
 
 
 def test_claim_cannot_rest_on_itself() -> None:
