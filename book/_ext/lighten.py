@@ -24,6 +24,8 @@ IMAGE = re.compile(
 DOTS = 110  # dots per inch on the page, as `ddpm_course.plots.style` has it; a file may have more
 
 UNSEEN = 6
+# A picture of more bytes than this keeps 1.6 dots of the file for each of the page, not two.
+HEAVY, FEWER = 250_000, 0.8
 
 # What a page asks for: the TeX component, its extensions and fonts, and `ui/lazy`.
 ASKED_FOR = ("tex-chtml.js", "ui/lazy.js", "input/tex/extensions/", "output/chtml/fonts/woff-v2/")
@@ -157,6 +159,12 @@ def squeeze(app: Sphinx, exception: Exception | None) -> None:
                 if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
                     picture = picture.convert("RGB")  # nothing shows through it
                 few_colors(picture).save(path, optimize=True, dpi=dots)
+                if path.stat().st_size > HEAVY:
+                    smaller = [round(side * FEWER) for side in picture.size]
+                    picture = few_colors(
+                        picture.convert("RGB").resize(smaller, Image.Resampling.LANCZOS)
+                    )
+                    picture.save(path, optimize=True, dpi=tuple(one * FEWER for one in dots))
 
 
 def few_colors(picture: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-// A formula that is wider than its line is set smaller, down to a half: on a phone, or on paper, nobody
+// A formula that is wider than its line is set smaller, down to two fifths: on a phone, or on paper, nobody
 // has to scroll to read it.
 (() => {
   const LINES = "p, li, dd, dt, td, th, h1, h2, h3, .derivation-step, .derivation-lhs, .derivation-reason";
@@ -12,7 +12,7 @@
       const width = formula.querySelector("mjx-math")?.getBoundingClientRect().width ?? 0;
       const room = line?.clientWidth ?? 0;
       if (!room || width <= room) return "";
-      return `${parseFloat(getComputedStyle(formula).fontSize) * Math.max(0.5, (0.98 * room) / width)}px`;
+      return `${parseFloat(getComputedStyle(formula).fontSize) * Math.max(0.4, (0.98 * room) / width)}px`;
     });
     formulas.forEach((formula, i) => (formula.style.fontSize = sizes[i]));
   }

@@ -130,6 +130,12 @@ def theme(page: Page) -> str:
 def darken(page: Page) -> None:
     page.emulate_media(color_scheme="dark")
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until no color is on its way to another one."""
+    page.wait_for_function("document.getAnimations().every(one => !(one instanceof CSSTransition))")
 
 
 def accessible(page: Page, within: str | None = None) -> str:
@@ -229,6 +235,11 @@ WIDE_FORMULAS = """() => [...document.querySelectorAll('main mjx-math')]
 
 BENT = """() => [...document.querySelectorAll("main .cell_output img")]
     .filter(image => image.checkVisibility() && image.clientWidth > 100)
-    .filter(image => Math.abs(image.clientWidth / image.clientHeight
-        - image.naturalWidth / image.naturalHeight) > 0.1)
+    .filter(image => {
+        const style = getComputedStyle(image);  // by night it has a white margin
+        const [top, right, bottom, left] = ["Top", "Right", "Bottom", "Left"].map(
+            side => parseFloat(style[`padding${side}`]));
+        return Math.abs((image.clientWidth - left - right) / (image.clientHeight - top - bottom)
+            - image.naturalWidth / image.naturalHeight) > 0.1;
+    })
     .map(image => image.alt)"""

@@ -16,7 +16,17 @@ from scipy import ndimage
 
 from ddpm_course import Schedule, checkpoint, data, marginal, pointnet, reverse, solvers
 from ddpm_course.trends import multimodal, text_to_image
-from tests.book.conftest import DESKTOP, HTML, PAGES, PHONE, Seen, Visit, accessible, visiting
+from tests.book.conftest import (
+    DESKTOP,
+    HTML,
+    PAGES,
+    PHONE,
+    Seen,
+    Visit,
+    accessible,
+    settle,
+    visiting,
+)
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 import live
@@ -805,6 +815,7 @@ def test_live_figures_are_accessible(name: str, visit: Visit) -> None:
             page.wait_for_function(
                 "scheme => document.documentElement.dataset.theme === scheme", arg=scheme
             )
+            settle(page)
             figures(page)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             assert page.evaluate(CUT_WORDS) == []
