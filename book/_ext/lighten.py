@@ -24,8 +24,8 @@ IMAGE = re.compile(
 DOTS = 110  # dots per inch on the page, as `ddpm_course.plots.style` has it; a file may have more
 
 UNSEEN = 6
-# A picture of more bytes than this keeps 1.6 dots of the file for each of the page, not two.
-HEAVY, FEWER = 250_000, 0.8
+# A picture of more bytes than this keeps 1.5 dots for each of the page, not two, in 256 colors.
+HEAVY, FEWER = 230_000, 0.75
 
 # What a page asks for: the TeX component, its extensions and fonts, and `ui/lazy`.
 ASKED_FOR = ("tex-chtml.js", "ui/lazy.js", "input/tex/extensions/", "output/chtml/fonts/woff-v2/")
@@ -161,9 +161,8 @@ def squeeze(app: Sphinx, exception: Exception | None) -> None:
                 few_colors(picture).save(path, optimize=True, dpi=dots)
                 if path.stat().st_size > HEAVY:
                     smaller = [round(side * FEWER) for side in picture.size]
-                    picture = few_colors(
-                        picture.convert("RGB").resize(smaller, Image.Resampling.LANCZOS)
-                    )
+                    picture = picture.convert("RGB").resize(smaller, Image.Resampling.LANCZOS)
+                    picture = picture.quantize(256, dither=Image.Dither.NONE)
                     picture.save(path, optimize=True, dpi=tuple(one * FEWER for one in dots))
 
 
