@@ -63,7 +63,7 @@ def _falling(alpha_bar: Tensor) -> Tensor:
     """The shares that are open, checked."""
     if alpha_bar.ndim != 1 or len(alpha_bar) < 2 or alpha_bar[0] != 1:
         raise ValueError(
-            f"alpha_bar has the shape {tuple(alpha_bar.shape)}; give the T + 1 shares that are open "
+            f"alpha_bar has shape {tuple(alpha_bar.shape)}; give the T + 1 shares that are open "
             "after 0..T steps, the first of them 1: masked.even(T) makes such."
         )
     if not ((alpha_bar[1:] < alpha_bar[:-1]).all() and alpha_bar[-1] >= 0):
@@ -154,8 +154,8 @@ def bound(
     alpha_bar: Tensor,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """(B,) an estimate of the bound on -log p(x_0), in nats: the cost of all T steps, each at a mask
-    of its own (``masked.loss``).
+    """(B,) an estimate of the bound on -log p(x_0), in nats: the cost of all T steps, each at a
+    mask of its own (``masked.loss``).
 
     Args:
         network: called as network(x_t); gives logits (B, N, K).

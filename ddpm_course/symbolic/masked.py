@@ -37,7 +37,7 @@ def _two_outcomes(before: Any, after: Any) -> Any:
 
     For any other value q is 0, and 0 log 0 counts as 0.
     """
-    one, two = before.args
+    _, two = before.args
     (now,) = two.args[2]
     with evaluate(True):
         if before != KL(q(x(now.at - 1), now, x(0)), p_theta(x(now.at - 1), now)):
@@ -197,7 +197,7 @@ with as_written():
                 Step(log(1 / said), "at the end all is masked", ALGEBRA, (ends,)),
             ),
             assuming=(ends,),
-            uncomputed="It says what the sum of one pixel comes to; the sum is bound at masked.loss.",
+            uncomputed="It says what the sum of one pixel is; the sum is bound at masked.loss.",
         ),
         Claim(
             "masked.even",
