@@ -141,7 +141,10 @@ def darken(page: Page) -> None:
 
 def settle(page: Page) -> None:
     """Wait until no color is on its way to another one."""
-    page.wait_for_function("document.getAnimations().every(one => !(one instanceof CSSTransition))")
+    page.wait_for_function(  # what is not seen may stand there, finished, for as long as it likes
+        """document.getAnimations().every(one => !(one instanceof CSSTransition)
+            || one.playState === "finished" || !one.effect.target.checkVisibility())"""
+    )
 
 
 def accessible(page: Page, within: str | None = None) -> str:
