@@ -98,8 +98,9 @@ def test_a_full_disk_keeps_the_old_file(tmp_path, model):
     receive, send = context.Pipe(duplex=False)
     child = context.Process(target=_write_with_little_room, args=(path, model, send))
     child.start()
+    assert receive.poll(60), "the child says nothing"
     message = receive.recv()
-    child.join()
+    child.join(60)
     assert "cannot be written" in message
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["model.safetensors"]

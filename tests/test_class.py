@@ -85,6 +85,7 @@ def run(course: Path, commands: str, **variables: str) -> None:
         env=given,
         capture_output=True,
         text=True,
+        timeout=600,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
 
@@ -169,7 +170,9 @@ def nbgrader(folder: Path, *arguments: str) -> None:
     command = [sys.executable, "-m", "nbgrader", *arguments]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for alembic
     environment = os.environ | {"PATH": path}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env=environment, timeout=600
+    )
     assert done.returncode == 0, done.stderr[-3000:]
 
 

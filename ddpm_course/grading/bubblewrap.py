@@ -6,6 +6,7 @@ a wheel, for machines where nobody may install programs.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,8 +24,11 @@ def version() -> str | None:
     path = find()
     if path is None:
         return None
-    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    return f"{done.stdout.strip() or 'bubblewrap'} ({path})"
+    said = ""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        command = [path, "--version"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.strip()
+    return f"{said or 'bubblewrap'} ({path})"
 
 
 # Switches of Linux, and of some distributions, that forbid the namespaces which walls are made of;

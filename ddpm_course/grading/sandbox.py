@@ -29,7 +29,7 @@ from typing import Any
 from ddpm_course.grading import bubblewrap
 from ddpm_course.grading.doors import can_close, can_fence
 from ddpm_course.grading.taught import HIDDEN, write_package
-from ddpm_course.grading.worker import HEADER, LENGTH, LONGEST_REPLY, empty
+from ddpm_course.grading.worker import FIRST_LOOK, HEADER, LENGTH, LONGEST_REPLY, empty
 
 __all__ = [
     "Limits",
@@ -43,7 +43,19 @@ __all__ = [
 ]
 
 PACKAGE = Path(__file__).resolve().parents[1]
-PATIENCE = 3600.0  # seconds on the clock: a busy machine may need many for a second of work
+# Seconds on the clock. A busy machine may need many for a second of work; but nothing is waited for
+# without an end, and what ends a wait costs no student a point.
+OPENING = 300.0  # for a room to open
+BESIDES = 120.0  # for what a room does around an answer
+ENDING = 60.0  # for a killed room to be gone
+TRIES, PAUSE = 3, 1.0  # to open a room, and between them
+
+
+def patience(seconds: float) -> float:
+    """How long an answer of so many seconds may take by the clock."""
+    return 20.0 * seconds + 60
+
+
 LONGEST_PIPE = 1 << 20  # bytes; so a room need not wait for a judge that is busy
 LONGEST_LINE = 4096
 BUDGET = 6  # times the limit of one answer: what one notebook may use
@@ -70,7 +82,9 @@ class Limits:
 class Reply:
     """What came back: bytes to be trusted in nothing, and how the fork ended.
 
-    ``ended`` is "well", "badly" (it died, or was killed for what it used) or "late".
+    ``ended`` is "well", "badly" (it died, or was killed for what it used), "late", "starved" (this
+    machine was too busy to let it run for as long as it may) or "silent" (nothing was heard of its
+    room).
     """
 
     ended: str
@@ -90,8 +104,19 @@ def why_no_walls() -> str:
     """Why bubblewrap builds no walls here, and what may help; "" where it builds them."""
     if (bwrap := bubblewrap.find()) is None:
         return bubblewrap.remedy("")
-    command = [bwrap, *_walls(None), *_view([], PACKAGE), "--", sys.executable, "-I", "-c", ""]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    inside = ["--", sys.executable, "-I", "-c", ""]
+    try:
+        done = subprocess.run(
+            [bwrap, *_walls(None), *_view([], PACKAGE), *inside],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=OPENING,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NoRoom(
+            f"{bwrap} built no walls in {OPENING:.0f} seconds: is this machine busy?"
+        ) from error
     if done.returncode == 0:
         return ""
     said = "".join(c if c.isprintable() else " " for c in done.stderr.strip()[-300:])
@@ -155,29 +180,51 @@ class Room:
         return max(min(LEAST, timeout), min(timeout, int(left)))
 
     def ask(self, request: dict[str, Any]) -> Reply:
-        """Put one request to the room.
+        """Put one request to the room. What is nobody's fault is asked again, in a new room.
 
         Raises:
-            NoRoom: no room can be opened on this machine.
+            NoRoom: no room can be opened on this machine, or it is too busy for an answer.
         """
+        content = pickle.dumps(request)
+        for _ in range(TRIES):
+            reply = self._ask_once(content)
+            if reply.ended not in ("starved", "silent"):
+                return reply
+        if reply.ended == "starved":
+            raise NoRoom(
+                f"this machine is too busy to grade: {TRIES} times an answer got less than "
+                f"{self.allowance} seconds of a processor in {patience(self.allowance):.0f}"
+            )
+        return Reply("late")  # new rooms open, and each falls silent at this answer
+
+    def _ask_once(self, content: bytes) -> Reply:
+        if self._process is None and not self._stopped:
+            self._open()
         if self._stopped:
             raise NoRoom("the grading was stopped")
-        if self._process is None:
-            self._open()
-        content = pickle.dumps(request)
-        # What cannot be told by work and waiting, where nobody counts them, the clock tells.
-        counted = Path("/proc/self/schedstat").exists()
         seconds = self.allowance
-        patience = PATIENCE if counted else 20.0 * seconds + 60
-        header = HEADER.pack(patience, seconds, len(content))
-        words, reply = self._talk(header + content, 2 * patience)
+        header = HEADER.pack(patience(seconds), seconds, len(content))
+        words, reply = self._talk(header + content, patience(seconds) + BESIDES)
         self.seconds += words.get("cpu", 0.0) + words.get("waited", 0.0)
         self.processor += words.get("cpu", 0.0)
+        if words.get("ended") == "silent":
+            self.seconds += patience(seconds)
         if not words.get("clean"):
             self.close()  # the next one gets a new room
         return Reply(words.get("ended", "badly"), reply)
 
     def _open(self) -> None:
+        """Open a room. That may fail by chance: a machine is short of memory for a moment, or a
+        folder that was to be hidden is gone by the time it is."""
+        for left in reversed(range(TRIES)):
+            try:
+                return self._open_once()
+            except NoRoom:
+                if self._stopped or not left:
+                    raise
+                time.sleep(PAUSE)
+
+    def _open_once(self) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 # closed with the room
         self._scratch = tempfile.mkdtemp(prefix="ddpm-course-grade-")
         try:
@@ -191,19 +238,23 @@ class Room:
             ) from error
         text = (PACKAGE / "schedule.py").read_text(encoding="utf8")
         schedule = marshal.dumps(compile(text, "<schedule>", "exec", dont_inherit=True))
-        words, _ = self._talk(LENGTH.pack(len(schedule)) + schedule, PATIENCE)
+        words, _ = self._talk(LENGTH.pack(len(schedule)) + schedule, OPENING + FIRST_LOOK)
         self.seconds += words.get("cpu", 0.0)
         self.processor += words.get("cpu", 0.0)
-        if words.get("ready") != "well":
-            self._log.seek(0)
-            told = self._log.read().decode(errors="replace").strip().splitlines()
-            self.close()
-            if words.get("ready"):
-                told = ["its user may not read Python's libraries; grade as an ordinary user"]
-            raise NoRoom(
-                "no room for students' code can be opened here: "
-                + (told[-1] if told else f"nothing was heard of it for {PATIENCE:.0f} seconds")
-            )
+        if words.get("ready") == "well":
+            return
+        code = None if self._process is None else self._process.poll()
+        self._log.seek(0)
+        told = self._log.read().decode(errors="replace").strip().splitlines()
+        self.close()
+        if words.get("ready") == "badly":
+            told = ["its user may not read Python's libraries; grade as an ordinary user"]
+        elif words:
+            told = [f"nothing was heard of it for {OPENING + FIRST_LOOK:.0f} seconds"]
+        raise NoRoom(
+            "no room for students' code can be opened here: "
+            + (told[-1] if told else f"its program ended with {code} and said nothing")
+        )
 
     def _started(self) -> subprocess.Popen[bytes]:
         """The room's process, which has heard nothing yet."""
@@ -269,7 +320,7 @@ class Room:
             while words is None or len(told) < words["size"]:
                 ready = selector.select(max(0.0, deadline - time.monotonic()))
                 if not ready:
-                    return {"ended": "late"}, b""
+                    return {"ended": "silent"}, b""
                 for key, _ in ready:
                     if key.fd == into:
                         try:
@@ -301,7 +352,8 @@ class Room:
             with contextlib.suppress(OSError):
                 if pipe is not None:
                     pipe.close()
-        process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # where the kernel does not let it go
+            process.wait(ENDING)
         self._clear()
 
     def _clear(self) -> None:

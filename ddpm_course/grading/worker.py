@@ -43,8 +43,9 @@ MOST_FILES = 4096  # in the throw-away folder
 GRACE = 2  # seconds of processor time between the signal that an answer is late, and its end
 LARGEST_ANSWER = 1 << 21  # numbers; no task asks for nearly so many
 LARGEST_FILE = 1 << 24
+FIRST_LOOK = 240.0  # seconds on the clock for the first fork of a room, which answers nothing
 _GLANCE = 0.25  # seconds between two looks at a fork
-_PR_SET_DUMPABLE = 4
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 _FURNITURE = (
     *("torch", "numpy.testing", "sympy", "networkx", "matplotlib.pyplot", "tqdm.auto"),
@@ -74,7 +75,7 @@ def main() -> None:
     options["memory"] = _address_space() + options["memory"] * 2**20
     gc.freeze()
     condition = _condition()
-    first, _ = _one(options, 60.0, 60, 0)  # a fork that does nothing but look around
+    first, _ = _one(options, FIRST_LOOK, 60, 0)  # a fork that does nothing but look around
     _say(out, {"ready": first["ended"], "cpu": time.process_time()}, b"")
     while header := os.read(0, HEADER.size):
         words, reply = _one(options, *HEADER.unpack(header))
@@ -143,7 +144,9 @@ def _one(
 ) -> tuple[dict[str, Any], bytes]:
     """Let a fork deal with the next request, and say how that ended, and what it replied.
 
-    It replies through a pipe that no other fork has: what it does to it dies with it.
+    It replies through a pipe that no other fork has: what it does to it dies with it. It ended
+    "well", "badly", "late", or "starved": this machine was too busy to let it run for as long as it
+    may, so that nothing can be said of it.
     """
     ours, theirs = os.pipe()
     child = os.fork()
@@ -156,19 +159,25 @@ def _one(
             os._exit(status)
     os.close(theirs)
     late, reply, waited, littered = _await_end(child, ours, cpu, patience, options["scratch"])
+    starved = late and waited < cpu and _is_counted(child) and _in_our_place(child)
     os.close(ours)
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)  # late; or dead already
     _, status, used = os.wait4(child, 0)
     seconds = used.ru_utime + used.ru_stime
-    if late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
+    if starved and seconds < cpu:
+        ended = "starved"
+    elif late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU):
         ended = "late"
     elif status == 0:
         ended = "well"
     else:  # killed at the hard limit, as it did not listen to the soft one: late
         ended = "late" if seconds > cpu + GRACE - 1 else "badly"
-    # What holds too many files is not swept: the next answer gets a new room.
-    clean = not littered and empty(options["scratch"]) and not _left_in_memory(options["user"])
+    # What holds too many files is not swept: the next answer gets a new room. So it does when a
+    # fork died before it had read its request: what is left of it would be read as the next one.
+    unread = bool(select.select([0], [], [], 0)[0])
+    clean = not (littered or unread) and empty(options["scratch"])
+    clean = clean and not _left_in_memory(options["user"])
     words = {"ended": ended, "clean": clean, "cpu": seconds, "waited": waited}
     return words, bytes(reply) if ended == "well" else b""
 
@@ -207,6 +216,18 @@ def _ran_or_queued(child: int, elapsed: float) -> float:
     except (OSError, ValueError):  # nobody counts here: our patience alone decides
         return elapsed
     return (int(run) + int(queued)) / 1e9
+
+
+def _is_counted(child: int) -> bool:
+    return Path(f"/proc/{child}/schedstat").exists()
+
+
+def _in_our_place(child: int) -> bool:
+    """Whether a fork stands in the processor's queue where we do: it may have gone to its end."""
+    with contextlib.suppress(OSError):
+        same = os.getpriority(os.PRIO_PROCESS, child) == os.getpriority(os.PRIO_PROCESS, 0)
+        return same and os.sched_getscheduler(child) == os.sched_getscheduler(0)
+    return False
 
 
 def _littered(scratch: str) -> bool:
@@ -316,6 +337,9 @@ def _lose_rights(options: dict[str, Any], cpu: int) -> None:
         os.setgroups([])
         os.setgid(user)
         os.setuid(user)
+    # Where there are no walls a fork would outlive its room. A change of user takes this back.
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if options["fence"] is not None:
         sys.modules["ddpm_course.grading.doors"].fence(**options["fence"])
     # As the last ones: the C library's setuid may need a moment's freedom.

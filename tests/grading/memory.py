@@ -44,10 +44,10 @@ def watched(seconds: float = 0.5) -> Iterator[Most]:
             most.bytes = max(most.bytes, held())
             done.wait(seconds)
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
         yield most
     finally:
         done.set()
-        watcher.join()
+        watcher.join(60)

@@ -7,6 +7,7 @@ which checks were green: ``python ordinary.py``.
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -447,6 +448,7 @@ NOTEBOOKS: dict[str, Sequence[str]] = {
 }
 
 SETUP = "marginal-setup"
+LONGEST = 120  # seconds for one notebook
 
 
 def cells_of(name: str, setup: str) -> list[str]:
@@ -464,9 +466,12 @@ def green(cells: Sequence[str]) -> list[str]:
     import matplotlib
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
+    from traitlets.config import Config
 
     matplotlib.use("agg")
-    shell = InteractiveShell.instance()
+    config = Config()  # no history: two of these at once would wait for each other's file
+    config.HistoryManager.enabled = config.HistoryAccessor.enabled = False
+    shell = InteractiveShell.instance(config=config)
     shell.enable_gui = lambda gui=None: None
     shell.ask_exit = lambda: None
     shell.system = lambda command: None
@@ -496,6 +501,7 @@ def main(setup: str) -> None:
         ours, theirs = os.pipe()
         child = os.fork()
         if child == 0:
+            signal.alarm(LONGEST)  # which ends it
             try:
                 told = json.dumps(sorted(set(green(cells_of(name, setup)))))
                 os.write(theirs, told.encode())

@@ -1,5 +1,6 @@
 """What a student sees: one sentence, and nothing that costs points."""
 
+import os
 import subprocess
 import sys
 import warnings
@@ -203,7 +204,21 @@ def test_odd_tensors_are_read_or_refused() -> None:
     assert examine(task, through(np.asarray)).right
 
 
-def test_in_a_notebook_nothing_but_the_sentence_is_shown() -> None:
+def said_by(code: str, home: Path, *arguments: str) -> str:
+    """What a program of its own says, with a history of IPython's of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=os.environ | {"IPYTHONDIR": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_in_a_notebook_nothing_but_the_sentence_is_shown(tmp_path: Path) -> None:
     """In IPython the error is one line; the right answer's sentence is a display, no result."""
     code = """
 from IPython.core.interactiveshell import InteractiveShell
@@ -212,14 +227,12 @@ shell.run_cell('from ddpm_course.grading import check')
 shell.run_cell('check("marginal.crossing", 500)')
 shell.run_cell('check("marginal.crossing", 260)')
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-    wrong, right = done.stdout.strip().split("\n")
+    wrong, right = said_by(code, tmp_path).strip().split("\n")
     assert "✗ marginal.crossing: That is half of the steps" in wrong
     assert right == f"✓ Right: {find('marginal.crossing').lesson}"
 
 
-def test_a_blank_notebook_is_calm() -> None:
+def test_a_blank_notebook_is_calm(tmp_path: Path) -> None:
     """Run from top to bottom, each blank task shows one quiet line, and nothing else."""
     code = """
 import json, pathlib, sys
@@ -232,11 +245,7 @@ shell.run_cell("raise NotImplementedError('for Half')")
 """
     for name in ("forward", "loss"):
         path = Path(__file__).parents[2] / "exercises" / name / f"{name}.ipynb"
-        done = subprocess.run(
-            [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
-        )
-        *shown, last = [line for line in done.stdout.split("\n") if line]
-        assert done.stderr == ""
+        *shown, last = [line for line in said_by(code, tmp_path, str(path)).split("\n") if line]
         assert last == "NotImplementedError: for Half"
         quiet = [line for line in shown if "not answered yet" in line]
         assert len(quiet) == len(chapter(name).tasks)

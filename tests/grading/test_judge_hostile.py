@@ -652,6 +652,8 @@ def visits() -> Iterator[tuple[int, list[str]]]:
     seen: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        timeout = 5  # seconds, for who comes and says nothing
+
         def do_GET(self) -> None:
             seen.append(self.path)
             self.send_response(200)
@@ -661,11 +663,11 @@ def visits() -> Iterator[tuple[int, list[str]]]:
             pass
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server.server_address[1], seen
     server.shutdown()
-    thread.join()
+    thread.join(30)
     server.server_close()
 
 

@@ -27,7 +27,7 @@ def green(setup: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, lis
     path = tmp_path_factory.mktemp("setup") / "setup.py"
     path.write_text(setup, encoding="utf8")
     command = [sys.executable, ordinary.__file__, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=path.parent)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=path.parent, timeout=900)
     told = [line for line in done.stdout.splitlines() if line.startswith("GREEN")]
     assert told, done.stderr
     found: dict[str, list[str]] = json.loads(told[0][5:])

@@ -38,7 +38,8 @@ def run(script: Path, **environment: Any) -> subprocess.CompletedProcess[str]:
     mine = {name: str(value) for name, value in environment.items()}
     env = {**os.environ, "PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1", **mine}
     env.pop("PYTHONPATH", None)
-    return subprocess.run([str(script)], env=env, cwd="/", capture_output=True, text=True)
+    command = [str(script)]
+    return subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, timeout=600)
 
 
 def unzipped(archive: Path, place: Path) -> None:
