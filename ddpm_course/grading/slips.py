@@ -65,7 +65,7 @@ def _of_steps(task: Task, names: list[str], case: Case) -> Iterator[Mistake]:
             yield _asked(task, sentence, change)
             for part, output in enumerate(task.outputs):
                 told = f"For `{output}` the whole batch uses the t of its first item."
-                yield Mistake(told, _surely(partial(_in_part, task.reference, part, change)))
+                yield Mistake(told, _surely(partial(_in_part, task.reference, part, first)))
         if name == "t":
             for by, told in ((-1, "t - 1"), (1, "t + 1")):
                 sentence = f"It looks as if {told} stood where t belongs: the index is one off."
