@@ -5,27 +5,30 @@ from __future__ import annotations
 import json
 import re
 import sys
-from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import nbformat
 import pytest
 import yaml
-from bs4 import BeautifulSoup
 
 from ddpm_course import __version__
-from tests.book.conftest import BUILD, DESKTOP, HTML, PAGES, PHONE, Seen, Visit, darken
+from tests.book.conftest import (
+    BUILD,
+    DESKTOP,
+    HTML,
+    PAGES,
+    PHONE,
+    Seen,
+    Visit,
+    darken,
+    parsed,
+)
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 import reading
 
 pytestmark = pytest.mark.book
-
-
-@cache
-def parsed(name: str) -> BeautifulSoup:
-    return BeautifulSoup((HTML / name).read_text(encoding="utf8"), "html.parser")
 
 
 def test_page_is_complete_without_a_network(page_name: str, at_desk: Seen, on_phone: Seen) -> None:
@@ -145,6 +148,20 @@ def test_paper_cuts_no_formula(page_name: str, at_desk: Seen) -> None:
 def test_figures_keep_their_place(page_name: str) -> None:
     images = parsed(page_name).select("main .cell_output img")
     assert [image["src"][:80] for image in images if not image.get("width")] == []
+
+
+def test_words_in_figures_can_be_read_on_a_phone(page_name: str, on_phone: Seen) -> None:
+    """Their smallest letters are 9 pixels high at least; what is wider than the screen scrolls."""
+    said = {image["data-letters"] for image in parsed(page_name).select("img[data-letters]")}
+    assert len(on_phone.more["letters"]) >= bool(said)
+    assert [one for one in on_phone.more["letters"] if one[1] < 8.9] == []
+    assert on_phone.more["dumb"] == []
+
+
+def test_figures_say_how_large_their_words_are() -> None:
+    """Each figure with axes has words; a grid of pictures may have none."""
+    said = [len(parsed(name).select("main img[data-letters]")) for name in PAGES]
+    assert sum(said) >= 50
 
 
 def test_figures_keep_their_shape_on_a_phone(page_name: str, on_phone: Seen) -> None:
