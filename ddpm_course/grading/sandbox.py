@@ -243,7 +243,9 @@ class Room:
         self.processor += words.get("cpu", 0.0)
         if words.get("ready") == "well":
             return
-        code = None if self._process is None else self._process.poll()
+        code = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(0 if words else ENDING)  # it is gone, or will be
         self._log.seek(0)
         told = self._log.read().decode(errors="replace").strip().splitlines()
         self.close()

@@ -61,8 +61,8 @@ def _of_steps(task: Task, names: list[str], case: Case) -> Iterator[Mistake]:
     for place, (name, value) in enumerate(zip(names, case.args, strict=True)):
         if name == "t" and isinstance(value, Tensor):
             sentence = "The whole batch uses the t of its first item; each has its own."
-            change = _change(place, lambda t: t[:1].expand_as(t))
-            yield _asked(task, sentence, change)
+            first = _change(place, lambda t: t[:1].expand_as(t))
+            yield _asked(task, sentence, first)
             for part, output in enumerate(task.outputs):
                 told = f"For `{output}` the whole batch uses the t of its first item."
                 yield Mistake(told, _surely(partial(_in_part, task.reference, part, first)))
