@@ -244,8 +244,9 @@ class Room:
         if words.get("ready") == "well":
             return
         code = None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(0 if words else ENDING)  # it is gone, or will be
+        if self._process is not None and not words:  # its pipe is closed: it is about to end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(10)
         self._log.seek(0)
         told = self._log.read().decode(errors="replace").strip().splitlines()
         self.close()
