@@ -82,6 +82,8 @@ class Examined:
 
     def verdict(self, found: Sequence[Outcome]) -> Verdict:
         """The verdict on what came back. Whatever that is, it costs the judge nothing."""
+        if len(found) != len(self.bench.questions):  # what was never answered is not right
+            return Verdict(False, UNREADABLE)
         try:
             return self.bench.judge([self._observed(outcome) for outcome in found])
         except Exception:  # arrays so odd that they cannot be compared

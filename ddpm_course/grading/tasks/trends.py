@@ -280,6 +280,14 @@ something.)""",
             lambda r, a, b: len(set(r[a]) & set(r[b])) / min(len(r[a]), len(r[b])),
         ),
         Mistake(
+            "You divide by the length of the first list; both lists together are meant.",
+            lambda r, a, b: len(set(r[a]) & set(r[b])) / len(r[a]),
+        ),
+        Mistake(
+            "You divide by the length of the second list; both lists together are meant.",
+            lambda r, a, b: len(set(r[a]) & set(r[b])) / len(r[b]),
+        ),
+        Mistake(
             "This looks at who cites A and B. Look at whom they cite.",
             lambda r, a, b: (
                 len(set(_cited_by(r)[a]) & set(_cited_by(r)[b]))
