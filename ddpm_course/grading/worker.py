@@ -224,11 +224,23 @@ def _is_counted(child: int) -> bool:
 
 
 def _in_our_place(child: int) -> bool:
-    """Whether a fork stands in the processor's queue where we do: it may have gone to its end."""
+    """Whether a fork stands in the processor's queue where we do: it may have gone to its end, or
+    its session's group to the end of all groups'."""
     with contextlib.suppress(OSError):
         same = os.getpriority(os.PRIO_PROCESS, child) == os.getpriority(os.PRIO_PROCESS, 0)
-        return same and os.sched_getscheduler(child) == os.sched_getscheduler(0)
+        return (
+            same
+            and os.sched_getscheduler(child) == os.sched_getscheduler(0)
+            and _group(str(child)) == _group("self")
+        )
     return False
+
+
+def _group(process: str) -> str:
+    """The priority of a process's group, where sessions are groups."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/autogroup").read_text().rpartition("nice")[2].strip()
+    return ""
 
 
 def _littered(scratch: str) -> bool:

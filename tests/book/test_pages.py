@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import sys
@@ -12,7 +13,7 @@ import nbformat
 import pytest
 import yaml
 
-from ddpm_course import __version__
+from ddpm_course import __version__, symbolic
 from tests.book.conftest import (
     BUILD,
     DESKTOP,
@@ -186,6 +187,48 @@ def test_drawings_are_sharp_and_lie_on_the_ground_of_the_page(visit: Visit) -> N
         assert (color == "rgba(0, 0, 0, 0)") is drawing
 
 
+def test_colored_formulas_say_what_was_proved() -> None:
+    """The colors are put around the letters of a claim, and change nothing else."""
+    proved = {claim.latex() for claim in symbolic.CLAIMS.values()}
+    shown = [
+        html.unescape(re.search(r"\\\[(.*)\\\]", display.get_text(), re.DOTALL)[1]).strip()
+        for name in PAGES
+        for display in parsed(name).select(".claim-colored div.math")
+    ]
+    assert len(shown) >= 8
+    for display in shown:
+        assert r"\class{of-" in display
+        assert re.sub(r"\\class\{of-\w+\}\{((?:[^{}]|\{[^{}]*\})*)\}", r"\1", display) in proved
+
+
+def test_colored_formulas_can_be_read_by_day_by_night_and_on_paper(visit: Visit) -> None:
+    page = visit.open("marginal.html")
+    page.locator(".claim-colored").first.scroll_into_view_if_needed()
+    page.wait_for_selector(".claim-colored mjx-container .of-eps")
+    ask = """names => [getComputedStyle(document.body).backgroundColor,
+        ...names.map(name => getComputedStyle(document.querySelector(".of-" + name)).color)]"""
+    seen = page.evaluate(ask, ["x0", "xt", "eps"])
+    assert len(set(seen)) == 4
+    assert min(contrast(seen[0], color) for color in seen[1:]) >= 4.5
+    darken(page)
+    dark = page.evaluate(ask, ["x0", "xt", "eps"])
+    assert min(contrast(dark[0], color) for color in dark[1:]) >= 4.5
+    page.emulate_media(media="print", color_scheme="dark")
+    assert len(set(page.evaluate(ask, ["x0", "xt", "eps"])[1:])) == 1
+
+
+def contrast(one: str, other: str) -> float:
+    """As the WCAG have it, from 1 to 21."""
+
+    def light(color: str) -> float:
+        parts = [int(value) / 255 for value in re.findall(r"\d+", color)[:3]]
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
 def test_bibliography_leads_to_the_papers() -> None:
     entries = parsed("bibliography.html").select(".citation")
     numbered = [e for e in entries if re.search(r"arXiv|doi", e.get_text(), re.IGNORECASE)]
@@ -255,6 +298,21 @@ def test_a_chapter_computes_within_its_first_four_screens(chapter: str, visit: V
     figure = page.locator(".live").first.bounding_box()
     assert figure is not None
     assert figure["y"] < 4 * DESKTOP[1]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_first_figure_that_computes_is_within_forty_stops_of_the_text(
+    chapter: str, visit: Visit
+) -> None:
+    """From where "skip to main content" leads, by the Tab key."""
+    page = visit.open(f"{chapter}.html")
+    stops = page.evaluate(
+        """() => [...document.querySelectorAll("main *")]
+            .filter(one => one.tabIndex >= 0 && one.checkVisibility())
+            .filter(one => one.compareDocumentPosition(document.querySelector(".live"))
+                & Node.DOCUMENT_POSITION_FOLLOWING).length"""
+    )
+    assert stops < 40
 
 
 def test_twelve_figures_compute() -> None:

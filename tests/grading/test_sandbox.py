@@ -154,7 +154,8 @@ def test_what_a_fork_did_not_read_is_not_read_as_the_next_request() -> None:
 
 @needs_linux
 @pytest.mark.parametrize(
-    ("act", "ended"), [(lambda: None, "starved"), (lambda: os.nice(1), "late")]
+    ("act", "ended"),
+    [(lambda: None, "starved"), (lambda: os.nice(1), "late"), (lambda: last_of_all(), "late")],
 )
 def test_what_was_not_let_run_is_told_from_what_waits(
     act: Callable[[], Any], ended: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -217,6 +218,15 @@ def test_a_fork_does_not_outlive_its_room(tmp_path: Path) -> None:
         time.sleep(0.02)
     assert not runs(found)
     room.close()
+
+
+def last_of_all() -> None:
+    """Where sessions are groups (and elsewhere in another way) goes to the end of the queue."""
+    os.setsid()
+    try:
+        Path("/proc/self/autogroup").write_text("19")
+    except OSError:
+        os.nice(19)
 
 
 def unwalled(timeout: int) -> Room:
