@@ -209,6 +209,7 @@ def _on_phone(browser: Browser, name: str) -> Seen:
         seen.more["bent"] = page.evaluate(BENT)
         seen.more["letters"] = page.evaluate(LETTERS)
         seen.more["dumb"] = page.evaluate(DUMB)
+        seen.more["clipped"] = page.evaluate(CLIPPED)
         page.wait_for_timeout(200)
         visit.set_all(page)
         seen.more["wide formulas"] = page.evaluate(WIDE_FORMULAS)
@@ -255,6 +256,20 @@ DUMB = """() => [...document.querySelectorAll(".scrolls")]
     .filter(frame => frame.checkVisibility() && frame.scrollWidth > frame.clientWidth + 1)
     .filter(frame => frame.tabIndex !== 0 || getComputedStyle(frame, "::before").content === "none")
     .map(frame => frame.innerHTML.slice(0, 120))"""
+
+# Pictures that something around them cuts off at a side, where no scrolling reaches.
+CLIPPED = """() => [...document.querySelectorAll(".scrolls")]
+    .filter(frame => frame.checkVisibility())
+    .filter(frame => {
+        const {left, right} = frame.getBoundingClientRect();
+        for (let at = frame.parentElement; at.tagName !== "MAIN"; at = at.parentElement) {
+            const box = at.getBoundingClientRect();
+            if (getComputedStyle(at).overflowX !== "visible"
+                && (box.left > left + 1 || box.right < right - 1)) return true;
+        }
+        return false;
+    })
+    .map(frame => frame.innerHTML.slice(0, 60))"""
 
 BENT = """() => [...document.querySelectorAll("main .cell_output img")]
     .filter(image => image.checkVisibility() && image.clientWidth > 100)

@@ -157,6 +157,7 @@ def test_words_in_figures_can_be_read_on_a_phone(page_name: str, on_phone: Seen)
     assert len(on_phone.more["letters"]) >= bool(said)
     assert [one for one in on_phone.more["letters"] if one[1] < 8.9] == []
     assert on_phone.more["dumb"] == []
+    assert on_phone.more["clipped"] == []
 
 
 def test_figures_say_how_large_their_words_are() -> None:
