@@ -75,7 +75,7 @@ def nearest_distance(samples: Tensor, reference: Tensor) -> Tensor:
     """(N,) the Euclidean distance of each sample to the nearest item of ``reference``.
 
     A model that has learned its training images by heart has distances near 0. Which picture is
-    the nearest is found in float32, twice as fast as in float64; the distance to it is float64.
+    the nearest is found in float32; the distance to it is float64.
 
     Args:
         samples, reference: (N, ...) and (M, ...) with the same shape of an item; pictures are in
