@@ -34,7 +34,7 @@ AXIOMS = {
     "Classical_Prop.classic",
 }
 
-PATIENCE = 1800  # seconds; the whole book takes less than a hundred
+PATIENCE = 600  # seconds; the whole book takes less than a hundred
 
 
 class KernelError(Exception):
