@@ -435,7 +435,8 @@ def start(visit: Visit, kind: str, mode: str = "") -> Locator:
 def rest(figure: Locator) -> Locator:
     figure.scroll_into_view_if_needed()
     canvas = figure.locator("canvas").first
-    expect(canvas).not_to_have_attribute("aria-label", "The figure is starting.")
+    starting = "The figure is starting."
+    expect(canvas).not_to_have_attribute("aria-label", starting, timeout=60_000)
     figure.page.wait_for_function(
         "figure => !figure.matches('[data-busy], [data-stale]')", arg=figure.element_handle()
     )
