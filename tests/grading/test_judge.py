@@ -249,6 +249,7 @@ GUESSES = {
 }
 
 
+@pytest.mark.long
 def test_a_letter_is_heard_once_where_its_check_stands(tmp_path: Path) -> None:
     solution = solved("trends")
     for name, (answer, below, _) in GUESSES.items():
@@ -260,6 +261,7 @@ def test_a_letter_is_heard_once_where_its_check_stands(tmp_path: Path) -> None:
     assert right == {name: one[2] for name, one in GUESSES.items()}
 
 
+@pytest.mark.long
 def test_one_seed_gives_one_report_and_every_seed_the_same_points(tmp_path: Path) -> None:
     hand_in(tmp_path, "a", "marginal", answering("marginal.sample", WEAK))
     runs = [grade(tmp_path, RELEASED, seed=seed) for seed in ("one", "one", "other", "")]
