@@ -327,4 +327,4 @@ def test_what_moved_to_solvers_is_found_under_its_old_name():
     assert (reverse.ddim, reverse.ddim_step) == (solvers.ddim, solvers.ddim_step)
     assert "ddim" not in reverse.__all__
     with pytest.raises(AttributeError, match=r"'ddpm_course\.reverse' has no attribute 'dim'"):
-        reverse.dim  # noqa: B018
+        reverse.dim  # noqa: B018 # to ask for it is the test

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.book.conftest import BUILD, DESKTOP, HTML, PAGES, PHONE, Visit, accessible, parsed
 
@@ -77,9 +77,9 @@ def test_every_explorer_starts_at_a_setting_that_was_chosen() -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_what_an_explorer_shows_first_is_its_start(scripts: bool, visit: Visit) -> None:
+def test_what_an_explorer_shows_first_is_its_start(scripts: bool, browser: Browser) -> None:
     """The picture in the page, its words, and the controls agree, without scripts too."""
-    context = visit.context.browser.new_context(java_script_enabled=scripts)  # type: ignore[union-attr]
+    context = browser.new_context(java_script_enabled=scripts, offline=True)
     page = context.new_page()
     page.goto((HTML / "reverse.html").as_uri())
     first, _ = page.locator(".explorer").all()

@@ -98,7 +98,7 @@ def test_a_silent_room_is_left_for_a_new_one_and_a_stopped_one_is_not(
     opened = []
 
     def open_(room: Room) -> None:
-        room._log, room._scratch = open(os.devnull, "rb"), "/nowhere"  # noqa: SIM115
+        room._log, room._scratch = open(os.devnull, "rb"), "/nowhere"  # noqa: SIM115 # the room closes it
         room._process = program(SLEEPS)(room)
         opened.append(room._process)
 
