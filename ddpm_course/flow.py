@@ -129,7 +129,7 @@ def flow_loss(
     eps: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """E ‖(ε - x_0) - model(x_u, u)‖², a mean over the batch and the coordinates (``flow.loss``).
+    """E ‖(ε - x_0) - model(x_u, u)‖², a mean over the batch and the coordinates (``flow.best``).
 
     Args:
         model: called as model(x_u, u) with u of shape (B,); gives the velocity.

@@ -222,7 +222,7 @@ def test_a_file_says_what_no_option_does(tmp_path, capsys, monkeypatch):
     assert said["batch_size"] == 4  # an option goes before the file
     for wrong, sentence in (
         ("{", "cannot be read as JSON of objects"),
-        ("[]", "cannot be read as JSON of objects"),
+        ("[1]", "cannot be read as JSON of objects (it holds [1])"),
         ('{"unet": 5}', "cannot be read as JSON of objects"),
         ('{"net": {}}', "asks for net; it may hold unet: "),
         ('{"unet": {"size": 8}}', "asks for unet.size; "),
@@ -670,7 +670,9 @@ def test_a_preset_of_an_unknown_name_or_without_data(tmp_path, capsys):
 def test_a_batch_that_no_memory_holds_is_refused_at_once(tmp_path, capsys):
     many = ["--num", str(10**12), "--batch-size", str(10**12)]
     assert main(["sample", "digits", *many, "--out", str(tmp_path / "x.npy")]) == 2
-    assert "Give a smaller --batch-size." in capsys.readouterr().err
+    assert "Give a smaller --batch-size or --num." in capsys.readouterr().err
+    assert main(["draw", "three", "--num", str(10**12), "--out", str(tmp_path / "x.npy")]) == 2
+    assert "Give a smaller --num." in capsys.readouterr().err
     assert not (tmp_path / "x.npy").exists()
 
 

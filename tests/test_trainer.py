@@ -222,17 +222,17 @@ def test_dropout_is_drawn_anew_at_each_step():
     assert not torch.equal(first, later)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_state_and_restore_go_on_bit_for_bit(precision):
-    config = replace(CONFIG, precision=precision)
+@pytest.mark.parametrize(("precision", "steps"), [("float32", 10), ("bfloat16", 3)])
+def test_state_and_restore_go_on_bit_for_bit(precision, steps):
+    config = replace(CONFIG, precision=precision, steps=steps)
     whole = Trainer(tiny_unet(), SCHEDULE, images(), config)
     losses = [metrics.loss for metrics in whole.steps()]
 
     before = Trainer(tiny_unet(), SCHEDULE, images(), config)
-    list(before.steps(7))
+    list(before.steps(steps - 2))
     after = Trainer(tiny_unet(seed=5), SCHEDULE, images(), config)
     after.restore(before.state(), before.step, before.seconds)
-    assert [metrics.loss for metrics in after.steps()] == losses[7:]
+    assert [metrics.loss for metrics in after.steps()] == losses[-2:]
     for name, value in whole.state().items():
         assert torch.equal(value, after.state()[name]), name
 

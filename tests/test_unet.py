@@ -510,3 +510,13 @@ def test_quick_lays_pictures_out_as_the_device_likes(monkeypatch, cuda, layout, 
 class Second(nn.Module):
     def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         return x
+
+
+def test_one_class_is_enough_and_labels_are_counted():
+    from ddpm_course.unet import Labelled
+
+    model = Labelled(UNetConfig(channels=(8, 8), blocks=1, groups=4, classes=1))
+    x, t = torch.zeros(2, 1, 8, 8), torch.ones(2, dtype=torch.int64)
+    with pytest.raises(ValueError, match=r"label has shape \(3,\); give one for each of the 2"):
+        model(x, t, torch.zeros(3, dtype=torch.int64))
+    assert UNetConfig.cifar10().dropout == 0.1

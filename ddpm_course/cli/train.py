@@ -287,6 +287,8 @@ def _configured(preset: Preset, file: Path) -> Preset:
 
     try:
         asked = json.loads(file.read_text(encoding="utf8"))
+        if not isinstance(asked, dict):
+            raise TypeError(f"it holds {asked!r:.40}")
         parts = {name: dict(asked.pop(name, {})) for name in ("unet", "train", "schedule")}
     except (OSError, AttributeError, TypeError, ValueError) as error:
         raise ValueError(
