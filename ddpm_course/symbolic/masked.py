@@ -128,7 +128,14 @@ with as_written():
             (
                 Step(1 - opened, "it is opened, or it stays masked"),
                 Step(1 - share, "put in", ALGEBRA, ("masked.reveal",)),
-                Step((1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)), "one fraction"),
+                Step(
+                    ((1 - alpha_bar(t)) - weight) / (1 - alpha_bar(t)),
+                    "write the 1 as a fraction with the same bottom",
+                ),
+                Step(
+                    (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)),
+                    "$\\bar\\alpha_t$ cancels",
+                ),
             ),
         ),
         Claim(
