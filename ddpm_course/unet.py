@@ -450,10 +450,15 @@ class Quick(nn.Module):
         model: the network; its weights are shared, not copied.
         precision: "float32", or "bfloat16" inside the network only.
         compile: fuse it and replay it as one CUDA graph; worth its minute of compiling on CUDA.
+
+    Raises:
+        ValueError: another precision.
     """
 
     def __init__(self, model: nn.Module, precision: str = "float32", compile: bool = False) -> None:
         super().__init__()
+        if precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision is {precision!r}; choose 'float32' or 'bfloat16'.")
         self.model, self.low = model, precision == "bfloat16"
         self._run = torch.compile(model, mode="reduce-overhead") if compile else model
         self.eval()  # the network too; and the samplers put back the mode that they find

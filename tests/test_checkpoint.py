@@ -342,6 +342,24 @@ def test_the_whole_sentence_says_what_to_do(tmp_path, model):
     assert said(lambda: checkpoint.read(tmp_path / "b")) == (
         f"{tmp_path / 'b'} is not there; give a file that a training run has written."
     )
+    for kind, sentence in (
+        (
+            "flow",
+            "holds a flow, which says a velocity and has no schedule; load it with `flow.load`, "
+            "and draw with `flow.euler`.",
+        ),
+        (
+            "student",
+            "holds a student, which jumps to the end and has no schedule; load it with "
+            "`few_steps.load`, and draw with `few_steps.sample`.",
+        ),
+    ):
+        checkpoint.write(path, tensors, about | {kind: "{}"})
+        assert said(lambda: checkpoint.load(path)) == f"{path} {sentence}"
+    checkpoint.write(path, {name: x for name, x in tensors.items() if "conv_in" not in name}, about)
+    assert said(lambda: checkpoint.load(path)) == (
+        f"{path} lacks the weight conv_in.weight; it belongs to another architecture."
+    )
     # A name of ours in its config tells a later version's file from a stranger's.
     checkpoint.write(path, tensors, {"unet": '{"width": 3}'})
     assert "holds no model of this course" in said(lambda: checkpoint.load(path))

@@ -272,6 +272,14 @@ def test_quick_answers_in_float32_without_dropout(precision):
     assert error == 0 if precision == "float32" else 0 < error < 0.1
 
 
+@pytest.mark.parametrize("precision", ["bf16", "FLOAT32", None])
+def test_quick_knows_two_precisions(precision):
+    with pytest.raises(ValueError) as error:
+        Quick(nn.Identity(), precision)
+    assert str(error.value) == f"precision is {precision!r}; choose 'float32' or 'bfloat16'."
+    assert not Quick(nn.Identity()).low
+
+
 def test_what_is_put_around_a_network_comes_off():
     model = UNet(UNetConfig(8, channels=(8, 16), blocks=1, groups=4))
     average = torch.optim.swa_utils.AveragedModel(model)
@@ -332,6 +340,10 @@ def test_the_smallest_sizes_are_allowed(options):
             {"head_width": 24, "attention": (False, False)},  # the middle attends, too
             "a width of 64 cannot be divided into heads of 24 channels; choose channels that are "
             "multiples of head_width, or None for one head.",
+        ),
+        (  # the middle is as wide as the last level, not as any other
+            {"channels": (8, 16, 24), "head_width": 16, "attention": (False, True, False)},
+            "a width of 24 cannot be divided into heads of 16 channels",
         ),
         (
             {"channels": (8, 64), "head_width": 64, "attention": (True, False)},
