@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.resources import files
@@ -33,6 +34,7 @@ __all__ = [
     "read",
     "select",
     "shipped",
+    "try_folder",
     "unpack",
     "write",
 ]
@@ -86,6 +88,30 @@ def beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             new.unlink()  # where an error has left it
+
+
+def try_folder(folder: str | os.PathLike[str]) -> None:
+    """See whether files can be made in a folder, before work begins whose fruit belongs there. A
+    folder that is not there yet is made on trial; nothing is left.
+
+    Raises:
+        ValueError: no file can be made there.
+    """
+    folder = Path(folder)
+    made: list[Path] = []
+    try:
+        made = [place for place in (folder, *folder.parents) if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be written ({error.strerror}); choose another place."
+        ) from error
+    finally:
+        for place in made:
+            with contextlib.suppress(OSError):
+                place.rmdir()
 
 
 def _umask() -> int:

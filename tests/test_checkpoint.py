@@ -1,8 +1,10 @@
 """Models on disk: whole or not at all, and never a pickle."""
 
+import errno
 import json
 import os
 import pickle
+import tempfile
 
 import pytest
 import torch
@@ -236,6 +238,32 @@ def test_beside_is_a_hidden_file_in_the_same_folder(tmp_path):
     long = tmp_path / ("x" * 300) / "note.txt"
     with pytest.raises(ValueError, match=r"note\.txt cannot be written"), checkpoint.beside(long):
         pass
+
+
+def test_a_folder_is_tried_and_left_as_it_was(tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "mine").write_text("mine")
+    for folder in (kept, tmp_path / "a" / "b", str(tmp_path / "c")):
+        checkpoint.try_folder(folder)
+    assert sorted(tmp_path.rglob("*")) == [kept, kept / "mine"]
+    for folder, why in (
+        (kept / "mine" / "below", "Not a directory"),
+        (tmp_path / ("x" * 300), "File name too long"),
+    ):
+        with pytest.raises(ValueError) as error:
+            checkpoint.try_folder(folder)
+        assert str(error.value) == f"{folder} cannot be written ({why}); choose another place."
+
+    def read_only(**_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    with pytest.raises(ValueError, match=r"kept cannot be written \(Read-only file system\)"):
+        checkpoint.try_folder(kept)
+    with pytest.raises(ValueError, match="Read-only"):
+        checkpoint.try_folder(tmp_path / "a" / "b")
+    assert sorted(tmp_path.rglob("*")) == [kept, kept / "mine"]
 
 
 def test_the_process_keeps_its_own_mask(tmp_path):

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, cli, solvers
+from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, cli, images, solvers
 from ddpm_course.cli import main
 from ddpm_course.cli.output import Pulse
 from ddpm_course.data import digits
@@ -490,6 +491,37 @@ def test_a_folder_in_the_way_is_found_before_the_work(tmp_path, capsys, monkeypa
     monkeypatch.setattr(sample, "draw", lambda *_: pytest.fail("it drew"))
     (tmp_path / "x.png").mkdir()
     assert "is a folder" in refused(capsys, "sample", model_file, "--out", tmp_path / "x.png")
+
+
+def test_places_are_tried_before_the_work(tmp_path, capsys, monkeypatch):
+    from ddpm_course.grading import pack, release
+
+    run = tmp_path / "run"
+    assert main([*TRAIN, "--out", str(run)]) == 0
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "below"
+
+    def fail(*_, **__):
+        pytest.fail("it worked")
+
+    monkeypatch.setattr(images, "load", fail)
+    monkeypatch.setattr(pack, "pack", fail)
+    monkeypatch.setattr(release, "release", fail)
+    said = "below cannot be written (Not a directory); choose another place."
+    for command in (
+        ["train", "--out", below],
+        ["pack", "gradescope", "--chapters", "forward", "--out", below / "a.zip"],
+        ["release", "--target", below],
+    ):
+        assert said in refused(capsys, *command)
+
+    def read_only(**_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    said = "run cannot be written (Read-only file system)"
+    assert said in refused(capsys, "train", "--resume", run, "--steps", "9")
+    assert {file.name for file in tmp_path.iterdir()} == {"run", "file"}
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**63), str(2**64)])
