@@ -23,7 +23,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from ddpm_course.checkpoint import load_weights, read, try_folder
+from ddpm_course.checkpoint import known, load_weights, read, try_folder
 from ddpm_course.schedule import Schedule
 from ddpm_course.unet import UNet, UNetConfig, frequencies, unwrapped
 
@@ -290,10 +290,16 @@ class HubUNet(UNet, PyTorchModelHubMixin, tags=["ddpm"]):
 
     Args:
         sizes: the fields of ``UNetConfig``.
+
+    Raises:
+        ValueError: there are others among them, as of a later version, or they do not fit together.
     """
 
     def __init__(self, **sizes: Any) -> None:
-        super().__init__(UNetConfig(**sizes))
+        try:
+            super().__init__(UNetConfig(**known(sizes, UNetConfig, "the model's config.json")))
+        except TypeError as error:
+            raise ValueError(f"these are no sizes of a UNet ({error}).") from error
 
     @classmethod
     def of(cls, model: UNet) -> HubUNet:

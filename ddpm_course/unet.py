@@ -128,7 +128,7 @@ def _check_whole(config: UNetConfig) -> None:
     """Sizes are counted: 8.0 and "8" are none."""
     heads = config.head_width
     for name, values in (
-        ("size", [config.size] if isinstance(config.size, (int, float, str)) else config.size),
+        ("size", config.size if isinstance(config.size, (tuple, list)) else [config.size]),
         *((name, [getattr(config, name)]) for name in ("in_channels", "blocks", "groups")),
         ("channels", config.channels),
         ("head_width", [] if heads is None else [heads]),
@@ -136,6 +136,8 @@ def _check_whole(config: UNetConfig) -> None:
     ):
         if not all(checks.whole(value) for value in values):
             raise ValueError(f"{name} is {getattr(config, name)!r}; give whole numbers.")
+    if not checks.number(config.dropout):
+        raise ValueError(f"dropout is {config.dropout!r}; it must be a number.")
     if not all(isinstance(here, bool) for here in config.attention):
         raise ValueError(f"attention is {config.attention}; give True or False for each level.")
 
@@ -337,11 +339,16 @@ class UNet(nn.Module):
             (B, C, H, W) the predicted noise.
 
         Raises:
-            ValueError: x or t has a shape that the network cannot take.
+            ValueError: x, t or the condition has a shape that the network cannot take.
         """
         self._check(x, t)
         time = self.time(time_embedding(t, self.config.channels[0]))  # (B, time_dim)
         if condition is not None:
+            if condition.shape != time.shape:
+                raise ValueError(
+                    f"condition has shape {tuple(condition.shape)}; give {tuple(time.shape)}, as "
+                    "wide as the embedding of the time."
+                )
             time = time + condition
         x = self.conv_in(x)
 
@@ -410,6 +417,10 @@ class Labelled(UNet):
         if label.shape != x.shape[:1]:
             raise ValueError(
                 f"label has shape {tuple(label.shape)}; give one for each of the {len(x)} images."
+            )
+        if label.dtype not in (torch.int64, torch.int32):
+            raise ValueError(
+                f"label has dtype {label.dtype}; classes are counted: use torch.int64."
             )
         # Reading a value back from a GPU would stall it; there, indexing itself checks.
         if (

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ddpm_course import Schedule, UNet, UNetConfig, checkpoint
+from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, few_steps, flow
 
 CONFIG = UNetConfig(size=4, channels=(8, 16), blocks=1, attention=(False, True))
 SCHEDULE = Schedule.cosine(20)
@@ -411,6 +411,34 @@ def test_weights_that_are_no_numbers_are_named(model, spoil, told):
         checkpoint.load_weights(model, weights)
     sentence = f"the state holds {told}; it is damaged: copy it again, or train again."
     assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "module._orig_mod."])
+def test_what_a_wrapper_put_before_the_names_comes_off(model, prefix):
+    weights = {f"{prefix}{name}": value + 1 for name, value in model.state_dict().items()}
+    checkpoint.load_weights(model, weights)
+    assert model.conv_out.bias.tolist() == [1.0]
+    with pytest.raises(ValueError, match=r"lacks the weight time\.0\.weight"):
+        checkpoint.load_weights(model, {f"mine.{name}": x for name, x in weights.items()})
+    wrapped = torch.nn.ModuleDict({"module": torch.nn.Linear(1, 1)})  # such a name of one's own
+    checkpoint.load_weights(wrapped, wrapped.state_dict())
+
+
+@pytest.mark.parametrize("load", [checkpoint.load, flow.load, few_steps.load])
+@pytest.mark.parametrize("config", ["{", "[]", "3"])
+def test_sizes_that_are_none_are_told_with_the_file(tmp_path, model, load, config):
+    kind = {flow.load: "flow", few_steps.load: "student"}.get(load, "unet")
+    checkpoint.write(tmp_path / "a", checkpoint.pack(model, SCHEDULE)[0], {kind: config})
+    with pytest.raises(ValueError, match=r"/a holds no model of this course; train one"):
+        load(tmp_path / "a")
+
+
+def test_a_file_without_its_schedule(tmp_path, model):
+    tensors, about = checkpoint.pack(model, SCHEDULE)
+    del tensors[checkpoint.BETA]
+    checkpoint.write(tmp_path / "a", tensors, about)
+    with pytest.raises(ValueError, match=r"/a holds no schedule, schedule\.beta; it is another's"):
+        checkpoint.load(tmp_path / "a")
 
 
 def test_a_count_that_a_layer_keeps_is_a_whole_number():

@@ -244,6 +244,15 @@ def test_the_hub_format(tmp_path):
         interop.HubUNet.from_pretrained(str(tmp_path))
 
 
+def test_sizes_of_a_later_version_are_told():
+    with pytest.raises(
+        ValueError, match=r"the model's config\.json has 'rope', which this version"
+    ):
+        interop.HubUNet(size=8, rope=1)
+    with pytest.raises(ValueError, match=r"these are no sizes of a UNet \(.*'rope'\)\."):
+        interop.HubUNet(rope=1)
+
+
 def test_the_hub_format_has_no_pickles():
     with pytest.raises(ValueError, match=r"pytorch_model\.bin is a pickle"):
         interop.HubUNet._load_as_pickle(None, "pytorch_model.bin", "cpu", False)
