@@ -167,13 +167,17 @@ class Run:
         model, schedule = checkpoint.unpack(tensors, about, file)
         try:
             fields = checkpoint.known(json.loads(about["train"]), TrainConfig, file)
-            config = TrainConfig(**{**fields, **changes})
             progress = checkpoint.known(json.loads(about["progress"]), Progress, file)
             come, source, mark = Progress(**progress), about["source"], about["data"]
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(
                 f"{file} is not the checkpoint of a run; give a run folder."
             ) from error
+        try:
+            config = TrainConfig(**fields)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{file} is not the checkpoint of a run ({error}).") from error
+        config = replace(config, **changes)
         if _fingerprint(data, labels) != mark:
             raise ValueError(
                 f"these data{' or labels' if labels is not None else ''} are not the ones that the "

@@ -233,7 +233,7 @@ def test_a_file_says_what_no_option_does(tmp_path, capsys, monkeypatch):
         ('{"schedule": {"cosine": {"T": "12"}}}', "T is '12'; a schedule needs"),
         ('{"schedule": {"cosine": {"S": 12}}}', "holds a value of the wrong kind"),
         ('{"unet": {"channels": 8}}', "holds a value of the wrong kind"),
-        ('{"train": {"warmup": "7"}}', "holds a value of the wrong kind"),
+        ('{"train": {"warmup": "7"}}', "warmup is '7'; it must be a number"),
         ('{"unet": {"channels": [8, 16, 32]}}', "attention has 2 entries and channels 3"),
     ):
         file.write_text(wrong)
