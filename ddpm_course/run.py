@@ -251,7 +251,7 @@ class Run:
             }
             config["versions"] = _versions() | {"processes": trainer.ranks}
             with checkpoint.beside(self.path / CONFIG) as file:
-                file.write_text(json.dumps(config, indent=2) + "\n")
+                file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf8")
         trainer.accelerator.wait_for_everyone()
         return self.path / MODEL
 
@@ -417,7 +417,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = Path(path) / CONFIG
     try:
-        return dict(json.loads(file.read_text()))
+        return dict(json.loads(file.read_text(encoding="utf-8-sig")))  # an editor may mark it
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(f"{file} cannot be read ({error}); give the folder of a run.") from error
 

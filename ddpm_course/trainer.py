@@ -187,7 +187,7 @@ class Trainer:
                     "trainer holds the whole model in each process; launch it without."
                 )
         # accelerate launch and torchrun start several of us; accelerate then splits the machine.
-        launched = int(os.environ.get("WORLD_SIZE", 1)) > 1
+        launched = _processes() > 1
         on_cpu = launched and device.type == "cpu"
         self.accelerator = Accelerator(
             cpu=on_cpu,
@@ -414,6 +414,17 @@ class Trainer:
             }
         self.step, self.seconds = step, seconds
         self.ema.n_averaged.fill_(step)
+
+
+def _processes() -> int:
+    """How many a launcher says that there are."""
+    said = os.environ.get("WORLD_SIZE", "1")
+    if not said.isdecimal():
+        raise ValueError(
+            f"WORLD_SIZE is {said!r} in the environment, where a launcher says how many processes "
+            "there are; unset it."
+        )
+    return int(said)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, cli, images, solvers
-from ddpm_course.cli import main
+from ddpm_course.cli import main, output
 from ddpm_course.cli.output import Pulse
 from ddpm_course.data import digits
 from ddpm_course.loss import bits_per_dim
@@ -116,6 +116,25 @@ def test_quiet_says_results_and_errors_alone(tmp_path, capsys):
     assert told.err == ""
     assert main(["sample", "digits", *few[:-1], "--force", "--out", str(out)]) == 0
     assert "2 images in" in capsys.readouterr().out  # the next command speaks again
+
+
+@pytest.mark.parametrize(
+    ("environment", "speaks"),
+    [
+        ({}, True),
+        ({"RANK": "1"}, True),  # left from elsewhere
+        ({"RANK": "0", "WORLD_SIZE": "2"}, True),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, False),
+    ],
+    ids=str,
+)
+def test_of_several_processes_one_speaks(monkeypatch, capsys, environment, speaks):
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    output.tell("hello")
+    assert capsys.readouterr().err == ("hello\n" if speaks else "")
 
 
 def test_a_log_shows_how_far_training_is(tmp_path, capsys, monkeypatch):
@@ -221,6 +240,11 @@ def test_a_file_says_what_no_option_does(tmp_path, capsys, monkeypatch):
     said = json.loads((tmp_path / "run" / "config.json").read_text())["train"]
     assert (said["warmup"], said["clip_norm"]) == (7, 0.5)
     assert said["batch_size"] == 4  # an option goes before the file
+    file.write_text(json.dumps(asked), encoding="utf-8-sig")  # as Windows' editors write it
+    assert main([*TRAIN, "--config", str(file), "--out", str(tmp_path / "marked")]) == 0
+    said = tmp_path / "marked" / "config.json"
+    said.write_text(said.read_text(encoding="utf8"), encoding="utf-8-sig")
+    assert main(["train", "--resume", str(tmp_path / "marked"), "--steps", "4"]) == 0
     for wrong, sentence in (
         ("{", "cannot be read as JSON of objects"),
         ("[1]", "cannot be read as JSON of objects (it holds [1])"),
@@ -362,6 +386,15 @@ def test_divergence_is_told_without_a_traceback(tmp_path, capsys, monkeypatch):
     assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert "keeps the last good checkpoint. Try a lower learning rate" in error
+
+
+def test_evaluate_refuses_one_picture_before_the_drawing(tmp_path, capsys, monkeypatch, model_file):
+    from ddpm_course.cli import evaluate
+
+    monkeypatch.setattr(evaluate, "draw", lambda *_: pytest.fail("it drew"))
+    np.save(tmp_path / "one.npy", np.zeros((1, 1, 8, 8), np.uint8))
+    said = refused(capsys, "evaluate", model_file, "--data", tmp_path / "one.npy")
+    assert "one.npy holds one picture; a distance between sets needs at least 2" in said
 
 
 def test_evaluate_refuses(tmp_path, capsys, model_file):

@@ -260,6 +260,11 @@ def test_a_command_learns_labels_and_draws_a_class(tmp_path, capsys):
     assert not np.array_equal(drawn["free"], drawn["1"])
     assert not np.array_equal(drawn["other"], drawn["1"])
     capsys.readouterr()
+    judge = ["evaluate", file, "--data", "digits", "--num", "2", "--steps", "1", "--label", "3"]
+    assert main(judge) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["label"] == 3
+    assert "show one class; they are compared with the pictures of all classes" in said.err
     for options, sentence in (
         (["--label", "10"], "--label is 10; the model's classes: it knows 0 to 9"),
         (["--guidance", "1"], "--guidance is towards a class; name one with --label"),

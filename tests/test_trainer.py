@@ -622,6 +622,16 @@ def test_accelerate_is_told_everything_that_the_config_decides(monkeypatch):
         }
 
 
+def test_a_count_of_processes_that_is_none_is_named(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(ValueError) as error:
+        Trainer(tiny_unet(), SCHEDULE, images(8), CONFIG)
+    assert str(error.value) == (
+        "WORLD_SIZE is 'two' in the environment, where a launcher says how many processes there "
+        "are; unset it."
+    )
+
+
 def test_processes_share_a_batch_evenly(monkeypatch):
     import accelerate
     import accelerate.utils

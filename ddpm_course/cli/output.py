@@ -44,7 +44,8 @@ def hush(quiet: bool) -> None:
 
 def is_first() -> bool:
     """Of several processes that a launcher started, the one that speaks and writes."""
-    return os.environ.get("RANK", "0") == "0"
+    alone = os.environ.get("WORLD_SIZE", "1") == "1"  # whatever RANK is left from elsewhere
+    return alone or os.environ.get("RANK", "0") == "0"
 
 
 def tell(line: str) -> None:

@@ -295,7 +295,7 @@ def _configured(preset: Preset, file: Path) -> Preset:
     from ddpm_course.schedule import Schedule
 
     try:
-        asked = json.loads(file.read_text(encoding="utf8"))
+        asked = json.loads(file.read_text(encoding="utf-8-sig"))  # Windows may mark it
         if not isinstance(asked, dict):
             raise TypeError(f"it holds {asked!r:.40}")
         parts = {name: dict(asked.pop(name, {})) for name in ("unet", "train", "schedule")}
