@@ -13,8 +13,8 @@
     ```
 
 ``{claim}`` with the option ``:again:`` shows an equation that is numbered elsewhere once more; with
-``:colored:`` it gives x_0, x_t, ε and x̂_0 the colors that they have in the figures (live.css). So do
-the captions of the figures that the page computes: there the letters are the legend.
+``:colored:`` it gives x_0, x_t, ε and x̂_0 the colors that they have in the figures (live.css).
+So do the captions of the figures that the page computes: there the letters are the legend.
 
 All claims are proved when the build begins. What was proved is remembered beside the doctrees, by
 the content of the package, so that the next build proves only after a change.
