@@ -311,6 +311,7 @@ plt.figure(figsize=(5, 2.2))
 for name, power in (("even", 1), ("slow at first", 0.5), ("fast at first", 2)):
     table = (1 - torch.arange(21, dtype=torch.float64) / 20) ** power
     plt.plot(steps, opens(table, steps, steps - 1), "o-", ms=3, label=name)
+plt.xticks(range(0, 21, 5))
 plt.xlabel("t, on the way back to t - 1")
 plt.ylabel("chance to open")
 plt.legend()
@@ -639,6 +640,7 @@ for name, sure in (("knows nothing", 0.0), ("a little", 1.0), ("nearly all", 3.0
         found.append(float(masked_loss(logits, words, seen_words, steps, table)))
     plt.plot(range(1, 21), found, "o-", ms=3, label=name)
 plt.ylim(0, 1.2)
+plt.xticks(range(0, 21, 5))
 plt.xlabel("t, of 20 even steps")
 plt.ylabel("cost of the step")
 plt.legend(ncols=3, fontsize=7)
@@ -909,13 +911,14 @@ for calls in counts:
     drawn[calls] = last.x_t
 plt.figure(figsize=(5, 2.2))
 plt.semilogx(counts, [float(right_sums(drawn[calls])) for calls in counts], "o-", base=2)
+plt.xticks([1, 2, 4, 8, 16, 32], [1, 2, 4, 8, 16, 32])
 plt.ylim(0, 1)
 plt.xlabel("calls of the network")
 plt.ylabel("right sums")
 plt.show()
 """,
     alt="The share of right sums over the number of calls, from 1 to 32, of a network that knows "
-    "all sums: below 10 percent after one call, half after four, above 90 percent at the end.",
+    "all sums: 5 percent after one call, about 60 after four, and 95 at the end.",
     play="""
 # Play: how many calls until most of these twelve sums are right?
 def show(calls):
