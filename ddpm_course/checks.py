@@ -19,6 +19,7 @@ __all__ = [
     "batch",
     "floating",
     "in_range",
+    "number",
     "on_grid",
     "pictures",
     "seed",
@@ -157,6 +158,11 @@ def sizes(shape: Sequence[int], x_T: Tensor | None = None) -> tuple[int, ...]:
 def whole(value: object) -> bool:
     """Whether it is a whole number; True and False, and 3.0, are none."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def number(value: object) -> bool:
+    """Whether it is a number; True and False, and "3", are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def seed(value: int, name: str = "seed") -> int:

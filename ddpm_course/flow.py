@@ -129,7 +129,7 @@ def flow_loss(
     eps: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """E ‖(ε - x_0) - model(x_u, u)‖², a mean over the batch and the coordinates (``flow.loss``).
+    """E ‖(ε - x_0) - model(x_u, u)‖², a mean over the batch and the coordinates (``flow.best``).
 
     Args:
         model: called as model(x_u, u) with u of shape (B,); gives the velocity.
@@ -382,8 +382,6 @@ def load(path: str | os.PathLike[str] | None = None) -> Velocity:
     Raises:
         ValueError: the file is not there, or holds no flow.
     """
-    import json
-
     path = path or checkpoint.asset("flow")
     tensors, about = checkpoint.read(path)
     if checkpoint.FLOW not in about:
@@ -391,7 +389,6 @@ def load(path: str | os.PathLike[str] | None = None) -> Velocity:
             f'{path} holds no flow; train one with `python -c "{COMMAND}"`, or make one of a '
             "network that predicts noise: flow.as_flow(*checkpoint.load(...))."
         )
-    fields = checkpoint.known(json.loads(about[checkpoint.FLOW]), UNetConfig, path)
-    unet = UNet(UNetConfig(**fields))
+    unet = UNet(checkpoint.sizes(about[checkpoint.FLOW], path))
     checkpoint.load_weights(unet, checkpoint.select(tensors, "model."), path)
     return Velocity(unet).eval()

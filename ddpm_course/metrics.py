@@ -74,7 +74,8 @@ def _mean_and_root(x: Tensor) -> tuple[Tensor, Tensor]:
 def nearest_distance(samples: Tensor, reference: Tensor) -> Tensor:
     """(N,) the Euclidean distance of each sample to the nearest item of ``reference``.
 
-    A model that has learned its training images by heart has distances near 0.
+    A model that has learned its training images by heart has distances near 0. Which picture is
+    the nearest is found in float32; the distance to it is float64.
 
     Args:
         samples, reference: (N, ...) and (M, ...) with the same shape of an item; pictures are in
@@ -84,23 +85,33 @@ def nearest_distance(samples: Tensor, reference: Tensor) -> Tensor:
         ValueError: the items have other shapes, a set is empty, or a value is not finite.
     """
     _comparable(samples, reference, least=1)
-    nearest = torch.full((len(samples),), math.inf, dtype=torch.float64)
-    for there in reference.split(_CHUNK):  # all pairs at once would take N·M numbers
-        rows = _rows(there)
-        for here, found in zip(samples.split(_CHUNK), nearest.split(_CHUNK)):
-            torch.minimum(found, torch.cdist(_rows(here), rows).amin(dim=1), out=found)
-    return nearest
+    kind = torch.float32 if samples.ndim >= 3 else torch.float64  # other numbers have any size
+    best = torch.full((len(samples),), math.inf, dtype=kind)
+    which = torch.zeros(len(samples), dtype=torch.int64)
+    for i, there in enumerate(reference.split(_CHUNK)):  # all pairs at once would take N·M numbers
+        rows = _rows(there, kind)
+        half = (rows**2).sum(1) / 2
+        for here, least, nearest in zip(*(x.split(_CHUNK) for x in (samples, best, which))):
+            # ‖x - y‖²/2 without ‖x‖²/2, which is the same for all y
+            found, at = torch.addmm(half, _rows(here, kind), rows.T, alpha=-1).min(dim=1)
+            closer = found < least
+            least[closer], nearest[closer] = found[closer], at[closer] + i * _CHUNK
+    pairs = zip(samples.split(_CHUNK), which.split(_CHUNK))
+    return torch.cat([(_rows(x) - _rows(reference[at])).norm(dim=1) for x, at in pairs])
 
 
-def _rows(x: Tensor) -> Tensor:
-    """(N, D) float64, on the CPU."""
-    rows = checks.pictures(x).detach().cpu().double().flatten(1)
+def _rows(x: Tensor, kind: torch.dtype = torch.float64) -> Tensor:
+    """(N, D) of this kind, on the CPU."""
+    rows = checks.pictures(x).detach().cpu().to(kind).flatten(1)
     if not rows.isfinite().all():
         raise ValueError("a set holds values that are not finite; find out where they come from.")
     return rows
 
 
 def _comparable(a: Tensor, b: Tensor, least: int) -> None:
+    for name, x in (("the first set", a), ("the second set", b)):
+        if not isinstance(x, Tensor):
+            raise ValueError(f"{name} is a {type(x).__name__}; give a tensor.")
     if a.ndim < 2 or a.shape[1:] != b.shape[1:] or min(len(a), len(b)) < least:
         few = {1: "one sample", 2: "two samples"}[least]
         raise ValueError(

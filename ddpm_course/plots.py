@@ -17,6 +17,7 @@ from ddpm_course import checks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 __all__ = ["COLORS", "OF", "image_grid", "save_images", "show_clouds", "show_images", "style"]
 
@@ -29,6 +30,12 @@ OF = {"x_0": "#0072B2", "x_t": "#D55E00", "eps": "#B0518F", "x0_hat": "#00805F"}
 MADE_BY = "ddpm_course"  # kept in each picture that is saved
 FOR_THE_BOOK = "DDPM_COURSE_BOOK"  # in the environment of the book's build: `as_svg`
 MANY = 400  # points of a light drawing
+DOTS = 110  # dots per inch on the page
+# On a phone a figure has this much room (CSS pixels, less a margin), and its letters are this high.
+PHONE, LEGIBLE = 380, 9.0
+LARGEST = (
+    12.5  # points: letters are made no larger for a phone's sake; a wider figure scrolls there
+)
 
 
 def style() -> None:
@@ -46,8 +53,8 @@ def style() -> None:
     mpl.rcParams.update(
         {
             "figure.figsize": (7.0, 3.4),
-            "figure.dpi": 110,
-            "savefig.dpi": 110,
+            "figure.dpi": DOTS,
+            "savefig.dpi": DOTS,
             "figure.facecolor": "white",
             "figure.constrained_layout.use": True,
             "savefig.bbox": "tight",
@@ -75,6 +82,45 @@ def is_drawing(figure: Figure) -> bool:
     return not any(axes.images for axes in figure.axes)
 
 
+def _words(figure: Figure) -> list[Text]:
+    """All words that a figure shows."""
+    words = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
+    for axes in figure.axes:
+        words += [axes.title, *axes.texts]
+        if legend := axes.get_legend():
+            words += legend.get_texts()
+        if axes.axison:
+            for axis in (axes.xaxis, axes.yaxis):
+                words += [axis.label, *axis.get_ticklabels()]
+    return [text for text in words if text.get_visible() and text.get_text().strip()]
+
+
+def letters(figure: Figure) -> float:
+    """The size of the smallest words of a figure, in points; 0 where it has none."""
+    return min((float(text.get_fontsize()) for text in _words(figure)), default=0.0)
+
+
+def least_width(size: float, width: float) -> int:
+    """How wide a figure must at least be shown so that its letters can be read.
+
+    Args:
+        size: of its smallest letters, in points (``letters``).
+        width: its own width, in CSS pixels.
+    """
+    return math.ceil(min(width, width * LEGIBLE / (size * DOTS / 72))) if size else 0
+
+
+def enlarge_letters(figure: Figure) -> None:
+    """Make small words as large as a phone needs them, where that is not too large."""
+    need = min(LARGEST, LEGIBLE * 72 / DOTS * figure.get_size_inches()[0] * DOTS / PHONE)
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if any(label.get_fontsize() < need for label in axis.get_ticklabels()):
+                axis.set_tick_params(labelsize=need)
+    for text in _words(figure):
+        text.set_fontsize(max(need, text.get_fontsize()))
+
+
 def is_light(figure: Figure) -> bool:
     """Whether a drawing has few parts: many weigh more as paths of an SVG than as dots."""
     import numpy as np
@@ -93,9 +139,12 @@ def as_svg(figure: Figure) -> str | None:
 
     if not (is_drawing(figure) and is_light(figure)):
         return None
+    enlarge_letters(figure)
+    figure.draw_without_rendering()  # the layout for these letters, before it is written down
+    about = {"Date": None, "Description": f"letters {letters(figure):g} pt"}
     file = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": MADE_BY}):  # the same at every build
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(file, format="svg", transparent=True, metadata=about)
     return file.getvalue()
 
 
@@ -103,11 +152,14 @@ def as_dots(figure: Figure) -> object:
     """What is no light drawing as PNG, with twice the dots; a drawing says so in its comment."""
     from IPython.core.pylabtools import retina_figure
 
-    if not is_drawing(figure):
-        return retina_figure(figure, base64=True)
-    if is_light(figure):
+    drawing = is_drawing(figure)
+    if drawing and is_light(figure):
         return None
-    return retina_figure(figure, base64=True, metadata={"Comment": "drawing"})
+    enlarge_letters(figure)
+    about = {"Description": f"letters {letters(figure):g} pt"}
+    if drawing:
+        about["Comment"] = "drawing"
+    return retina_figure(figure, base64=True, metadata=about)
 
 
 def _show_for_the_book() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -189,3 +190,13 @@ def evaluate(model: Model, x_t: Tensor, t: Tensor) -> Tensor:
         return checks.answer(model(x_t, t), x_t)
     finally:
         model.train()
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """``ddim`` and ``ddim_step`` stood here before they moved to ``solvers``; programs that
+        people wrote still find them. (By name: this module lies below that one.)"""
+        if name in ("ddim", "ddim_step"):
+            return getattr(import_module("ddpm_course.solvers"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -167,13 +167,17 @@ class Run:
         model, schedule = checkpoint.unpack(tensors, about, file)
         try:
             fields = checkpoint.known(json.loads(about["train"]), TrainConfig, file)
-            config = TrainConfig(**{**fields, **changes})
             progress = checkpoint.known(json.loads(about["progress"]), Progress, file)
             come, source, mark = Progress(**progress), about["source"], about["data"]
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(
                 f"{file} is not the checkpoint of a run; give a run folder."
             ) from error
+        try:
+            config = TrainConfig(**fields)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{file} is not the checkpoint of a run ({error}).") from error
+        config = replace(config, **changes)
         if _fingerprint(data, labels) != mark:
             raise ValueError(
                 f"these data{' or labels' if labels is not None else ''} are not the ones that the "
@@ -247,7 +251,7 @@ class Run:
             }
             config["versions"] = _versions() | {"processes": trainer.ranks}
             with checkpoint.beside(self.path / CONFIG) as file:
-                file.write_text(json.dumps(config, indent=2) + "\n")
+                file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf8")
         trainer.accelerator.wait_for_everyone()
         return self.path / MODEL
 
@@ -413,7 +417,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = Path(path) / CONFIG
     try:
-        return dict(json.loads(file.read_text()))
+        return dict(json.loads(file.read_text(encoding="utf-8-sig")))  # an editor may mark it
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(f"{file} cannot be read ({error}); give the folder of a run.") from error
 

@@ -6,11 +6,15 @@ import base64
 import html
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ddpm_course import plots
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -49,6 +53,8 @@ class Explorer:
             of the same size for every setting.
         describe: called like ``draw``; says in words what that figure shows. It is the picture's
             text alternative: what a reader gets who cannot see the picture.
+        start: one value of each control, in their order: what is shown first, and on paper. The
+            first of each when left out.
         controls: a name, shown as the label with spaces for underscores, and its values: at least
             two, all words or all numbers. (For a label that is no Python name: ``**{"ᾱ": ...}``.)
 
@@ -61,6 +67,7 @@ class Explorer:
         self,
         draw: Callable[..., Figure],
         describe: Callable[..., str],
+        start: Sequence[Value] | None = None,
         **controls: Iterable[Value],
     ) -> None:
         for name, function in (("draw", draw), ("describe", describe)):
@@ -70,16 +77,19 @@ class Explorer:
                 )
         self.draw, self.describe = draw, describe
         self.controls = _checked(controls)
+        self.start = _places(start, self.controls)
 
     @cached_property
     def frames(self) -> dict[tuple[Value, ...], Frame]:
         """The frame of every setting; the last control changes fastest. Drawn once."""
         frames, sizes = {}, {}
         self._drawing = True  # lines and words alone: the book shows them on its own ground
+        self._letters = math.inf  # of the smallest words, in points
         for setting in itertools.product(*self.controls.values()):
             figure = self.draw(*setting)
             picture, sizes[setting] = _picture(figure, setting)
-            self._drawing &= not any(axes.images for axes in figure.axes)
+            self._drawing &= plots.is_drawing(figure)
+            self._letters = min(self._letters, plots.letters(figure) or math.inf)
             words = self.describe(*setting)
             if not isinstance(words, str) or len(words.split()) < 3:
                 raise ValueError(
@@ -102,24 +112,36 @@ class Explorer:
         sliders = [name for name, values in self.controls.items() if not _are_words(values)]
         return sliders[-1] if sliders else None
 
+    def _frame(self, places: Sequence[int]) -> int:
+        """The number of a frame, from the places of its values in their controls."""
+        number = 0
+        for values, place in zip(self.controls.values(), places, strict=True):
+            number = number * len(values) + place
+        return number
+
     def html(self) -> str:
-        """A self-contained piece of HTML: the first frame, controls, and a script to move them."""
+        """A self-contained piece of HTML: one frame, controls, and a script to move them."""
         frames = list(self.frames.values())
         width, height = self._size
         settings = "".join(
-            _menu(name, values)
+            _menu(name, values, place)
             if _are_words(values)
-            else _slider(name, values, name == self._played)
-            for name, values in self.controls.items()
+            else _slider(name, values, place, name == self._played)
+            for (name, values), place in zip(self.controls.items(), self.start, strict=True)
         )
+        seen = self._frame(self.start)
+        first = f' data-first="{seen}"' if seen else ""
         name = html.escape("Explorer: " + " and ".join(map(_label, self.controls)))
-        # Inside a script, only "<" could end it. The first picture is in the page already.
-        data = json.dumps([[f.picture for f in frames[1:]], [f.words for f in frames]])
+        # Inside a script, only "<" could end it. What is seen first is in the page already.
+        others = [f.picture for number, f in enumerate(frames) if number != seen]
+        data = json.dumps([others, [f.words for f in frames]])
         data = data.replace("<", r"\u003c")
         drawn = " data-drawing" if self._drawing else ""
-        image = _image(frames[0], f'width="{width}" height="{height}" decoding="sync"{drawn}')
+        if os.environ.get(plots.FOR_THE_BOOK) and self._letters < math.inf:
+            drawn += f' data-letters="{self._letters:g}"'
+        image = _image(frames[seen], f'width="{width}" height="{height}" decoding="sync"{drawn}')
         return (
-            f'<div class="explorer" role="group" aria-label="{name}">'
+            f'<div class="explorer" role="group" aria-label="{name}"{first}>'
             f"<style>{_asset('explorer.css')}</style>"
             f"{image}"
             f'<div class="explorer-settings" hidden>{settings}</div>'
@@ -134,18 +156,17 @@ class Explorer:
 
         frames = list(self.frames.values())
         picture, inputs = ipywidgets.HTML(), {}
-        for name, values in self.controls.items():
+        for (name, values), chosen in zip(self.controls.items(), self.start, strict=True):
             kind = ipywidgets.Dropdown if _are_words(values) else ipywidgets.SelectionSlider
             inputs[name] = kind(
                 options=[(_say(value), place) for place, value in enumerate(values)],
+                value=chosen,
                 description=_label(name),
                 style={"description_width": "initial"},
             )
 
         def show(_: Any = None) -> None:
-            place = 0
-            for name, values in self.controls.items():
-                place = place * len(values) + inputs[name].value
+            place = self._frame([inputs[name].value for name in self.controls])
             picture.value = _image(frames[place], f'width="{self._size[0]}"')
 
         for part in inputs.values():
@@ -154,7 +175,8 @@ class Explorer:
         row = list(inputs.values())
         if self._played is not None:
             values = self.controls[self._played]
-            play = ipywidgets.Play(max=len(values) - 1, interval=_interval(values))
+            now = inputs[self._played].value
+            play = ipywidgets.Play(value=now, max=len(values) - 1, interval=_interval(values))
             ipywidgets.jslink((play, "value"), (inputs[self._played], "index"))
             row.append(play)
         return ipywidgets.VBox([picture, ipywidgets.HBox(row)])
@@ -192,6 +214,22 @@ def _checked(controls: Mapping[str, Iterable[Value]]) -> dict[str, tuple[Value, 
     return checked
 
 
+def _places(start: Sequence[Value] | None, controls: Mapping[str, tuple[Value, ...]]) -> list[int]:
+    """Where each value of ``start`` stands in its control."""
+    if start is None:
+        return [0] * len(controls)
+    if isinstance(start, str) or len(start) != len(controls):
+        raise ValueError(
+            f"start is {start!r}; give one value a control, for {', '.join(controls)}."
+        )
+    for value, (name, values) in zip(start, controls.items(), strict=True):
+        if value not in values:
+            raise ValueError(
+                f"start has {value!r} for {name}; choose one of {', '.join(map(_say, values))}."
+            )
+    return [values.index(value) for value, values in zip(start, controls.values(), strict=True)]
+
+
 def _are_words(values: tuple[Value, ...]) -> bool:
     return all(isinstance(value, str) for value in values)
 
@@ -215,6 +253,8 @@ def _picture(figure: Any, setting: tuple[Value, ...]) -> tuple[str, tuple[int, i
     if not isinstance(figure, Figure):
         raise ValueError(f"draw{setting} gave {figure!r}; return the matplotlib figure.")
     width, height = figure.get_size_inches() * figure.dpi
+    if os.environ.get(plots.FOR_THE_BOOK):
+        plots.enlarge_letters(figure)
     figure.set_dpi(SHARPNESS)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -236,21 +276,24 @@ def _label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _slider(name: str, values: tuple[Value, ...], played: bool) -> str:
+def _slider(name: str, values: tuple[Value, ...], place: int, played: bool) -> str:
     words = [_say(value) for value in values]
-    first, last = html.escape(words[0]), len(values) - 1
+    first, last = html.escape(words[place]), len(values) - 1
     return (
         f'<div class="explorer-slider"><label><span>{html.escape(_label(name))}</span>'
-        f'<input type="range" max="{last}" value="0" aria-valuetext="{first}" autocomplete="off" '
-        f'data-values="{html.escape(json.dumps(words))}"></label>'
+        f'<input type="range" max="{last}" value="{place}" aria-valuetext="{first}" '
+        f'autocomplete="off" data-values="{html.escape(json.dumps(words))}"></label>'
         f'<output aria-live="off">{first}</output>'
         + f'<button type="button" data-interval="{_interval(values)}">Play</button>' * played
         + "</div>"
     )
 
 
-def _menu(name: str, values: tuple[Value, ...]) -> str:
-    options = "".join(f"<option>{html.escape(_say(value))}</option>" for value in values)
+def _menu(name: str, values: tuple[Value, ...], place: int) -> str:
+    options = "".join(
+        f"<option{' selected' * (number == place > 0)}>{html.escape(_say(value))}</option>"
+        for number, value in enumerate(values)
+    )
     return (
         f"<label><span>{html.escape(_label(name))}</span>"
         f'<select autocomplete="off">{options}</select></label>'

@@ -110,6 +110,7 @@ def runs(job: dict[str, Any], known: dict[str, str]) -> Iterable[tuple[str, dict
             yield step["run"], put_in(job.get("env", {})) | put_in(step.get("env", {}))
 
 
+@pytest.mark.long
 def test_the_workflow_for_github_grades_a_class_of_repositories(course: Path) -> None:
     jobs = yaml.safe_load((READY / "github-actions.yml").read_text())["jobs"]
     assert jobs["gather"]["if"] == jobs["grade"]["steps"][-1]["if"] == "always()"

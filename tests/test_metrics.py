@@ -113,6 +113,25 @@ def test_nearest_distance():
     assert metrics.nearest_distance(samples, reference).tolist() == pytest.approx([5, 1, 0])
 
 
+@pytest.mark.parametrize("shape", [(3, 5, 5), (75,)])
+def test_the_nearest_is_the_least_of_all_distances(generator, monkeypatch, shape):
+    """Against all pairs in float64; near copies, where rounding would show most, among them."""
+    monkeypatch.setattr(metrics, "_CHUNK", 8)
+    reference = 2 * torch.rand(30, *shape, generator=generator, dtype=torch.float64) - 1
+    samples = torch.cat([reference[[29, 3, 8, 7]], 0.9 * reference[:20].flip(0)])
+    samples[0].flatten()[0] *= 1 - 1e-6
+    expected = (samples.flatten(1)[:, None] - reference.flatten(1)[None]).norm(dim=2).amin(1)
+    found = metrics.nearest_distance(samples, reference)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=0)
+    assert 0 < found[0] < 1e-6
+    assert found[1:4].tolist() == [0, 0, 0]
+
+
+def test_points_far_out_are_told_apart_where_float32_cannot():
+    reference = torch.tensor([[1e6, 0.0], [1e6, 2.0]], dtype=torch.float64)
+    assert metrics.nearest_distance(reference[1:] + 0.25, reference).item() == math.sqrt(0.125)
+
+
 def test_the_report_knows_digits_from_noise_and_copies_from_fresh():
     real = metrics.digit_report(digits("test"))
     noise = metrics.digit_report(torch.randn(360, 1, 8, 8).clamp(-1, 1))
@@ -186,6 +205,14 @@ def test_a_sentence_says_what_is_wrong(call, said):
         call()
     assert said in str(error.value)
     assert str(error.value)[:2] == "a " or said[:2] != "a "
+
+
+def test_what_is_no_tensor_is_named():
+    x = torch.zeros(2, 3)
+    with pytest.raises(ValueError, match="the first set is a list; give a tensor"):
+        metrics.nearest_distance([[1.0]], x)
+    with pytest.raises(ValueError, match="the second set is a ndarray; give a tensor"):
+        metrics.frechet_distance(x, x.numpy())
 
 
 def test_features_of_any_size_are_no_pictures():

@@ -130,3 +130,45 @@ def test_pictures_and_many_points_are_dots(many):
     with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
         assert (picture.info.get("Comment") == "drawing") is many
         assert picture.width // 2 == shown["width"]  # twice the dots
+
+
+def small(axes):
+    axes.plot([1, 2], label="one")
+    axes.legend(fontsize=6)
+    axes.set_title("a title", fontsize=20)
+
+
+def test_words_of_a_figure_are_as_large_as_a_phone_needs_them():
+    figure = figure_of(small)
+    assert plots.letters(figure) == 6
+    width = figure.get_size_inches()[0] * plots.DOTS
+    plots.enlarge_letters(figure)
+    assert plots.letters(figure) * plots.DOTS / 72 * plots.PHONE / width == pytest.approx(
+        plots.LEGIBLE
+    )
+    assert figure.axes[0].title.get_fontsize() == 20  # what is large stays
+    figure.set_size_inches(20, 4)
+    plots.enlarge_letters(figure)
+    assert plots.letters(figure) == plots.LARGEST
+
+
+def test_a_figure_says_how_large_its_words_are():
+    import base64
+    import io
+
+    svg = plots.as_svg(figure_of(small))
+    size = float(re.search(r"letters ([\d.]+) pt", svg)[1])
+    figure = figure_of(lambda axes: axes.imshow(np.eye(3)))
+    png, _ = plots.as_dots(figure)
+    with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
+        assert picture.info["Description"] == f"letters {plots.letters(figure):g} pt"
+    assert size == pytest.approx(plots.letters(figure), abs=1e-4)
+    figure.axes[0].set_axis_off()
+    assert plots.letters(figure) == 0  # what is not seen does not count
+
+
+def test_a_figure_is_shown_as_wide_as_its_words_need():
+    assert plots.least_width(0, 770) == 0  # no words
+    assert plots.least_width(72 / plots.DOTS * plots.LEGIBLE, 770) == 770  # just so
+    assert plots.least_width(72 / plots.DOTS * plots.LEGIBLE * 2, 770) == 385
+    assert plots.least_width(1, 770) == 770  # never wider than it is

@@ -319,3 +319,12 @@ def test_shapes_that_do_not_agree_are_refused(call, said):
 class WrongInTraining(nn.Module):
     def forward(self, x, t):
         return x[:1]
+
+
+def test_what_moved_to_solvers_is_found_under_its_old_name():
+    from ddpm_course import solvers
+
+    assert (reverse.ddim, reverse.ddim_step) == (solvers.ddim, solvers.ddim_step)
+    assert "ddim" not in reverse.__all__
+    with pytest.raises(AttributeError, match=r"'ddpm_course\.reverse' has no attribute 'dim'"):
+        reverse.dim  # noqa: B018 # to ask for it is the test

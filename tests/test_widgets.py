@@ -40,9 +40,11 @@ def explorer(**controls):
 
 
 def parts(explorer):
+    """The page, its pictures in the order in which the script puts them, and what they say."""
     page = BeautifulSoup(explorer.html(), "html.parser")
-    others, said = json.loads(page.find("script", type="application/json").string)
-    return page, [page.img["src"], *others], said
+    pictures, said = json.loads(page.find("script", type="application/json").string)
+    pictures.insert(int(page.select_one(".explorer").get("data-first", 0)), page.img["src"])
+    return page, pictures, said
 
 
 def test_every_setting_has_its_own_frame():
@@ -95,6 +97,40 @@ def test_html_holds_every_frame_in_the_order_of_the_script():
     assert pictures == [frame.picture for frame in shown.frames.values()]
     assert said == [frame.words for frame in shown.frames.values()]
     assert page.img["alt"] == said[0]
+
+
+def test_it_starts_where_it_is_told_to():
+    shown = explorer(start=("roll", 1), cloud=["moons", "roll"], t=range(3))
+    page, pictures, said = parts(shown)
+    assert pictures == [frame.picture for frame in shown.frames.values()]
+    assert page.img["src"] == shown.frames["roll", 1].picture
+    assert page.img["alt"] == said[4] == words("roll", 1)
+    assert [option.text for option in page.select("option[selected]")] == ["roll"]
+    assert page.select_one("input")["value"] == "1"
+    assert page.select_one("input")["aria-valuetext"] == page.output.text == "1"
+    picture, row = shown.widget().children
+    assert shown.frames["roll", 1].picture in picture.value
+    assert (row.children[0].label, row.children[1].label, row.children[2].value) == ("roll", "1", 1)
+
+
+def test_without_a_start_it_is_the_first_of_each():
+    given, left_out = explorer(start=[0], t=range(3)).html(), explorer(t=range(3)).html()
+    assert given == left_out
+    assert "data-first" not in given
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ((1,), "start is \\(1,\\); give one value a control, for cloud, t"),
+        ("moons", "start is 'moons'; give one value a control"),
+        (("sun", 1), "start has 'sun' for cloud; choose one of moons, roll"),
+        (("moons", 3), "start has 3 for t; choose one of 0, 1, 2"),
+    ],
+)
+def test_a_start_that_is_not_there_is_refused(start, message):
+    with pytest.raises(ValueError, match=message):
+        explorer(start=start, cloud=["moons", "roll"], t=range(3))
 
 
 def test_html_labels_every_control_and_says_its_value():
@@ -239,3 +275,10 @@ def test_a_drawing_says_so_and_an_explorer_with_a_picture_does_not(picture):
 
     page = BeautifulSoup(Explorer(draw, words, t=[1, 2]).html(), "html.parser")
     assert page.img.has_attr("data-drawing") is not picture
+
+
+def test_in_the_book_a_frame_has_letters_for_a_phone_and_says_so(monkeypatch):
+    assert "data-letters" not in explorer(t=[1, 2]).html()
+    monkeypatch.setenv(plots.FOR_THE_BOOK, "1")
+    page = BeautifulSoup(explorer(t=[1, 2]).html(), "html.parser")
+    assert float(page.img["data-letters"]) == pytest.approx(8)  # 100 pixels wide: it fits

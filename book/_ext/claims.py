@@ -12,7 +12,8 @@
     ```{kernel} marginal.variance 5     a step of a claim, and what Coq's kernel checked of it
     ```
 
-``{claim}`` with the option ``:again:`` shows an equation that is numbered elsewhere once more.
+``{claim}`` with the option ``:again:`` shows an equation that is numbered elsewhere once more; with
+``:colored:`` it gives x_0, x_t, ε and x̂_0 the colors that they have in the figures (live.css).
 
 All claims are proved when the build begins. What was proved is remembered beside the doctrees, by
 the content of the package, so that the next build proves only after a change.
@@ -110,15 +111,19 @@ class OfClaim(SphinxDirective):
 class ClaimDirective(OfClaim):
     """{claim}: the equation, numbered, with the mark of its proof."""
 
-    option_spec: ClassVar[dict[str, Any]] = {"again": directives.flag}
+    option_spec: ClassVar[dict[str, Any]] = {
+        "again": directives.flag,
+        "colored": directives.flag,
+    }
 
     def run(self) -> list[nodes.Node]:
         claim = self.claim()
         block = self.math_block(claim.latex())
+        look = "claim claim-colored" if "colored" in self.options else "claim"
         if "again" in self.options:
             number = use("", label=claim.name)
             number["always"] = True
-            return [div("claim claim-again", block, number, mark("", label=claim.name))]
+            return [div(f"{look} claim-again", block, number, mark("", label=claim.name))]
         block["label"] = claim.name
         domain = self.env.get_domain("math")
         domain.note_equation(self.env.docname, claim.name, location=block)
@@ -126,7 +131,28 @@ class ClaimDirective(OfClaim):
         identifier = nodes.make_id(f"equation-{claim.name}")
         block["ids"].append(identifier)
         self.state.document.note_explicit_target(block)
-        return [div("claim", block, mark("", label=claim.name))]
+        return [div(look, block, mark("", label=claim.name))]
+
+
+COLORED = re.compile(r'<div class="claim claim-colored.*?\\\[(.*?)\\\]', re.DOTALL)
+QUANTITY = re.compile(
+    r"(?P<x0hat>\\hat x_0)|(?P<x0>x_0)|(?P<xt>x_(?:[tsu](?![a-z])|\{t-[12]\}))"
+    r"|(?P<eps>\\hat\\epsilon|\\epsilon(?:_(?:\\theta|t|\{t-1\}))?)"
+)
+
+
+def color(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
+) -> None:
+    """Put the quantities of the displays that ask for it into classes. This comes last: what is
+    proved, read back and searched is the text without them."""
+
+    def colored(found: re.Match[str]) -> str:
+        said = QUANTITY.sub(lambda one: rf"\class{{of-{one.lastgroup}}}{{{one[0]}}}", found[1])
+        return found[0].replace(found[1], said)
+
+    if "body" in context:
+        context["body"] = COLORED.sub(colored, context["body"])
 
 
 class DerivationDirective(OfClaim):
@@ -363,4 +389,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_node(use)
     app.add_post_transform(Resolve)
     app.connect("builder-inited", prove)
+    app.connect("html-page-context", color, priority=800)  # after the room was told (lighten.py)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,8 +1,9 @@
 """Make the pages light and still: sizes on pictures, MathJax only where there is mathematics.
 
 A picture that says its size keeps its place before it is there, so that nothing jumps; a formula
-keeps about the place that it will take. And a book that is copied from folder to folder carries
-only the files that some page can ask for.
+keeps about the place that it will take. A picture whose words would be too small on a phone keeps
+the width that they need, and scrolls (book.css, scroll.js). And a book that is copied from folder
+to folder carries only the files, and of the icons only those, that some page can ask for.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ from docutils import nodes
 from PIL import Image, ImageChops
 from sphinx.application import Sphinx
 
+from ddpm_course.plots import DOTS, least_width
+
 IMAGE = re.compile(
     r'<img(?=[^>]*\ssrc="(?:\.\./)*(_images/[^"]+\.(?:png|svg))")(?![^>]*\swidth=)[^>]*?\s*/?>'
 )
-DOTS = 110  # dots per inch on the page, as `ddpm_course.plots.style` has it; a file may have more
+# A frame of an explorer: it lies in the page itself, and says its size there.
+FRAME = re.compile(r'<img src="data:image/png;base64,[^>]*?>')
+LETTERS = re.compile(r"letters ([\d.]+) pt")
 
 UNSEEN = 6
 # A picture of more bytes than this keeps 1.5 dots for each of the page, not two, in 256 colors.
@@ -37,6 +42,26 @@ def is_drawing(path: Path) -> bool:
         return True
     with Image.open(path) as picture:
         return picture.info.get("Comment") == "drawing"
+
+
+def smallest(path: Path) -> float:
+    """The size of a figure's smallest words in points, as `ddpm_course.plots` wrote it down."""
+    if path.suffix == ".svg":
+        said = path.read_text(encoding="utf8")[:3000]
+    else:
+        with Image.open(path) as picture:
+            said = str(picture.info.get("Description", ""))
+    found = LETTERS.search(said)
+    return float(found[1]) if found else 0.0
+
+
+def readable(image: str, small: float, width: int) -> str:
+    """A picture in a frame that scrolls where the screen is too narrow for its words."""
+    if not small:
+        return image
+    least = f"--least:{least_width(small, width)}px"
+    image = f'{image.rstrip("/> ")} data-letters="{small:g}">'
+    return f'<span class="scrolls" style="{least}">{image}</span>'
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -68,10 +93,18 @@ def give_sizes(
             return found[0]
         width, height = size(path)
         drawn = " data-drawing" if is_drawing(path) else ""
-        return f'{found[0].rstrip("/> ")} width="{width}" height="{height}"{drawn}>'
+        image = f'{found[0].rstrip("/> ")} width="{width}" height="{height}"{drawn}>'
+        return readable(image, smallest(path), width)
+
+    def framed(found: re.Match[str]) -> str:
+        small = re.search(r' data-letters="([\d.]+)"', found[0])
+        width = re.search(r' width="(\d+)"', found[0])
+        if small is None or width is None:
+            return found[0]
+        return readable(found[0].replace(small[0], ""), float(small[1]), int(width[1]))
 
     if "body" in context:
-        context["body"] = IMAGE.sub(sized, context["body"])
+        context["body"] = FRAME.sub(framed, IMAGE.sub(sized, context["body"]))
 
 
 FORMULA = re.compile(
@@ -145,6 +178,24 @@ def prune(app: Sphinx, exception: Exception | None) -> None:
     shutil.rmtree(static / "locales", ignore_errors=True)  # the theme read them while building
 
 
+ICON = re.compile(r'"?([a-z0-9-]+)"?:\[\d+,\d+,\[[^\]]*\],"[0-9a-f]*",(?:"[^"]*"|\[[^\]]*\])\],?')
+
+
+def spare_icons(app: Sphinx, exception: Exception | None) -> None:
+    """Of the theme's two thousand icons keep those that a page or a script names."""
+    file = Path(app.outdir, "_static", "scripts", "fontawesome.js")
+    if exception is not None or app.builder.format != "html" or not file.is_file():
+        return
+    scripts = [path for path in file.parent.glob("*.js") if path != file]
+    texts = (
+        path.read_text(encoding="utf8") for path in [*Path(app.outdir).glob("*.html"), *scripts]
+    )
+    asked = {name for text in texts for name in re.findall(r"\bfa-([a-z0-9-]+)", text)}
+    icons = file.read_text(encoding="utf8")
+    kept = ICON.sub(lambda icon: icon[0] if icon[1] in asked else "", icons)
+    file.write_text(kept, encoding="utf8")
+
+
 def squeeze(app: Sphinx, exception: Exception | None) -> None:
     """Pack pictures as small as no eye can tell; once each, since it takes a moment."""
     if exception is not None or app.builder.format != "html":
@@ -186,4 +237,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax was added
     app.connect("build-finished", prune, priority=900)  # after MathJax was copied
     app.connect("build-finished", squeeze, priority=900)
+    app.connect("build-finished", spare_icons, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,8 +19,9 @@ from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from ddpm_course import live
+from ddpm_course import Schedule, few_steps, flow, live
 from ddpm_course.trends import prompts, text_to_image
+from ddpm_course.unet import UNet
 
 SOURCES = Path(__file__).resolve().parents[1] / "_live"
 STILLS = SOURCES / "stills"
@@ -36,6 +37,7 @@ NEEDS = {
     "train": (*BASE, "plane.js", "pointnet.js", "train.js"),
     "frechet": (*BASE, "frechet.js"),
     "unet": ("examples.js", *NETWORK, "unet-figure.js"),
+    "few-steps": ("student.js", *NETWORK, "few-steps.js"),
     "guidance": ("painter.js", *NETWORK[1:], "guidance.js"),
     "detect": ("examples.js", *BASE, "detect.js"),
     "contrast": (*BASE, "contrast.js"),
@@ -96,6 +98,7 @@ def write_scripts(app: Sphinx) -> None:
         shutil.copyfile(path, folder / "stills" / path.name)
     (folder / "model.js").write_text(live.script("digits"), encoding="utf8")
     (folder / "painter.js").write_text(painter(), encoding="utf8")
+    (folder / "student.js").write_text(student(), encoding="utf8")
     (folder / "examples.js").write_text(live.examples(), encoding="utf8")
 
 
@@ -105,6 +108,13 @@ def painter() -> str:
     weights = {name: w.flatten().tolist() for name, w in model.encoder.state_dict().items()}
     encoder = {"words": model.encoder.words, "particles": prompts.PARTICLES, "weights": weights}
     return live.pack("ddpmPainter", model.unet, text_to_image.SCHEDULE, encoder=encoder)
+
+
+def student() -> str:
+    """The network that jumps to the end in one to four calls."""
+    network = few_steps.load().network
+    assert isinstance(network, UNet)
+    return live.pack("ddpmStudent", network, Schedule.linear(flow.TICKS))
 
 
 def load_scripts(

@@ -54,6 +54,7 @@ LIMITS = {
     "solvers": 45,
     "flow": 45,
     "few_steps": 45,
+    "masked": 25,
     "own-data": 45,
     "trends": 15,
     "compose": 45,
@@ -198,9 +199,11 @@ def _cell(body: list[str]) -> float:
         seconds += SECONDS["code"] * sum(
             bool(text.strip()) and not text.lstrip().startswith("#") for text in code
         )
+    played = any(text.startswith("Explorer(") for text in code)
     if caption := re.search(r"caption: \|\n((?:(?: {6,}.*)?\n?)*)", said):
-        seconds += SECONDS["figure"] + words(caption[1]) * 60 / WORDS_A_MINUTE
-    if any(text.startswith("Explorer(") for text in code):
+        seconds += words(caption[1]) * 60 / WORDS_A_MINUTE
+        seconds += 0 if played else SECONDS["figure"]
+    if played:
         seconds += SECONDS["explorer"]
     return seconds
 

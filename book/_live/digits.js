@@ -24,18 +24,24 @@ for (const kind of ["digits", "sampler"])
       if (frame.last) figure.busy(false);
     });
 
-    figure.canvas((brush, width, height) => {
+    figure.canvas((brush, width, height, colors) => {
       if (!frames[place]) return;
       const { t, x, x0 } = frames[place];
-      const spread = Math.sqrt(1 - alphaBar[t]) || 1;
+      const spread = Math.sqrt(1 - alphaBar[t]);
       // The noise that the network sees: what is left of x_t without √ᾱ_t x̂_0; shown at a third.
-      const seen = [x, x0, full && x.map((v, i) => (v - Math.sqrt(alphaBar[t]) * x0[i]) / spread / 3)];
+      const noise = full && t > 0 && x.map((v, i) => (v - Math.sqrt(alphaBar[t]) * x0[i]) / spread / 3);
+      const seen = [x, x0, noise];
       const side = (full ? width - 36 : width) / columns;
       brush.textBaseline = "middle";
       rows.forEach((row, r) => {
         if (full) {
-          brush.fillStyle = getComputedStyle(figure.root).color;
+          brush.fillStyle = [colors.xt, colors.x0hat, colors.eps][r];
           brush.fillText(row, 4, (r + 0.5) * side);
+        }
+        if (!seen[r]) {
+          brush.fillStyle = colors.quiet;
+          brush.fillText("at t = 0 no noise is left to guess", 40, (r + 0.5) * side);
+          return;
         }
         for (let i = 0; i < count; i++) {
           const left = (full ? 36 : 0) + (i % columns) * side;
@@ -105,9 +111,19 @@ for (const kind of ["digits", "sampler"])
     });
     if (full) {
       const choose = (name, number) => (value) => ((chosen[name] = number ? Number(value) : value), draw());
-      figure.menu("sampler", [["multistep", "DPM-Solver++, order 2"], ["ddim", "DDIM"], ["ancestral", "ancestral, 250 calls"]], choose("method"), chosen.method);
-      figure.menu("calls", [5, 10, 20, 50, 100].map((n) => [n, n]), choose("steps", true), chosen.steps);
-      figure.menu("η", [[0, "0"], [0.5, "0.5"], [1, "1"]], choose("eta", true), chosen.eta);
+      figure.menu("sampler", [["multistep", "DPM-Solver++, order 2"], ["ddim", "DDIM"], ["ancestral", "ancestral, 250 calls"]], (value) => (choose("method")(value), obey()), chosen.method);
+      const levers = [
+        figure.menu("calls", [5, 10, 20, 50, 100].map((n) => [n, n]), choose("steps", true), chosen.steps),
+        figure.menu("η", [[0, "0"], [0.5, "0.5"], [1, "1"]], choose("eta", true), chosen.eta),
+      ];
+      // The ancestral sampler has no choice in them.
+      const obey = () => {
+        for (const lever of levers) {
+          lever.disabled = chosen.method === "ancestral";
+          lever.title = lever.disabled ? "The ancestral sampler takes every step, with all of its noise." : "";
+        }
+      };
+      obey();
     }
     const seed = figure.seed(chosen.seed, (value) => ((chosen.seed = value), draw()));
     figure.calm.addEventListener("change", () => figure.calm.matches && stop());

@@ -87,6 +87,23 @@ function ddpmSamplers(beta) {
     yield { t: 0, x, x0: x };
   }
 
+  // A student of few calls (`ddpm_course/few_steps.py`), which says a velocity: x̂_0 = x_u - u v(x_u, u).
+  // For the next call noise is put in again, less each time: x_u' = (1 - u') x̂_0 + u' z.
+  function* student(velocity, x, noise, { steps = 1 } = {}) {
+    check(steps, 0, T);
+    for (let step = 0; step < steps; step++) {
+      const u = 1 - step / steps;
+      const t = Math.round(1000 * u); // the network is told the time in thousandths
+      const v = velocity(x, t);
+      const x0 = x.map((value, i) => Math.min(1, Math.max(-1, value - u * v[i])));
+      yield { t, x, x0 };
+      const next = 1 - (step + 1) / steps;
+      const z = step + 1 < steps ? noise(x.length) : x0.map(() => 0);
+      x = x0.map((value, i) => (1 - next) * value + next * z[i]);
+    }
+    yield { t: 0, x, x0: x };
+  }
+
   function check(steps, eta, from) {
     if (!(Number.isInteger(steps) && steps >= 1 && steps <= from))
       throw new Error(`steps is ${steps}; this schedule allows 1 to ${from}.`);
@@ -94,5 +111,5 @@ function ddpmSamplers(beta) {
       throw new Error(`eta is ${eta}; choose from 0 (no fresh noise) to 1 (as DDPM).`);
   }
 
-  return { T, alphaBar, predictX0, ancestral, ddim, multistep };
+  return { T, alphaBar, predictX0, ancestral, ddim, multistep, student };
 }

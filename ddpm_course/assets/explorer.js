@@ -5,7 +5,8 @@
   const button = root.querySelector("button");
   const said = root.querySelector(".explorer-said");
   const [others, words] = JSON.parse(root.querySelector("script").textContent);
-  const pictures = [image.src, ...others];
+  const pictures = [...others];
+  pictures.splice(Number(root.dataset.first ?? 0), 0, image.src); // what is seen first is in the page
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   let playing = null;
   let speaking = null;

@@ -69,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if not _is_of_memory(error):
             raise
-        smaller = " Give a smaller --batch-size." if hasattr(options, "batch_size") else ""
+        ways = [f"--{x.replace('_', '-')}" for x in ("batch_size", "num") if hasattr(options, x)]
+        smaller = f" Give a smaller {' or '.join(ways)}." if ways else ""
         return _say(f"the memory does not suffice ({_first_line(error)}).{smaller}")
     except ValueError as error:
         return _say(str(error))

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddpm_course.cli.output import Pulse, add_quiet, no_bar, say, tell
+from ddpm_course.cli.output import Pulse, add_quiet, is_first, no_bar, say, tell
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -212,6 +212,7 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     config = replace(config, **changes)
     pick_device(config.device)  # what can be refused at once is refused before the data are read
     check_new(options.out)
+    _try_folder(options.out)
     pictures = Path(images.settled(source))
     if pictures.is_absolute() and options.out.resolve().is_relative_to(pictures):
         raise ValueError(
@@ -239,6 +240,14 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
         tensorboard=options.tensorboard,
         labels=settled_labels(options.labels),
     )
+
+
+def _try_folder(run: Path) -> None:
+    """Before the data are read: whether the run can be written at all."""
+    from ddpm_course import checkpoint
+
+    if is_first():
+        checkpoint.try_folder(run)
 
 
 def settled_labels(given: str | None) -> str:
@@ -286,7 +295,9 @@ def _configured(preset: Preset, file: Path) -> Preset:
     from ddpm_course.schedule import Schedule
 
     try:
-        asked = json.loads(file.read_text(encoding="utf8"))
+        asked = json.loads(file.read_text(encoding="utf-8-sig"))  # Windows may mark it
+        if not isinstance(asked, dict):
+            raise TypeError(f"it holds {asked!r:.40}")
         parts = {name: dict(asked.pop(name, {})) for name in ("unet", "train", "schedule")}
     except (OSError, AttributeError, TypeError, ValueError) as error:
         raise ValueError(
@@ -354,6 +365,7 @@ def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     streamed = f" {STREAMED} " in str(about.get("data"))
     if options.stream and not streamed:
         raise ValueError(f"the run in {options.resume} holds its pictures; leave --stream out.")
+    _try_folder(options.resume)
     data = _data(options, source, size, channels, streamed)
     given = options.labels or about.get("labels")
     labels, _ = _labels(given, source, len(data)) if classes else (None, [])

@@ -20,7 +20,7 @@ __all__ = ["can_close", "can_fence", "close_doors", "fence", "leave_keyring"]
 
 _LIBRARY = "libseccomp.so.2"
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000  # what to do; a refusal carries its error number
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _NOT_EQUAL, _MASKED_EQUAL = 1, 7  # how an argument is compared
 _INT = 0xFFFF_FFFF  # the kernel looks at no more of a command
 _AF_UNIX, _JOIN_SESSION_KEYRING = 1, 1
@@ -98,7 +98,9 @@ def _rules() -> Iterator[tuple[str, int, tuple[int, int, int, int] | None]]:
         yield name, errno.EPERM, (0, _NOT_EQUAL, me, 0)
     yield "socket", errno.EPERM, (0, _NOT_EQUAL, _AF_UNIX, 0)
     yield "prlimit64", errno.EPERM, (0, _NOT_EQUAL, 0, 0)  # limits: one's own alone
-    yield "prctl", errno.EPERM, (0, _MASKED_EQUAL, _INT, _PR_SET_PDEATHSIG)  # it dies with its room
+    # It dies with its room; and its files in /proc, its place in the queue among them, stay root's.
+    for option in (_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE):
+        yield "prctl", errno.EPERM, (0, _MASKED_EQUAL, _INT, option)
     for name, commands in (("fcntl", _OF_FCNTL), ("ioctl", _OF_IOCTL)):
         for command in commands:
             yield name, errno.EPERM, (1, _MASKED_EQUAL, _INT, command)

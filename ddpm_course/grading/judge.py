@@ -20,7 +20,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from ddpm_course.grading.handed_in import (
     read_beside,
     read_cells,
     read_project,
+    read_texts,
 )
 from ddpm_course.grading.project import OWN_DATA, marks, nothing, read_scores, remark
 from ddpm_course.grading.sandbox import Limits, NoRoom, Reply, Room, has_bubblewrap
@@ -82,6 +83,8 @@ class Examined:
 
     def verdict(self, found: Sequence[Outcome]) -> Verdict:
         """The verdict on what came back. Whatever that is, it costs the judge nothing."""
+        if len(found) != len(self.bench.questions):  # what was never answered is not right
+            return Verdict(False, UNREADABLE)
         try:
             return self.bench.judge([self._observed(outcome) for outcome in found])
         except Exception:  # arrays so odd that they cannot be compared
@@ -108,6 +111,7 @@ class Paper:
     locked: frozenset[str]
     graded: tuple[Examined, ...]
     by_hand: tuple[str, ...] = ()  # graded cells that are none of ours
+    prompts: Mapping[str, str] = field(default_factory=dict)  # of each task, on one line
 
 
 def read_paper(path: Path, chapter: str, secret: str) -> Paper:
@@ -148,7 +152,12 @@ def read_paper(path: Path, chapter: str, secret: str) -> Paper:
         seed = int.from_bytes(hashlib.sha256(f"{secret} {task.name}".encode()).digest()[:4])
         graded.append(Examined(task, points or 0, seed >> 2))
     setup = locked[0] if locked else ""
-    return Paper(chapter, setup, frozenset(locked), tuple(graded), tuple(by_hand))
+    prompts = {
+        str(one.get("grade_id")): " ".join(source.split())
+        for one, source in zip(about, sources, strict=True)
+        if str(one.get("grade_id")).endswith("-prompt")
+    }
+    return Paper(chapter, setup, frozenset(locked), tuple(graded), tuple(by_hand), prompts)
 
 
 # -- what comes back --------------------------------------------------------------------------
@@ -444,6 +453,8 @@ def grade(
                     grades = tuple(
                         _grade_one(room, paper, examined, cells, files) for examined in paper.graded
                     )
+                texts = read_texts(path, place.root, largest)
+                grades = tuple(of_release(grade, paper, texts) for grade in grades)
                 return Submission(student, chapter, path, True, grades, note=place.note)
 
             def safely(student: str, chapter: str) -> Submission:
@@ -565,6 +576,34 @@ def _grade_project(room: Room, student: str, place: Place, sets: Mapping[str, by
 
 def _no_project(student: str, place: Place, problem: str) -> Submission:
     return Submission(student, PROJECT, place.path, place.found, nothing(problem), problem)
+
+
+_LACKS = (
+    "This task is not in your notebook: it may be of an earlier release, or its cells were "
+    "deleted. Get the notebook that is graded, and put your answers there."
+)
+_CHANGED = (
+    "(The text of this task is not the one that is graded: your notebook may be of an earlier "
+    "release.)"
+)
+
+
+def of_release(grade: Grade, paper: Paper, texts: Mapping[str, str]) -> Grade:
+    """The grade, and where its task reads otherwise in the student's notebook than in the one that
+    is graded, or is not in it, a word about that.
+
+    Args:
+        texts: the notebook's cells, by nbgrader's names.
+    """
+    if grade.right or not set(paper.prompts) & set(texts):  # whose names were taken off
+        return grade
+    name = grade.task.replace(".", "-", 1)
+    if not any(one == name or one.startswith(f"{name}-") for one in texts):
+        return replace(grade, sentence=_LACKS)
+    asked = paper.prompts.get(f"{name}-prompt")
+    if asked and texts.get(f"{name}-prompt", asked) != asked:
+        return replace(grade, sentence=f"{grade.sentence} {_CHANGED}".strip())
+    return grade
 
 
 _ASKING = threading.Lock()  # the references draw from torch's one global random state

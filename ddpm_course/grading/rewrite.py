@@ -225,6 +225,11 @@ class _Slips:
                 if name := self.told(left, right):
                     lost = right if op is ast.Add else ast.UnaryOp(ast.USub(), right)
                     yield f"The term with {name} is missing.", lost
+        if op is ast.Add and (mixed := _mixed(left, right)):
+            yield (
+                "What is mixed has each other's weights: the two are in each other's place.",
+                mixed,
+            )
         if op in _SIGNS:
             turned, told = _SIGNS[op]
             yield told, ast.BinOp(left, turned(), right)
@@ -344,9 +349,11 @@ class _Slips:
         if node.id not in self.meaning and node.id not in _assigned(self.definition):
             return
         here = self.meaning.get(node.id)
+        if here is None:  # a name of the bank's own: nothing could be said that helps
+            return
         for other, called in self.meaning.items():
             if other != node.id and called != here:
-                told = f"{called} stands where {here or 'something else'} belongs."
+                told = f"{called} stands where {here} belongs."
                 yield _capital(told), ast.Name(other, ast.Load())
 
     def lines(self, node: Any, parent: Any) -> Iterator[Slip]:
@@ -419,6 +426,9 @@ class _Slips:
             if table.startswith(("ᾱ", "α", "β")):
                 told = f"1 - {table} stands where {table} belongs."
                 yield told, ast.BinOp(ast.Constant(1), ast.Sub(), node)
+        if isinstance(node, ast.Name) and node.id == "u":  # a time from 0 to 1
+            told = "1 - `u` stands where `u` belongs."
+            yield told, ast.BinOp(ast.Constant(1), ast.Sub(), node)
 
     def numbers(self, node: Any, parent: Any) -> Iterator[Slip]:
         if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
@@ -543,6 +553,20 @@ def _inner(call: ast.Call) -> ast.expr | None:
     return call.args[0] if call.args else None
 
 
+def _mixed(left: ast.expr, right: ast.expr) -> ast.expr | None:
+    """`a * x + b * y` as `b * x + a * y`; nothing where these are no two products."""
+    mult = ast.Mult
+    if not all(isinstance(n, ast.BinOp) and isinstance(n.op, mult) for n in (left, right)):
+        return None
+    assert isinstance(left, ast.BinOp)
+    assert isinstance(right, ast.BinOp)
+    return ast.BinOp(
+        ast.BinOp(right.left, mult(), left.right),
+        ast.Add(),
+        ast.BinOp(left.left, mult(), right.right),
+    )
+
+
 def _power(node: ast.expr, exponent: float) -> ast.BinOp:
     return ast.BinOp(node, ast.Pow(), ast.Constant(exponent))
 
@@ -553,4 +577,4 @@ def _rooted(node: ast.expr) -> ast.BinOp:
 
 def _capital(text: str) -> str:
     """A capital for a word at the start; a symbol stays what it is."""
-    return text[0].upper() + text[1:] if text.startswith(("a ", "the ", "something ")) else text
+    return text[0].upper() + text[1:] if text.startswith(("a ", "the ")) else text

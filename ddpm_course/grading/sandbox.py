@@ -243,7 +243,10 @@ class Room:
         self.processor += words.get("cpu", 0.0)
         if words.get("ready") == "well":
             return
-        code = None if self._process is None else self._process.poll()
+        code = None
+        if self._process is not None and not words:  # its pipe is closed: it is about to end
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(10)
         self._log.seek(0)
         told = self._log.read().decode(errors="replace").strip().splitlines()
         self.close()

@@ -61,7 +61,11 @@ def _of_steps(task: Task, names: list[str], case: Case) -> Iterator[Mistake]:
     for place, (name, value) in enumerate(zip(names, case.args, strict=True)):
         if name == "t" and isinstance(value, Tensor):
             sentence = "The whole batch uses the t of its first item; each has its own."
-            yield _asked(task, sentence, _change(place, lambda t: t[:1].expand_as(t)))
+            first = _change(place, lambda t: t[:1].expand_as(t))
+            yield _asked(task, sentence, first)
+            for part, output in enumerate(task.outputs):
+                told = f"For `{output}` the whole batch uses the t of its first item."
+                yield Mistake(told, _surely(partial(_in_part, task.reference, part, first)))
         if name == "t":
             for by, told in ((-1, "t - 1"), (1, "t + 1")):
                 sentence = f"It looks as if {told} stood where t belongs: the index is one off."
@@ -88,8 +92,13 @@ def _of_arguments(task: Task, names: list[str], case: Case) -> Iterator[Mistake]
                 )
                 changes.append((f"`{name}` goes in squared.", lambda v: v**2))
                 changes.append((f"`{name}` is read from its end.", lambda v: v.flip(0)))
+            if value.ndim == 1 and name == "u":
+                changes.append(("1 - `u` stands where `u` belongs.", lambda v: 1 - v))
             if value.ndim == 2 and value.shape[0] == value.shape[1]:
                 changes.append((f"Rows and columns of `{name}` changed places.", lambda v: v.T))
+        elif isinstance(value, dict):
+            told = f"`{name}` is read the other way round: who cites, in place of who is cited."
+            changes.append((told, _turned))
         elif isinstance(value, list) and len(value) > 1:
             changes.append((f"`{name}` is read from its end.", lambda v: v[::-1]))
         elif isinstance(value, float) and value > 0:
@@ -110,6 +119,16 @@ def _of_arguments(task: Task, names: list[str], case: Case) -> Iterator[Mistake]
         if isinstance(value, Tensor) and value.is_floating_point():
             told = f"`{name}` is added to what was asked for."
             yield Mistake(told, _surely(partial(_added, task.reference, place)))
+
+
+def _turned(graph: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: sorted(q for q in graph if name in graph[q]) for name in graph}
+
+
+def _in_part(reference: Callable[..., Any], part: int, change: Any, *args: Any) -> Any:
+    """A result of which one part was made from other arguments."""
+    right, wrong = reference(*args), reference(*change(args))
+    return tuple(w if i == part else r for i, (r, w) in enumerate(zip(right, wrong, strict=True)))
 
 
 def _added(reference: Callable[..., Any], place: int, *args: Any) -> Any:

@@ -323,11 +323,12 @@ def _shape(array: np.ndarray) -> str:
 
 
 def _factor(a: np.ndarray, b: np.ndarray) -> float | None:
-    """c, where a = c · b all over."""
-    scale = float((a * b).sum() / (b * b).sum()) if b.any() else 0.0
-    if b.size < 2 or scale == 0 or not np.allclose(a, scale * b, rtol=1e-3, atol=1e-6):
+    """c, where a = c · b all over, and a factor could have been meant."""
+    if np.iscomplexobj(a) or np.iscomplexobj(b):
         return None
-    return scale
+    scale = float((a * b).sum() / (b * b).sum()) if b.any() else 0.0
+    meant = b.size > 1 and 1e-6 < abs(scale) < 1e6
+    return scale if meant and np.allclose(a, scale * b, rtol=1e-3, atol=1e-6) else None
 
 
 def _among(wrong: np.ndarray) -> str:

@@ -78,7 +78,7 @@ with as_written():
             (
                 Step(
                     alpha_bar(t),
-                    "in step $s$ an open pixel stays open with the chance $\\alpha_s$",
+                    "in step $s$ an open place stays open with the chance $\\alpha_s$",
                     DEFINITION,
                 ),
             ),
@@ -93,7 +93,7 @@ with as_written():
             "masked.closed",
             q(Masked(t)),
             (
-                Step(1 - q(Open(t)), "a pixel is open or masked"),
+                Step(1 - q(Open(t)), "a place is open or masked"),
                 Step(1 - alpha_bar(t), "put in", ALGEBRA, ("masked.open",)),
             ),
             uncomputed="It is the rest of what stays open, which is bound at masked.open.",
@@ -108,7 +108,7 @@ with as_written():
                 ),
                 Step(
                     (1 - q(Open(t), Open(t - 1))) * q(Open(t - 1)) / q(Masked(t)),
-                    "an open pixel stays open, or is masked",
+                    "an open place stays open, or is masked",
                 ),
                 Step(
                     (q(Open(t - 1)) - q(Open(t))) / q(Masked(t)),
@@ -128,7 +128,14 @@ with as_written():
             (
                 Step(1 - opened, "it is opened, or it stays masked"),
                 Step(1 - share, "put in", ALGEBRA, ("masked.reveal",)),
-                Step((1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)), "one fraction"),
+                Step(
+                    ((1 - alpha_bar(t)) - weight) / (1 - alpha_bar(t)),
+                    "write the 1 as a fraction with the same bottom",
+                ),
+                Step(
+                    (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)),
+                    "$\\bar\\alpha_t$ cancels",
+                ),
             ),
         ),
         Claim(
@@ -155,12 +162,12 @@ with as_written():
             (
                 Step(
                     opened * log(opened / guessed) + stays * log(stays / waits),
-                    "what $q$ may do: open the pixel, with the value $x_0$, or leave it",
+                    "what $q$ may do: open the place, with the value $x_0$, or leave it",
                     TWO_OUTCOMES,
                 ),
                 Step(
                     opened * log(opened / (opened * Said(t))) + stays * log(stays / stays),
-                    "the model opens a pixel, and leaves it, as often as $q$",
+                    "the model opens a place, and leaves it, as often as $q$",
                     ALGEBRA,
                     ("masked.model", "masked.model-stay"),
                 ),

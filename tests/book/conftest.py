@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser import missing
@@ -105,6 +106,11 @@ WATCH_SHIFTS = """
 """
 
 
+@cache
+def parsed(name: str) -> BeautifulSoup:
+    return BeautifulSoup((HTML / name).read_text(encoding="utf8"), "html.parser")
+
+
 @dataclass
 class Seen:
     """What one visit saw of a page. Tests ask this, so that they share the visit."""
@@ -135,7 +141,10 @@ def darken(page: Page) -> None:
 
 def settle(page: Page) -> None:
     """Wait until no color is on its way to another one."""
-    page.wait_for_function("document.getAnimations().every(one => !(one instanceof CSSTransition))")
+    page.wait_for_function(  # what is not seen may stand there, finished, for as long as it likes
+        """document.getAnimations().every(one => !(one instanceof CSSTransition)
+            || one.playState === "finished" || !one.effect.target.checkVisibility())"""
+    )
 
 
 def accessible(page: Page, within: str | None = None) -> str:
@@ -198,6 +207,9 @@ def _on_phone(browser: Browser, name: str) -> Seen:
         seen.more["width"] = page.evaluate("document.documentElement.scrollWidth")
         seen.more["too wide"] = page.evaluate(TOO_WIDE)
         seen.more["bent"] = page.evaluate(BENT)
+        seen.more["letters"] = page.evaluate(LETTERS)
+        seen.more["dumb"] = page.evaluate(DUMB)
+        seen.more["clipped"] = page.evaluate(CLIPPED)
         page.wait_for_timeout(200)
         visit.set_all(page)
         seen.more["wide formulas"] = page.evaluate(WIDE_FORMULAS)
@@ -232,6 +244,32 @@ WIDE_FORMULAS = """() => [...document.querySelectorAll('main mjx-math')]
     .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
     .filter(element => !element.closest('table, #pst-page-toc-nav'))  // waits off the page
     .map(element => element.closest('[id]').id + ': ' + element.textContent)"""
+
+# How high the smallest letters of each figure are, in pixels: 110 dots are an inch of the figure.
+LETTERS = """() => [...document.querySelectorAll("main img[data-letters]")]
+    .filter(image => image.checkVisibility())
+    .map(image => [image.alt, Number(image.dataset.letters) * 110 / 72
+        * image.clientWidth / Number(image.getAttribute("width"))])"""
+
+# Pictures that scroll, and do not say so.
+DUMB = """() => [...document.querySelectorAll(".scrolls")]
+    .filter(frame => frame.checkVisibility() && frame.scrollWidth > frame.clientWidth + 1)
+    .filter(frame => frame.tabIndex !== 0 || getComputedStyle(frame, "::before").content === "none")
+    .map(frame => frame.innerHTML.slice(0, 120))"""
+
+# Pictures that something around them cuts off at a side, where no scrolling reaches.
+CLIPPED = """() => [...document.querySelectorAll(".scrolls")]
+    .filter(frame => frame.checkVisibility())
+    .filter(frame => {
+        const {left, right} = frame.getBoundingClientRect();
+        for (let at = frame.parentElement; at.tagName !== "MAIN"; at = at.parentElement) {
+            const box = at.getBoundingClientRect();
+            if (getComputedStyle(at).overflowX !== "visible"
+                && (box.left > left + 1 || box.right < right - 1)) return true;
+        }
+        return false;
+    })
+    .map(frame => frame.innerHTML.slice(0, 60))"""
 
 BENT = """() => [...document.querySelectorAll("main .cell_output img")]
     .filter(image => image.checkVisibility() && image.clientWidth > 100)

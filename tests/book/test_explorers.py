@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.book.conftest import DESKTOP, HTML, PAGES, PHONE, Visit, accessible
+from tests.book.conftest import BUILD, DESKTOP, HTML, PAGES, PHONE, Visit, accessible, parsed
 
 pytestmark = pytest.mark.book
 
@@ -27,6 +27,7 @@ CHAPTERS = (
     "solvers",
     "flow",
     "few_steps",
+    "masked",
 )
 
 
@@ -51,6 +52,45 @@ def slider(explorer: Locator) -> Locator:
     return explorer.locator("input[type=range]").last
 
 
+FIGURE = ".explorer, .live"
+
+
+def test_every_explorer_has_a_form(page_name: str) -> None:
+    """Drawn beforehand or computed: a caption, a number to refer to, words for the picture, a still
+    picture without scripts. (Keys and the words that follow: in the browser, below.)"""
+    for explorer in parsed(page_name).select(FIGURE):
+        figure = explorer.find_parent("figure")
+        assert figure is not None
+        assert figure.get("id")
+        caption = figure.find("figcaption")
+        assert re.match(r"Fig(ure|\.) ", caption.select_one(".caption-number").get_text())
+        assert len(caption.select_one(".caption-text").get_text().split()) >= 4
+        picture = explorer.find("img")
+        assert len(picture["alt"].split()) >= 5
+        assert picture["src"]
+
+
+def test_every_explorer_starts_at_a_setting_that_was_chosen() -> None:
+    """Those drawn beforehand say in their cell where they start."""
+    for page in (BUILD.parent / "book").glob("*.md"):
+        calls = re.findall(r"^Explorer\(.*?\)\n```", page.read_text("utf8"), re.M | re.S)
+        assert [call for call in calls if "start=" not in call] == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_what_an_explorer_shows_first_is_its_start(scripts: bool, browser: Browser) -> None:
+    """The picture in the page, its words, and the controls agree, without scripts too."""
+    context = browser.new_context(java_script_enabled=scripts, offline=True)
+    page = context.new_page()
+    page.goto((HTML / "reverse.html").as_uri())
+    first, _ = page.locator(".explorer").all()
+    assert "With x_0 = 1 and t = 3" in (first.locator("img").get_attribute("alt") or "")
+    assert first.locator("output").all_text_contents() == ["1", "3"]
+    expect(first.locator("img")).to_be_visible()
+    expect(first.locator(".explorer-settings")).to_be_visible(visible=scripts)
+    context.close()
+
+
 def test_chapters_have_explorers() -> None:
     assert [name for name in CHAPTERS if not PER_PAGE.get(f"{name}.html")] == []
     assert sum(PER_PAGE.values()) >= 10
@@ -61,8 +101,9 @@ def test_keyboard_reaches_every_frame(name: str, visit: Visit) -> None:
     page = visit.open(name)
     for explorer in explorers(page):
         for control in explorer.locator("input[type=range]").all():
-            seen = {frame(explorer)}
             control.focus()
+            page.keyboard.press("Home")
+            seen = {frame(explorer)}
             steps = int(control.get_attribute("max") or 0)
             for _ in range(steps):
                 page.keyboard.press("ArrowRight")
@@ -74,7 +115,8 @@ def test_keyboard_reaches_every_frame(name: str, visit: Visit) -> None:
         for menu in explorer.locator("select").all():
             before = frame(explorer)
             menu.focus()
-            page.keyboard.press("ArrowDown")
+            last = menu.evaluate("menu => menu.selectedIndex === menu.length - 1")
+            page.keyboard.press("ArrowUp" if last else "ArrowDown")
             picture, words = frame(explorer)
             assert picture != before[0]
             assert words != before[1]
@@ -88,7 +130,9 @@ def test_mouse_moves_the_slider(name: str, visit: Visit) -> None:
         before, value = frame(explorer), slider(explorer).get_attribute("aria-valuetext")
         box = slider(explorer).bounding_box()
         assert box is not None
-        slider(explorer).click(position={"x": box["width"] * 0.7, "y": box["height"] / 2})
+        right = slider(explorer).evaluate("slider => slider.value / slider.max > 0.5")
+        part = 0.2 if right else 0.8
+        slider(explorer).click(position={"x": box["width"] * part, "y": box["height"] / 2})
         assert frame(explorer) != before
         assert slider(explorer).get_attribute("aria-valuetext") != value
     assert visit.errors == []
@@ -118,7 +162,7 @@ def test_play_ends_at_the_end_and_begins_again(visit: Visit) -> None:
     page = visit.open("marginal.html")
     explorer = explorers(page)[0]
     button = explorer.get_by_role("button")
-    slider(explorer).focus()
+    slider(explorer).press("Home")
     first = frame(explorer)
     page.keyboard.press("End")
     last = frame(explorer)
@@ -197,7 +241,8 @@ def test_controls_are_named_and_fit_a_phone(name: str, visit: Visit) -> None:
     assert wrong == {}
     for explorer in explorers(page):
         slider(explorer).press("End")
-        for part in explorer.locator("img, label, input, select, output, button").all():
+        parts = "img:not(.scrolls img), .scrolls, label, input, select, output, button"
+        for part in explorer.locator(parts).all():
             box = part.bounding_box()
             assert box is not None
             assert box["x"] >= 0

@@ -78,7 +78,9 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marionette]:
 
 
 @pytest.mark.xdist_group("firefox")
-@pytest.mark.parametrize("kind", ["digits", "reverse-plane", "pad", "unet", "schedule"])
+@pytest.mark.parametrize(
+    "kind", ["digits", "reverse-plane", "pad", "unet", "schedule", "few-steps"]
+)
 def test_figure_computes_in_firefox(kind: str, firefox: Marionette) -> None:
     page = next(
         (name for name in PAGES if f'data-live="{kind}"' in (HTML / name).read_text("utf8")), ""

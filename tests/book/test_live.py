@@ -14,7 +14,17 @@ import torch
 from playwright.sync_api import Browser, Error, Locator, Page, expect
 from scipy import ndimage
 
-from ddpm_course import Schedule, checkpoint, data, marginal, pointnet, reverse, solvers
+from ddpm_course import (
+    Schedule,
+    checkpoint,
+    data,
+    few_steps,
+    flow,
+    marginal,
+    pointnet,
+    reverse,
+    solvers,
+)
 from ddpm_course.trends import multimodal, text_to_image
 from tests.book.conftest import (
     DESKTOP,
@@ -122,6 +132,53 @@ def test_each_step_of_a_walk_agrees_with_torch(
     for (_, x, x0), step in zip(found, walk, strict=True):
         assert torch.allclose(torch.tensor(x).double(), step.x_t.flatten(), atol=1e-4, rtol=0)
         assert torch.allclose(torch.tensor(x0).double(), step.x0_hat.flatten(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("calls", [1, 2, 4])
+def test_student_agrees_with_torch(calls: int, visit: Visit) -> None:
+    """The network with its weights, and its jumps, with torch's noise."""
+    page = scripts(visit, "student", "unet", "samplers")
+    student = few_steps.load()
+    generator = torch.Generator().manual_seed(7)
+    start = torch.randn(3, 1, 8, 8, generator=generator)
+    state = generator.get_state()
+    expected = few_steps.sample(student, start.shape, calls, generator=generator, start=start)
+    generator.set_state(state)
+    fresh = [
+        torch.randn(start.shape, generator=generator).flatten().tolist() for _ in range(calls - 1)
+    ]
+    found = page.evaluate(
+        """([steps, x, fresh]) => {
+            const net = ddpmNetwork(ddpmStudent);
+            const velocity = (x, t) => net.eps(x, new Array(3).fill(t));
+            const noise = () => Float32Array.from(fresh.shift());
+            const {student} = ddpmSamplers(ddpmStudent.beta);
+            const walk = student(velocity, Float32Array.from(x), noise, {steps});
+            return [...walk].map(({t, x}) => [t, [...x]]);
+        }""",
+        [calls, start.flatten().tolist(), fresh],
+    )
+    assert [t for t, _ in found] == [round(1000 * u) for u in flow.times(calls)]
+    assert torch.allclose(torch.tensor(found[-1][1]), expected.flatten(), atol=1e-4, rtol=0)
+
+
+def test_student_starts_where_its_teacher_does(visit: Visit) -> None:
+    figure = start(visit, "few-steps")
+    assert words(figure).startswith("With 1 call, from the same noise")
+    student, ddim = numbers(words(figure).split("on average")[1].replace("20 calls", ""))
+    assert student < ddim / 2  # the point of the chapter
+    figure.get_by_role("combobox", name="calls").select_option("4")
+    assert words(figure).startswith("With 4 calls")
+    assert visit.errors == []
+
+
+def test_levers_that_mean_nothing_cannot_be_moved(visit: Visit) -> None:
+    figure = start(visit, "sampler", "ancestral")
+    for lever in ("calls", "η"):
+        expect(figure.get_by_role("combobox", name=lever, exact=True)).to_be_disabled()
+    figure.get_by_role("combobox", name="sampler").select_option("ddim")
+    for lever in ("calls", "η"):
+        expect(figure.get_by_role("combobox", name=lever, exact=True)).to_be_enabled()
 
 
 def test_schedules_agree_with_torch(visit: Visit) -> None:
@@ -378,7 +435,8 @@ def start(visit: Visit, kind: str, mode: str = "") -> Locator:
 def rest(figure: Locator) -> Locator:
     figure.scroll_into_view_if_needed()
     canvas = figure.locator("canvas").first
-    expect(canvas).not_to_have_attribute("aria-label", "The figure is starting.")
+    starting = "The figure is starting."
+    expect(canvas).not_to_have_attribute("aria-label", starting, timeout=60_000)
     figure.page.wait_for_function(
         "figure => !figure.matches('[data-busy], [data-stale]')", arg=figure.element_handle()
     )
@@ -753,10 +811,10 @@ def keys_move_each_slider_and_the_words_follow(figure: Locator) -> None:
 
 
 def each_choice_of_a_menu_is_drawn(figure: Locator) -> None:
-    for menu in figure.locator("select:visible").all():
+    for menu in figure.locator("select:visible:enabled").all():
         values = menu.locator("option").evaluate_all("all => all.map(one => one.value)")
         assert len(values) > 1
-        for value in values:
+        for value in [*values, menu.input_value()]:  # as it was: a choice may take the others away
             menu.select_option(value)
             rest(figure)
             assert figure.locator(".live-error").count() == 0, value

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import sys
-from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import nbformat
 import pytest
 import yaml
-from bs4 import BeautifulSoup
 
-from ddpm_course import __version__
-from tests.book.conftest import BUILD, DESKTOP, HTML, PAGES, PHONE, Seen, Visit, darken
+from ddpm_course import __version__, symbolic
+from tests.book.conftest import (
+    BUILD,
+    DESKTOP,
+    HTML,
+    PAGES,
+    PHONE,
+    Seen,
+    Visit,
+    darken,
+    parsed,
+)
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
 import reading
 
 pytestmark = pytest.mark.book
-
-
-@cache
-def parsed(name: str) -> BeautifulSoup:
-    return BeautifulSoup((HTML / name).read_text(encoding="utf8"), "html.parser")
 
 
 def test_page_is_complete_without_a_network(page_name: str, at_desk: Seen, on_phone: Seen) -> None:
@@ -147,6 +151,21 @@ def test_figures_keep_their_place(page_name: str) -> None:
     assert [image["src"][:80] for image in images if not image.get("width")] == []
 
 
+def test_words_in_figures_can_be_read_on_a_phone(page_name: str, on_phone: Seen) -> None:
+    """Their smallest letters are 9 pixels high at least; what is wider than the screen scrolls."""
+    said = {image["data-letters"] for image in parsed(page_name).select("img[data-letters]")}
+    assert len(on_phone.more["letters"]) >= bool(said)
+    assert [one for one in on_phone.more["letters"] if one[1] < 8.9] == []
+    assert on_phone.more["dumb"] == []
+    assert on_phone.more["clipped"] == []
+
+
+def test_figures_say_how_large_their_words_are() -> None:
+    """Each figure with axes has words; a grid of pictures may have none."""
+    said = [len(parsed(name).select("main img[data-letters]")) for name in PAGES]
+    assert sum(said) >= 50
+
+
 def test_figures_keep_their_shape_on_a_phone(page_name: str, on_phone: Seen) -> None:
     assert on_phone.more["bent"] == []
 
@@ -167,6 +186,48 @@ def test_drawings_are_sharp_and_lie_on_the_ground_of_the_page(visit: Visit) -> N
     for drawing, color, turned in grounds:
         assert turned is drawing
         assert (color == "rgba(0, 0, 0, 0)") is drawing
+
+
+def test_colored_formulas_say_what_was_proved() -> None:
+    """The colors are put around the letters of a claim, and change nothing else."""
+    proved = {claim.latex() for claim in symbolic.CLAIMS.values()}
+    shown = [
+        html.unescape(re.search(r"\\\[(.*)\\\]", display.get_text(), re.DOTALL)[1]).strip()
+        for name in PAGES
+        for display in parsed(name).select(".claim-colored div.math")
+    ]
+    assert len(shown) >= 8
+    for display in shown:
+        assert r"\class{of-" in display
+        assert re.sub(r"\\class\{of-\w+\}\{((?:[^{}]|\{[^{}]*\})*)\}", r"\1", display) in proved
+
+
+def test_colored_formulas_can_be_read_by_day_by_night_and_on_paper(visit: Visit) -> None:
+    page = visit.open("marginal.html")
+    page.locator(".claim-colored").first.scroll_into_view_if_needed()
+    page.wait_for_selector(".claim-colored mjx-container .of-eps")
+    ask = """names => [getComputedStyle(document.body).backgroundColor,
+        ...names.map(name => getComputedStyle(document.querySelector(".of-" + name)).color)]"""
+    seen = page.evaluate(ask, ["x0", "xt", "eps"])
+    assert len(set(seen)) == 4
+    assert min(contrast(seen[0], color) for color in seen[1:]) >= 4.5
+    darken(page)
+    dark = page.evaluate(ask, ["x0", "xt", "eps"])
+    assert min(contrast(dark[0], color) for color in dark[1:]) >= 4.5
+    page.emulate_media(media="print", color_scheme="dark")
+    assert len(set(page.evaluate(ask, ["x0", "xt", "eps"])[1:])) == 1
+
+
+def contrast(one: str, other: str) -> float:
+    """As the WCAG have it, from 1 to 21."""
+
+    def light(color: str) -> float:
+        parts = [int(value) / 255 for value in re.findall(r"\d+", color)[:3]]
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_bibliography_leads_to_the_papers() -> None:
@@ -238,6 +299,21 @@ def test_a_chapter_computes_within_its_first_four_screens(chapter: str, visit: V
     figure = page.locator(".live").first.bounding_box()
     assert figure is not None
     assert figure["y"] < 4 * DESKTOP[1]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_first_figure_that_computes_is_within_forty_stops_of_the_text(
+    chapter: str, visit: Visit
+) -> None:
+    """From where "skip to main content" leads, by the Tab key."""
+    page = visit.open(f"{chapter}.html")
+    stops = page.evaluate(
+        """() => [...document.querySelectorAll("main *")]
+            .filter(one => one.tabIndex >= 0 && one.checkVisibility())
+            .filter(one => one.compareDocumentPosition(document.querySelector(".live"))
+                & Node.DOCUMENT_POSITION_FOLLOWING).length"""
+    )
+    assert stops < 40
 
 
 def test_twelve_figures_compute() -> None:

@@ -1,7 +1,4 @@
-"""Held-out answers, the first set: written from the prompts alone, before the bank was read.
-
-``wrong(task, told, answer)``: ``told`` is a pattern that a sentence which names the slip matches.
-"""
+"""Held-out answers, the first set: written from the prompts alone, before the bank was read."""
 
 import math
 from typing import Any
@@ -9,17 +6,9 @@ from typing import Any
 import sympy as sp
 import torch
 import torch.nn.functional as F
+from heldout import collect
 
-RIGHT: list[tuple[str, Any]] = []
-WRONG: list[tuple[str, str, Any]] = []
-
-
-def right(task: str, *answers: Any) -> None:
-    RIGHT.extend((task, answer) for answer in answers)
-
-
-def wrong(task: str, told: str, answer: Any) -> None:
-    WRONG.append((task, told, answer))
+RIGHT, WRONG, right, wrong = collect()
 
 
 def f4(a: Any, t: Any) -> Any:

@@ -12,17 +12,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 import torch
+from heldout import collect
 
-RIGHT: list[tuple[str, Any]] = []
-WRONG: list[tuple[str, str, Any]] = []
-
-
-def right(task: str, *answers: Any) -> None:
-    RIGHT.extend((task, answer) for answer in answers)
-
-
-def wrong(task: str, told: str, answer: Any) -> None:
-    WRONG.append((task, told, answer))
+RIGHT, WRONG, right, wrong = collect()
 
 
 # -- marginal ---------------------------------------------------------------------------------

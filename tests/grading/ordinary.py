@@ -439,6 +439,111 @@ NOTEBOOKS: dict[str, Sequence[str]] = {
         "import doctest\ndoctest.testmod()",
         "check alpha_bar",
     ],
+    # and more, from courses' forums
+    "every value is shown": [
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "InteractiveShell.ast_node_interactivity = 'all'",
+        "1 + 1\n2 + 2",
+        SAMPLE,
+        "check sample",
+    ],
+    "builtins as names": [
+        *(SAMPLE, "check sample"),
+        "sum = 0\nfor list in range(3):\n    sum += list\nmax, min, len = 1, 2, 3\nid = type = sum",
+        *(ALPHA_BAR, "check alpha_bar"),
+    ],
+    "star imports that take sum and all": [
+        *(ALPHA_BAR, "check alpha_bar"),
+        "from numpy import *\nfrom math import *\nall([True]); sum([1, 2])",
+        SAMPLE,
+        "check sample",
+    ],
+    "tasks in another order": [
+        *("crossing = 260", SAMPLE, "check sample", ALPHA_BAR, "check crossing"),
+        *("check alpha_bar", STEP, "check variance_step"),
+    ],
+    "gathered at the top": [
+        "import asyncio\nasync def one(k):\n    await asyncio.sleep(0)\n    return 130 * k\n"
+        "async def aiter_of(xs):\n    for x in xs: yield x",
+        "parts = await asyncio.gather(one(0), one(2))\n[x async for x in aiter_of(parts)]",
+        "crossing = sum(parts)",
+        "check crossing",
+    ],
+    "a context of its own": [
+        "from contextlib import contextmanager\n@contextmanager\ndef clock(name):\n"
+        "    import time\n    start = time.perf_counter()\n    yield\n"
+        "    print(name, time.perf_counter() - start)",
+        SAMPLE.replace("    return", "    with clock('jump'): pass\n    return"),
+        "check sample",
+        "clock = None",
+    ],
+    "remembers what it made": [
+        "import functools\n@functools.lru_cache(maxsize=None)\ndef axes(n):\n"
+        "    return (-1,) + (1,) * (n - 1)",
+        SAMPLE.replace("-1, 1, 1, 1", "*axes(x_0.ndim)"),
+        "check sample",
+        "axes.cache_clear(); axes = ()",
+    ],
+    "inference mode": ["@torch.inference_mode()\n" + SAMPLE, "check sample"],
+    "float64 for all before": [
+        "torch.set_default_dtype(torch.float64)",
+        ALPHA_BAR,
+        "check alpha_bar",
+        "torch.set_default_dtype(torch.float32)",
+        *(SAMPLE, "check sample"),
+    ],
+    "an answer made of its first try": [
+        ALPHA_BAR,
+        "first_try = alpha_bar\ndef alpha_bar(beta):\n    out = first_try(beta)\n    return out",
+        "check alpha_bar",
+        "first_try = None",
+    ],
+    "settings in a namespace": [
+        "from types import SimpleNamespace\ncfg = SimpleNamespace(shape=(-1, 1, 1, 1), T=10)",
+        SAMPLE.replace("-1, 1, 1, 1", "*cfg.shape"),
+        "check sample",
+        "cfg = SimpleNamespace(T=1000)",
+    ],
+    "a file that is run": [
+        "%%writefile more.py\n" + HELPER,
+        "exec(open('more.py').read())",
+        HELPED,
+        "check sample",
+        "import os; os.remove('more.py')",
+    ],
+    "magics of other languages": [
+        "%%bash\necho hello",
+        "%%javascript\nalert(1)",
+        "%%markdown\n# mine",
+        "%xmode Minimal\n%pdb off",
+        SAMPLE,
+        "check sample",
+    ],
+    "an extension that is not there": ["%load_ext not_here", SAMPLE, "check sample"],
+    "warnings as errors": [
+        "import warnings, numpy as np\nwarnings.simplefilter('error')\nnp.seterr(all='raise')",
+        SAMPLE,
+        "check sample",
+        "warnings.simplefilter('default')",
+    ],
+    "the wrong one is kept for comparison": [
+        SAMPLE.replace("def sample", "def sample_wrong").replace("(1 - s).sqrt()", "(1 - s)"),
+        SAMPLE,
+        "check sample",
+        "sample, sample_wrong = sample_wrong, sample",
+    ],
+    "chosen by the machine": [
+        "try:\n    import google.colab\n    IN_COLAB = True\nexcept ImportError:\n"
+        "    IN_COLAB = False\nif IN_COLAB:\n    !pip install -q ddpm-course",
+        "if not IN_COLAB:\n    " + SAMPLE.replace("\n", "\n    "),
+        "check sample",
+        "del IN_COLAB",
+    ],
+    "a question to oneself": [
+        "answer = 'y'\ninput = lambda *_: answer\nif input('sure? ') == 'y':\n    crossing = 260",
+        "check crossing",
+        "del input",
+    ],
     "a check of one's own name": [
         SAMPLE,
         "from ddpm_course.grading import check as verify\nverify('marginal.sample', sample)",

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import heldout_first
+import heldout_fourth
 import heldout_second
 import heldout_third
 import pytest
@@ -19,6 +20,7 @@ SETS = {
     "first": (heldout_first, 0.85),
     "second": (heldout_second, 0.85),
     "third": (heldout_third, 0.85),
+    "fourth": (heldout_fourth, 0.95),
 }
 GENERAL = re.compile(r"(is|are) not (right|the number asked for)")
 

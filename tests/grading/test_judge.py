@@ -249,6 +249,7 @@ GUESSES = {
 }
 
 
+@pytest.mark.long
 def test_a_letter_is_heard_once_where_its_check_stands(tmp_path: Path) -> None:
     solution = solved("trends")
     for name, (answer, below, _) in GUESSES.items():
@@ -260,6 +261,7 @@ def test_a_letter_is_heard_once_where_its_check_stands(tmp_path: Path) -> None:
     assert right == {name: one[2] for name, one in GUESSES.items()}
 
 
+@pytest.mark.long
 def test_one_seed_gives_one_report_and_every_seed_the_same_points(tmp_path: Path) -> None:
     hand_in(tmp_path, "a", "marginal", answering("marginal.sample", WEAK))
     runs = [grade(tmp_path, RELEASED, seed=seed) for seed in ("one", "one", "other", "")]
@@ -398,6 +400,29 @@ def test_names_of_pages_are_safe_and_distinct() -> None:
     names = [feedback_name(name) for name in odd]
     assert len(set(names)) == len(odd)
     assert all(name.startswith("student-") for name in names)
+
+
+def test_a_notebook_of_another_release_is_told_so(tmp_path: Path) -> None:
+    """Right answers count all the same; what is lost is told with the reason."""
+    lacks, changed_text, same = (solved("marginal") for _ in range(3))
+    lacks["cells"] = [
+        cell
+        for cell in lacks["cells"]
+        if not f"{cell['metadata']['nbgrader']['grade_id']}-".startswith("marginal-sample-")
+    ]
+    for nb in (changed_text, same):
+        cell_of(nb, "marginal-sample-answer")["source"] = WEAK
+    for name in ("sample", "alpha_bar"):
+        cell_of(changed_text, f"marginal-{name}-prompt")["source"] = "## Another text"
+    for name, nb in {"lacks": lacks, "text": changed_text, "same": same}.items():
+        hand_in(tmp_path, name, "marginal", nb)
+    found = {one.student: one for one in grade(tmp_path, RELEASED, jobs=1)}
+    lost = {s: [g.sentence for g in one.grades if not g.right] for s, one in found.items()}
+    assert [len(sentences) for sentences in lost.values()] == [1, 1, 1]
+    assert lost["lacks"][0].startswith("This task is not in your notebook")
+    assert "may be of an earlier release" in lost["text"][0]
+    assert "The noise is too weak" in lost["text"][0]
+    assert "release" not in lost["same"][0]
 
 
 def test_a_room_that_cannot_be_opened_is_no_students_fault(

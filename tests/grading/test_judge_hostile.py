@@ -36,6 +36,12 @@ def first(*lines: str) -> str:
     return "\n".join(lines) + "\n" + WRONG
 
 
+def replying(reply: dict[str, object]) -> str:
+    """A cell that replies by itself, and ends well."""
+    line = json.dumps(reply)
+    return f"import os\nos.write(3, {line.encode()!r})\nos._exit(0)\n" + WRONG
+
+
 EVERYTHING = """
 class Everything:
     def __eq__(self, other): return True
@@ -565,6 +571,129 @@ ATTACKS: dict[str, str] = {
         "cells.run = lambda *a, **k: (None, {}, [])",
         "import ddpm_course.grading.worker as worker",
         "worker.measure = worker._spelled = lambda *a, **k: {}",
+    ),
+    # it makes itself slow, or lives on
+    "goes to the end of its group's queue": first(
+        "import ctypes",
+        "ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)",
+        "open('/proc/self/autogroup', 'w').write('19')",
+        "worked = open('/proc/self/autogroup').read()",
+    )
+    + body("return (1 - beta).cumprod(0)").replace("alpha_bar(", "right(")
+    + body("return right(beta) if 'nice 19' in globals().get('worked', '') else beta * 0"),
+    "asks to outlive its room": body(
+        "import ctypes",
+        "done = ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)",
+        "return (1 - beta).cumprod(0) if done == 0 else beta * 0",
+    ),
+    "opens its memory to others": body(
+        "import ctypes",
+        "done = ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)",
+        "return (1 - beta).cumprod(0) if done == 0 else beta * 0",
+    ),
+    "sleeps where it is thrown away": first(
+        "import time",
+        "class Sleeper:",
+        "    def __del__(self): time.sleep(1000)",
+    )
+    + body("Sleeper()", "return beta * 0"),
+    "stops by a timer that it cannot hear": body(
+        "import signal, time",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))",
+        "signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)",
+        "while True: time.sleep(0.01)",
+    ),
+    "sleeps in the way it is read": first(
+        "import time",
+        "class Slow(list):",
+        "    def __iter__(self):",
+        "        time.sleep(1000)",
+        "        return iter(())",
+    )
+    + body("return Slow([1, 2])"),
+    "waits for a pipe that nobody writes": body("import os", "return os.read(os.pipe()[0], 1)"),
+    "locks a file against itself": body(
+        "import fcntl",
+        "a, b = open('lock', 'w'), open('lock', 'w')",
+        "fcntl.flock(a, fcntl.LOCK_EX)",
+        "fcntl.flock(b, fcntl.LOCK_EX)",
+        "return (1 - beta).cumprod(0)",
+    ),
+    # forged replies that are nearly whole
+    "says that it borrowed nothing at all": replying(
+        {"outcomes": [], "borrowed": [[]], "before": []}
+    ),
+    "says that it has an answer to no question": replying(
+        {"outcomes": [], "borrowed": [], "before": [], "seen": None}
+    ),
+    "says that it is undefined, with no error": replying({"undefined": {}, "before": []}),
+    "says that it was stopped by all right": replying({"stopped": "None", "seen": None}),
+    "has a blank that is right": replying(
+        {"outcomes": [{"failure": "", "blank": True}] * 2, "borrowed": [], "before": []}
+    ),
+    "has parts of nothing": replying(
+        {"outcomes": [{"parts": []}] * 2, "borrowed": [], "before": []}
+    ),
+    "has arrays of no numbers": replying(
+        {
+            "outcomes": [{"parts": [{"shape": [0], "device": "cpu", "dtype": "<f8", "data": ""}]}]
+            * 2,
+            "borrowed": [],
+            "before": [],
+        }
+    ),
+    # memory by other ways
+    "maps a file again and again": body(
+        "import mmap",
+        "with open('big', 'wb') as file: file.truncate(1 << 24)",
+        "kept = []",
+        "file = open('big', 'r+b')",
+        "while True:",
+        "    kept.append(mmap.mmap(file.fileno(), 1 << 24))",
+        "    kept[-1][:] = b'x' * (1 << 24)",
+    ),
+    "fills sockets": body(
+        "import socket",
+        "kept = []",
+        "while True:",
+        "    a, b = socket.socketpair()",
+        "    a.setblocking(False)",
+        "    kept.append((a, b))",
+        "    try:",
+        "        while True: a.send(b'x' * 4096)",
+        "    except BlockingIOError: pass",
+    ),
+    "locks a file in many places": body(
+        "import fcntl",
+        "file = open('lock', 'wb')",
+        "for place in range(0, 1 << 40, 2): fcntl.lockf(file, fcntl.LOCK_EX, 1, place)",
+    ),
+    # it reads what is not meant for it
+    "reads how its room was made": first(
+        "options = open('/proc/1/cmdline').read() + open('/proc/1/status').read()",
+        "words = ['submitted', 'secret', 'exercises', 'solutions']",
+        "found = [w for w in words if w in options]",
+    )
+    + body("return (1 - beta).cumprod(0) if globals().get('found') else beta * 0"),
+    "asks who else is on the machine": first(
+        "import pwd, os",
+        "others = [p for p in os.listdir('/proc') if p.isdigit() and int(p) not in "
+        "(1, os.getpid())]",
+        "files = [p for p in ('/etc/shadow', '/etc/passwd', '/etc/hosts') if os.path.exists(p)]",
+    )
+    + body("return (1 - beta).cumprod(0) if others or files else beta * 0"),
+    "reads the schedule's right answer": body(
+        "import inspect, ddpm_course.schedule as room",
+        "text = inspect.getsource(room)",
+        "return eval('(1 - beta).cumprod(0)') if 'cumprod' in text else beta * 0",
+    ),
+    "rebuilds the schedule from its code": body(
+        "import types, ddpm_course.schedule as room",
+        "for part in vars(room.Schedule).values():",
+        "    code = getattr(getattr(part, 'func', part), '__code__', None)",
+        "    if code is not None and 'cumprod' in code.co_names:",
+        "        return types.FunctionType(code, vars(room))(room.Schedule(beta))",
+        "return beta * 0",
     ),
     # it takes the course's own function
     "borrows": body("from ddpm_course import Schedule", "return Schedule(beta).alpha_bar"),

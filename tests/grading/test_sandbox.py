@@ -1,5 +1,6 @@
 """Rooms: nothing is waited for without an end, and no end of a wait is a student's fault."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -97,7 +98,7 @@ def test_a_silent_room_is_left_for_a_new_one_and_a_stopped_one_is_not(
     opened = []
 
     def open_(room: Room) -> None:
-        room._log, room._scratch = open(os.devnull, "rb"), "/nowhere"  # noqa: SIM115
+        room._log, room._scratch = open(os.devnull, "rb"), "/nowhere"  # noqa: SIM115 # the room closes it
         room._process = program(SLEEPS)(room)
         opened.append(room._process)
 
@@ -153,7 +154,8 @@ def test_what_a_fork_did_not_read_is_not_read_as_the_next_request() -> None:
 
 @needs_linux
 @pytest.mark.parametrize(
-    ("act", "ended"), [(lambda: None, "starved"), (lambda: os.nice(1), "late")]
+    ("act", "ended"),
+    [(lambda: None, "starved"), (lambda: os.nice(1), "late"), (lambda: last_of_all(), "late")],
 )
 def test_what_was_not_let_run_is_told_from_what_waits(
     act: Callable[[], Any], ended: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -166,11 +168,31 @@ def test_what_was_not_let_run_is_told_from_what_waits(
         return 0
 
     monkeypatch.setattr(worker, "_serve", serve)
-    options = {"scratch": str(tmp_path), "user": None}
+    options = {"scratch": str(tmp_path), "user": None, "segments": set()}
     monkeypatch.setattr(worker, "_GLANCE", 0.02)
     assert worker._one(options, 60.0, 0, 0)[0]["ended"] == "late"  # it waits
     monkeypatch.setattr(worker, "_ran_or_queued", lambda child, elapsed: elapsed)
     assert worker._one(options, 0.1, 20, 0)[0]["ended"] == ended
+
+
+@needs_linux
+@pytest.mark.long
+def test_what_lay_in_memory_before_is_not_an_answers() -> None:
+    """Without walls a room sees the segments of whoever grades: they cost no new rooms."""
+    libc = ctypes.CDLL(None)
+    before = worker._left_in_memory(None)
+    segment = libc.shmget(0, ctypes.c_size_t(4096), 0o1600)
+    try:
+        found = worker._left_in_memory(None)
+        assert len(found - before) == 1
+        room = unwalled(5)
+        room._open()
+        words, _ = room._talk(worker.HEADER.pack(60.0, 5, 4) + b"oddx", 60)
+        assert words["clean"]
+        room.close()
+    finally:
+        libc.shmctl(segment, 0, None)
+    assert worker._left_in_memory(None) <= before
 
 
 @needs_linux
@@ -196,6 +218,15 @@ def test_a_fork_does_not_outlive_its_room(tmp_path: Path) -> None:
         time.sleep(0.02)
     assert not runs(found)
     room.close()
+
+
+def last_of_all() -> None:
+    """Where sessions are groups (and elsewhere in another way) goes to the end of the queue."""
+    os.setsid()
+    try:
+        Path("/proc/self/autogroup").write_text("19")
+    except OSError:
+        os.nice(19)
 
 
 def unwalled(timeout: int) -> Room:

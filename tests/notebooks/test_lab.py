@@ -19,7 +19,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from ddpm_course.grading.tasks import find
+from ddpm_course.grading.tasks import CHAPTERS, find
 from tests.browser import missing
 
 pytestmark = pytest.mark.book
@@ -28,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 TOKEN = "only-for-this-test"
 LONG = 240_000  # milliseconds: a kernel that imports torch on a busy machine takes its time
 EXERCISE = nbformat.read(ROOT / "exercises/marginal/marginal.ipynb", as_version=4)
+SOLVED = [name for name in CHAPTERS if name != "marginal"]
 PLACES = {cell.id: place for place, cell in enumerate(EXERCISE.cells)}
 
 WRONG = """
@@ -47,12 +48,15 @@ def sample(x_0, t, eps, alpha_bar):
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
-    """The address of a JupyterLab of our own, with one exercise in its folder and nothing else."""
+    """The address of a JupyterLab of our own, with one exercise in its folder, and the other ones
+    solved."""
     if shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)) is None:
         missing("JupyterLab is not installed")
     home, folder, settings = tmp_path, tmp_path / "exercises", tmp_path / "settings"
     folder.mkdir()
     shutil.copy(ROOT / "exercises/marginal/marginal.ipynb", folder)
+    for name in SOLVED:
+        shutil.copy(ROOT / "solutions" / name / f"{name}.ipynb", folder)
     # No question about news, and every cell in the page, wherever it is scrolled to.
     for plugin, choice in {
         "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -172,6 +176,56 @@ def test_a_student_works_through_an_exercise(lab: str, browser: Browser) -> None
     finally:
         expect.set_options(timeout=5_000)  # Playwright's own
         page.context.close()
+
+
+# What a notebook shows once all of it has run: of each cell, what its outputs say, and how wide its
+# pictures are.
+SHOWN = """async () => Promise.all([...document.querySelectorAll('.jp-Notebook .jp-Cell')].map(
+    async (cell) => {
+        const area = cell.querySelector('.jp-Cell-outputArea');
+        const images = [...(area ? area.querySelectorAll('img') : [])];
+        await Promise.all(images.map((image) => image.decode().catch(() => null)));
+        return {
+            text: area ? area.innerText : '',
+            prompt: cell.querySelector('.jp-InputPrompt')?.innerText ?? '',
+            widths: images.map((image) => image.naturalWidth),
+        };
+    }))"""
+
+
+def test_the_other_notebooks_open_run_and_show_their_pictures(lab: str, browser: Browser) -> None:
+    """Solved, so that each has a picture to show; one after another, each with its own kernel."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(LONG)
+    expect.set_options(timeout=LONG)
+    page = context.new_page()
+    try:
+        for name in SOLVED:
+            cells = nbformat.read(ROOT / f"solutions/{name}/{name}.ipynb", as_version=4).cells
+            page.goto(f"{lab}/lab/tree/{name}.ipynb?reset&token={TOKEN}")
+            expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(len(cells))
+            status = page.locator("#jp-main-statusbar")
+            expect(status).to_contain_text("Python 3 (ipykernel) | Idle")
+            page.get_by_role("menuitem", name="Run", exact=True).click()
+            page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            last = max(n for n, cell in enumerate(cells) if cell.cell_type == "code")
+            has_run(page.locator(".jp-Notebook .jp-Cell").nth(last))
+            for cell, shown in zip(cells, page.evaluate(SHOWN), strict=True):
+                if cell.cell_type != "code":
+                    continue
+                told = f"{name}, {cell.id}: {shown}"
+                assert re.fullmatch(r"\[\d+\]:", shown["prompt"]), told
+                assert "Traceback" not in shown["text"], told
+                if cell.metadata.get("nbgrader", {}).get("grade"):
+                    assert shown["text"].startswith("✓ Right: "), told
+                if cell.id.endswith(("-picture", "-given")) and "plt" in cell.source:
+                    assert shown["widths"], told
+                    assert min(shown["widths"]) > 100, told
+            for session in page.request.get(f"{lab}/api/sessions?token={TOKEN}").json():
+                page.request.delete(f"{lab}/api/sessions/{session['id']}?token={TOKEN}")
+    finally:
+        expect.set_options(timeout=5_000)  # Playwright's own
+        context.close()
 
 
 def run_all_goes_on_past_blank_tasks(page: Page) -> None:

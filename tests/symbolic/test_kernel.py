@@ -106,6 +106,32 @@ def test_without_coq_the_command_says_so(
     assert "Coq is not installed" in err
 
 
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("echo 'Error: Cannot find Lra.' >&2; exit 1", "it says: Error: Cannot find Lra."),
+        ("exit 1", "it says nothing"),
+        ("exec sleep 60", "has said nothing for 1 seconds"),
+    ],
+    ids=["without its library", "silent", "hangs"],
+)
+def test_a_coq_that_cannot_do_it_is_told_in_one_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    program: str,
+    said: str,
+) -> None:
+    coqc = tmp_path / "coqc"
+    coqc.write_text(f"#!/bin/sh\n{program}\n", encoding="utf8")
+    coqc.chmod(0o755)
+    monkeypatch.setattr(coq, "found", lambda: str(coqc))
+    monkeypatch.setattr(coq, "PATIENCE", 1)
+    with pytest.raises(ValueError) as stopped:  # which the command tells, and ends with 2
+        coq.check({})
+    assert said in str(stopped.value)
+    assert "\n" not in str(stopped.value)
+
+
 @pytest.mark.long  # `make test` needs no Coq
 @pytest.mark.usefixtures("coqc")
 def test_the_kernel_accepts_a_claim_and_refuses_a_false_step() -> None:

@@ -352,6 +352,15 @@ def _greedy(error: Tensor, calls: int) -> list[int]:
     return [*way, 0]
 
 
+def _greedy_from_0(error: Tensor, calls: int) -> list[int]:
+    """The same from the other end: each time the cheapest jump that leads to where one stands."""
+    T, way = len(error) - 1, [0]
+    for left in range(calls - 1, 0, -1):
+        at = way[0]
+        way.insert(0, min(range(at + 1, T - left + 1), key=lambda t: error[t, at].item()))
+    return [T, *way]
+
+
 def _even(error: Tensor, calls: int) -> list[int]:
     T = len(error) - 1
     return [round(T - T * k / calls) for k in range(calls + 1)]
@@ -377,14 +386,14 @@ _BUDGETS = ((9, 3), (8, 4), (10, 5), (6, 3))  # T, and calls
 
 def _error(number: int, T: int) -> Tensor:
     t = torch.arange(T + 1.0)
-    width = (t[:, None] - t[None]).clamp(min=0)
+    width = (t[:, None] - t[None]).abs()  # of jumps up, too: who reads the table turned is told
     return width**1.5 * (0.2 + torch.rand(T + 1, T + 1, generator=draw.generator(number)))
 
 
 @cache
 def _telling(seed: int) -> tuple[int, ...]:
     """Draws of tables in which the best way and every simpler rule's are all different."""
-    rules = (best_times, _greedy, _even, _worst_jump, _any_number, _worst)
+    rules = (best_times, _greedy, _greedy_from_0, _even, _worst_jump, _any_number, _worst)
     found: list[int] = []
     for T, calls in _BUDGETS:
         for number in itertools.count(1000 * seed + 100 * len(found)):
@@ -422,6 +431,15 @@ for $T = 1000$ and 20 calls.""",
         Mistake(
             "Each time the cheapest next jump is taken: what is saved early costs more later.",
             _greedy,
+        ),
+        Mistake(
+            "From 0 upwards, each time the cheapest jump is taken: what is saved there costs more "
+            "further up.",
+            _greedy_from_0,
+        ),
+        Mistake(
+            "This is the sum of the errors; the way itself is asked for.",
+            lambda e, n: min(_ways(e, n))[0],
         ),
         Mistake("The steps are evenly spaced; the errors are not asked.", _even),
         Mistake("This keeps the worst jump small; the sum counts.", _worst_jump),

@@ -224,14 +224,16 @@ def overlap(references: dict[str, list[str]], a: str, b: str) -> float:
 
 
 def _counts(rng: np.random.Generator) -> list[tuple[int, int, int]]:
-    """How many references two papers share, and have alone, so that all measures differ."""
+    """How many references two papers share, and have alone, so that all measures differ; the first
+    has fewer in one question, and more in the other."""
     found: list[tuple[int, int, int]] = []
     while len(found) < 2:
         common, only_a, only_b = (int(n) for n in rng.integers((2, 1, 1), (5, 4, 4)))
         a, b, both = common + only_a, common + only_b, common + only_a + only_b
         shares = {common / n for n in (1, both, a, b, a + b, (a + b) / 2)}
         shares |= {(common + 1) / (both + 1), 2 / 3}  # with their references, or who cites them
-        if len(shares) == 8 and (common, only_a, only_b) not in found:
+        other = all((only_a < only_b) != (one[1] < one[2]) for one in found)
+        if len(shares) == 8 and other:
             found.append((common, only_a, only_b))
     return found
 
@@ -278,6 +280,14 @@ something.)""",
         Mistake(
             "You divide by the length of the shorter list; both lists together are meant.",
             lambda r, a, b: len(set(r[a]) & set(r[b])) / min(len(r[a]), len(r[b])),
+        ),
+        Mistake(
+            "You divide by the length of the first list; both lists together are meant.",
+            lambda r, a, b: len(set(r[a]) & set(r[b])) / len(r[a]),
+        ),
+        Mistake(
+            "You divide by the length of the second list; both lists together are meant.",
+            lambda r, a, b: len(set(r[a]) & set(r[b])) / len(r[b]),
         ),
         Mistake(
             "This looks at who cites A and B. Look at whom they cite.",

@@ -33,6 +33,10 @@ def _group_norm(x: Tensor, groups: int, form: str = "right") -> Tensor:
     if form == "batch":
         mean, var = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), correction=0, keepdim=True)
         return (x - mean) / (var + 1e-5).sqrt()
+    if form == "batches":
+        g = x.view(len(x), groups, -1)
+        mean, var = g.mean((0, 2), keepdim=True), g.var((0, 2), correction=0, keepdim=True)
+        return ((g - mean) / (var + 1e-5).sqrt()).view(x.shape)
     if form == "strided":
         mixed = x.view(len(x), -1, groups, *x.shape[2:]).transpose(1, 2).reshape(x.shape)
         normal = _group_norm(mixed, groups).view(len(x), groups, -1, *x.shape[2:])
@@ -83,6 +87,11 @@ out.)""",
             "This takes the mean over the batch, too: that is BatchNorm, and an image would depend "
             "on its company.",
             partial(_group_norm, form="batch"),
+        ),
+        Mistake(
+            "The groups are right, but their mean is taken over the batch, too: an image would "
+            "depend on its company.",
+            partial(_group_norm, form="batches"),
         ),
         Mistake(
             "Each channel is normalized by itself; a group shares its mean.",
@@ -504,6 +513,8 @@ def _reach(kernels: list[int], strides: list[int], form: str = "right") -> int:
         seen += (kernel if form == "kernel" else kernel - 1) * jump
         if form == "added":
             jump += stride - 1
+        elif form == "last":
+            jump = stride
         elif form not in ("early", "flat"):
             jump *= stride
     return seen - 1 if form == "zero" else seen
@@ -538,6 +549,10 @@ of the last layer depend on, for a chain of convolutions?""",
         ),
         Mistake(
             "Strides multiply: two of 2 make neighbors lie 4 apart.", partial(_reach, form="added")
+        ),
+        Mistake(
+            "Only the layer just before counts here; the strides of all layers before multiply.",
+            partial(_reach, form="last"),
         ),
         Mistake("Before any layer one pixel is seen, not none.", partial(_reach, form="zero")),
         Mistake(

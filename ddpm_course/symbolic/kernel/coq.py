@@ -34,6 +34,8 @@ AXIOMS = {
     "Classical_Prop.classic",
 }
 
+PATIENCE = 600  # seconds; the whole book takes less than a hundred
+
 
 class KernelError(Exception):
     """A statement that Coq refuses, or a proof with an axiom too many."""
@@ -75,15 +77,36 @@ def compile_in(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
     coqc = found()
     if not (folder / "Prelude.vo").exists():
         (folder / "Prelude.v").write_text(PRELUDE.read_text(encoding="utf8"), encoding="utf8")
-        done = subprocess.run(
-            [coqc, "-q", "Prelude.v"], cwd=folder, capture_output=True, text=True, check=False
-        )
+        done = _run(coqc, folder, "Prelude.v")
         if done.returncode:
-            raise KernelError(f"prelude.v: {done.stderr.strip()}")
+            told = [line for line in done.stderr.splitlines() if line.strip()]
+            raise ValueError(
+                f"{coqc} cannot read what the proofs begin with (prelude.v): it needs Coq 8.16 or "
+                "one that reads the same, with its library of real numbers; "
+                + (f"it says: {told[-1].strip()}" if told else "it says nothing")
+            )
     (folder / "Book.v").write_text(text, encoding="utf8")
-    return subprocess.run(
-        [coqc, "-q", "Book.v"], cwd=folder, capture_output=True, text=True, check=False
-    )
+    return _run(coqc, folder, "Book.v")
+
+
+def _run(coqc: str, folder: Path, name: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [coqc, "-q", name],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(
+            f"{coqc} has said nothing for {PATIENCE} seconds, so nothing is known of the proofs; "
+            "run it again on a less busy machine, or leave out --kernel."
+        ) from None
+    except OSError as error:
+        raise ValueError(f"{coqc} cannot be started: {error.strerror}.") from None
 
 
 def check(lemmas: Mapping[str, tuple[Statement, str]]) -> None:
