@@ -672,9 +672,9 @@ WRONG_LINE = Task(
     minutes=6,
     prompt=f"""
 Somebody works out what one step costs at a masked pixel. $o_t$ says that the pixel is open after
-$t$ steps, $m_t$ that it is masked; $\\hat p_t$ is the network's chance of the true value. Each line
-should follow from the one above it, for the reason beside it. One does not; the lines after it
-follow from it again.
+$t$ steps, $m_t$ that it is masked. $q$ are the chances of masking, known $x_0$; $p_\\theta$ are the
+model's, and $\\hat p_t$ is the network's chance of the true value. Each line should follow from the
+one above it, for the reason beside it. One does not; the lines after it follow from it again.
 
 {_WRONG.text()}
 
