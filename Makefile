@@ -42,7 +42,6 @@ test-long: $(INSTALLED)  ## the tests that take minutes: many seeds, a whole cla
 	$(PYTEST) --dist loadgroup -m long tests
 
 mutants: $(INSTALLED)  ## make small errors in the core modules: the tests must see 95% (hours; MODULES=loss for one)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutants]'
 	$(BIN)/python -m tests.code_mutants $(MODULES)
 
 kernel-mutants: $(INSTALLED)  ## put false variants of every statement to Coq's kernel (long; needs Coq)

@@ -1,6 +1,6 @@
 """Grading a class: submissions a minute, and the memory held.
 
-    python benchmarks/grading.py                              # 204 submissions, two at a time
+    python benchmarks/grading.py                              # some 200 submissions, two at a time
     python benchmarks/grading.py --students 2 --jobs 1        # does it run?
 
 A third of the students hand in what is right, a third the blank notebooks, and a third notebooks in
@@ -35,7 +35,7 @@ from submissions import RELEASED, Notebook, cell_of, hand_in, solved  # noqa: E4
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--students", type=int, default=34)
+    parser.add_argument("--students", type=int, default=17)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     rooms: list[Room] = []

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.resources import files
@@ -33,6 +35,8 @@ __all__ = [
     "read",
     "select",
     "shipped",
+    "sizes",
+    "try_folder",
     "unpack",
     "write",
 ]
@@ -40,6 +44,7 @@ __all__ = [
 BETA = "schedule.beta"  # the name of β_0..β_T among the tensors
 FLOW, STUDENT = "flow", "student"  # what the file of a flow, or of a student, says of itself
 _MODEL, _AVERAGE, _CONFIG = "model.", "ema.", "unet"
+_WRAPPERS = re.compile(r"^((_orig_mod|module)\.)+")
 
 
 def asset(name: str) -> Path:
@@ -86,6 +91,30 @@ def beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             new.unlink()  # where an error has left it
+
+
+def try_folder(folder: str | os.PathLike[str]) -> None:
+    """See whether files can be made in a folder, before work begins whose fruit belongs there. A
+    folder that is not there yet is made on trial; nothing is left.
+
+    Raises:
+        ValueError: no file can be made there.
+    """
+    folder = Path(folder)
+    made: list[Path] = []
+    try:
+        made = [place for place in (folder, *folder.parents) if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be written ({error.strerror}); choose another place."
+        ) from error
+    finally:
+        for place in made:
+            with contextlib.suppress(OSError):
+                place.rmdir()
 
 
 def _umask() -> int:
@@ -161,16 +190,27 @@ def unpack(
                 f"{path} holds {what} and has no schedule; load it with `{where}.load`, and draw "
                 f"with `{where}.{draw}`."
             )
-    try:
-        config = UNetConfig(**known(json.loads(about[_CONFIG]), UNetConfig, path))
-        schedule = Schedule(tensors[BETA])
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path} holds no model of this course; train one with `ddpm-course train`."
-        ) from error
+    config = sizes(about.get(_CONFIG, ""), path)
+    if BETA not in tensors:
+        raise ValueError(f"{path} holds no schedule, {BETA}; it is another's.")
+    schedule = Schedule(tensors[BETA])
     model = Labelled(config) if config.classes else UNet(config)
     load_weights(model, select(tensors, _MODEL), path)
     return model, schedule
+
+
+def sizes(text: str, path: object) -> UNetConfig:
+    """The U-Net's sizes that a file keeps as JSON; ``path`` is for the error messages.
+
+    Raises:
+        ValueError: they are none, or a later version has written them.
+    """
+    try:
+        return UNetConfig(**known(json.loads(text), UNetConfig, path))
+    except (TypeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{path} holds no model of this course; train one with `ddpm-course train`."
+        ) from error
 
 
 def known(fields: dict[str, Any], kind: type, path: object) -> dict[str, Any]:
@@ -246,8 +286,11 @@ def select(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def load_weights(
     model: torch.nn.Module, weights: Mapping[str, Tensor], path: object = "the state"
 ) -> None:
-    """Copy ``weights`` into ``model``; every one must be there, in the right shape."""
+    """Copy ``weights`` into ``model``; every one must be there, in the right shape. What
+    torch.compile or several devices put before the names comes off."""
     own = model.state_dict()
+    if own.keys().isdisjoint(weights):
+        weights = {_WRAPPERS.sub("", name): value for name, value in weights.items()}
     for name, value in own.items():
         if name not in weights:
             raise ValueError(f"{path} lacks the weight {name}; it belongs to another architecture.")

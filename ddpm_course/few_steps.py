@@ -12,7 +12,6 @@ here by regression on whole walks).
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -214,8 +213,6 @@ def load(path: str | os.PathLike[str] | None = None) -> flow.Velocity:
             f'{path} holds no student; train one with `python -c "{COMMAND}"`. (A teacher is '
             "loaded with checkpoint.load, a flow with flow.load.)"
         )
-    unet = UNet(
-        UNetConfig(**checkpoint.known(json.loads(about[checkpoint.STUDENT]), UNetConfig, path))
-    )
+    unet = UNet(checkpoint.sizes(about[checkpoint.STUDENT], path))
     checkpoint.load_weights(unet, checkpoint.select(tensors, "model."), path)
     return flow.Velocity(unet).eval()

@@ -382,8 +382,6 @@ def load(path: str | os.PathLike[str] | None = None) -> Velocity:
     Raises:
         ValueError: the file is not there, or holds no flow.
     """
-    import json
-
     path = path or checkpoint.asset("flow")
     tensors, about = checkpoint.read(path)
     if checkpoint.FLOW not in about:
@@ -391,7 +389,6 @@ def load(path: str | os.PathLike[str] | None = None) -> Velocity:
             f'{path} holds no flow; train one with `python -c "{COMMAND}"`, or make one of a '
             "network that predicts noise: flow.as_flow(*checkpoint.load(...))."
         )
-    fields = checkpoint.known(json.loads(about[checkpoint.FLOW]), UNetConfig, path)
-    unet = UNet(UNetConfig(**fields))
+    unet = UNet(checkpoint.sizes(about[checkpoint.FLOW], path))
     checkpoint.load_weights(unet, checkpoint.select(tensors, "model."), path)
     return Velocity(unet).eval()

@@ -96,9 +96,21 @@ def side(pictures: Pictures) -> int:
 
 
 def settled(source: str) -> str:
-    """The same source, as it is named from any other folder: one on the disk becomes absolute."""
-    named = source == "digits" or source in NAMED or source.startswith("hub:")
-    return source if named else str(Path(source).resolve())
+    """The same source, as it is named from any other folder: one on the disk becomes absolute.
+
+    Raises:
+        ValueError: its name cannot be written down.
+    """
+    if source == "digits" or source in NAMED or source.startswith("hub:"):
+        return source
+    place = str(Path(source).resolve())
+    try:
+        place.encode("utf8")
+    except UnicodeEncodeError as error:  # bytes of another encoding
+        raise ValueError(
+            f"the name {place!a} is no UTF-8, and the run keeps it; give the folder another."
+        ) from error
+    return place
 
 
 def _from_file(file: Path, size: int | tuple[int, int] | None, channels: int | None) -> Tensor:
@@ -124,6 +136,16 @@ def _from_file(file: Path, size: int | tuple[int, int] | None, channels: int | N
             raise ValueError(
                 f"{file} holds values from {low:g} to {high:g}; give float32 in [-1, 1], or uint8."
             )
+        if 0 <= low < high:  # no set of pictures is lighter than gray in every pixel
+            raise ValueError(
+                f"{file} holds values from {low:g} to {high:g}, as pictures in [0, 1] do; give "
+                "float32 in [-1, 1] (2 x - 1), or uint8."
+            )
+    elif images[:1000].amax() == 1 == images.amax():
+        raise ValueError(
+            f"{file} holds uint8 from 0 to 1, which would all be black; give 0..255: 0 and 255 "
+            "where two values are meant."
+        )
     for name, wanted, found in (
         ("size", size, (array.shape[2], array.shape[3])),
         ("channels", channels, array.shape[1]),

@@ -23,7 +23,8 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
-from ddpm_course.checkpoint import load_weights, read
+from ddpm_course import checks
+from ddpm_course.checkpoint import known, load_weights, read, try_folder
 from ddpm_course.schedule import Schedule
 from ddpm_course.unet import UNet, UNetConfig, frequencies, unwrapped
 
@@ -108,7 +109,19 @@ class Wrapped(nn.Module):
         self.model: Any = model
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        """(B, C, H, W) the predicted noise, for x (B, C, H, W) and t (B,)."""
+        """(B, C, H, W) the predicted noise, for x (B, C, H, W) and t (B,).
+
+        Raises:
+            ValueError: x or t has another shape, or x is not floating point.
+        """
+        checks.floating(x=x)
+        channels = self.model.config.in_channels
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise ValueError(
+                f"x has shape {tuple(x.shape)}; this model takes (B, {channels}, H, W)."
+            )
+        if not isinstance(t, Tensor) or t.shape != x.shape[:1]:
+            raise ValueError(f"t must be a tensor with one step for each of the {len(x)} images.")
         return self.model(x, t - 1).sample
 
 
@@ -152,11 +165,21 @@ def to_diffusers(
         The model in evaluation mode: at the timestep t - 1 it answers what ours answers at t.
 
     Raises:
-        ValueError: a folder without a schedule, or one that exists already.
+        ValueError: a folder without a schedule, one that exists already, or that cannot be made.
     """
     from diffusers import UNet2DModel
 
     model = _unet(model)
+    if folder is not None:  # refused before the work
+        folder = Path(folder)
+        if schedule is None:
+            raise ValueError(
+                "a pipeline needs the schedule; give it as well: to_diffusers(model, schedule, "
+                "folder)."
+            )
+        if folder.exists():
+            raise ValueError(f"{folder} exists already; name a new folder.")
+        try_folder(folder.parent)
     config = model.config
     names = [("Attn" if wanted else "") + "DownBlock2D" for wanted in config.attention]
     theirs: Any = UNet2DModel(
@@ -181,18 +204,14 @@ def to_diffusers(
             weights[part] = piece.reshape(shapes[part].shape)
     theirs.load_state_dict(weights)
     theirs.eval()
-    if folder is not None:
+    if folder is not None and schedule is not None:
         _write_pipeline(theirs, schedule, Path(folder))
     return theirs
 
 
-def _write_pipeline(theirs: Any, schedule: Schedule | None, folder: Path) -> None:
+def _write_pipeline(theirs: Any, schedule: Schedule, folder: Path) -> None:
     from diffusers import DDPMPipeline, DDPMScheduler
 
-    if schedule is None:
-        raise ValueError("a pipeline needs the schedule; give it as well: to_diffusers(model, ...")
-    if folder.exists():
-        raise ValueError(f"{folder} exists already; name a new folder.")
     scheduler = DDPMScheduler(
         num_train_timesteps=schedule.T,
         trained_betas=schedule.beta[1:].tolist(),
@@ -284,10 +303,16 @@ class HubUNet(UNet, PyTorchModelHubMixin, tags=["ddpm"]):
 
     Args:
         sizes: the fields of ``UNetConfig``.
+
+    Raises:
+        ValueError: there are others among them, as of a later version, or they do not fit together.
     """
 
     def __init__(self, **sizes: Any) -> None:
-        super().__init__(UNetConfig(**sizes))
+        try:
+            super().__init__(UNetConfig(**known(sizes, UNetConfig, "the model's config.json")))
+        except TypeError as error:
+            raise ValueError(f"these are no sizes of a UNet ({error}).") from error
 
     @classmethod
     def of(cls, model: UNet) -> HubUNet:

@@ -20,7 +20,8 @@ def load(given: str, source: str, count: int) -> tuple[Tensor, list[str]]:
 
     Args:
         given: "own", for what each digit shows, or for the names of the subfolders (of a folder, or
-            in archives); or a .npy file of whole numbers from 0, in the order of the pictures.
+            in archives), in the order of the alphabet, or of numbers where all are such; or a .npy
+            file of whole numbers from 0, in the order of the pictures.
         source: where the pictures are.
         count: how many pictures there are.
 
@@ -28,7 +29,7 @@ def load(given: str, source: str, count: int) -> tuple[Tensor, list[str]]:
         ((N,) int64, the names of the classes in their order).
 
     Raises:
-        ValueError: there are none, or not one for each picture.
+        ValueError: there are none, or not one for each picture, or a class has no picture.
     """
     if given != OWN:
         labels = _from_file(Path(given), count)
@@ -48,6 +49,8 @@ def load(given: str, source: str, count: int) -> tuple[Tensor, list[str]]:
             "into one, or give a .npy file of labels."
         )
     names = sorted({place.parts[0] for place in places})
+    if all(name.isascii() and name.isdigit() for name in names):
+        names.sort(key=int)  # 2 before 10
     number = {name: i for i, name in enumerate(names)}
     return torch.tensor([number[place.parts[0]] for place in places]), names
 
@@ -68,5 +71,10 @@ def _from_file(file: Path, count: int) -> Tensor:
         raise ValueError(
             f"{file} holds the class {array.max()}, and there are {count} pictures; count the "
             "classes from 0."
+        )
+    if missing := sorted(set(range(int(array.max()))) - set(array.tolist())):
+        raise ValueError(
+            f"{file} goes up to the class {array.max()}, and no picture is of class {missing[0]}; "
+            "number the classes from 0 without a gap."
         )
     return torch.from_numpy(array.astype(np.int64))

@@ -109,6 +109,9 @@ def _rows(x: Tensor, kind: torch.dtype = torch.float64) -> Tensor:
 
 
 def _comparable(a: Tensor, b: Tensor, least: int) -> None:
+    for name, x in (("the first set", a), ("the second set", b)):
+        if not isinstance(x, Tensor):
+            raise ValueError(f"{name} is a {type(x).__name__}; give a tensor.")
     if a.ndim < 2 or a.shape[1:] != b.shape[1:] or min(len(a), len(b)) < least:
         few = {1: "one sample", 2: "two samples"}[least]
         raise ValueError(

@@ -123,13 +123,7 @@ class Run:
             )
         height, width = trainer.data.shape[-2:]
         average.config = replace(average.config, size=(height, width))  # what it is trained on
-        for name, value in (("log_every", log_every), ("save_every", save_every)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}; it must be at least 1 step.")
-        if tensorboard and find_spec("tensorboard") is None:
-            raise ValueError(
-                "tensorboard is not installed; run `pip install tensorboard`, or leave it out."
-            )
+        check_settings(log_every, save_every, tensorboard)
         self.trainer, self.average, self.path, self.source = trainer, average, path, source
         self.log_every, self.save_every, self.tensorboard = log_every, save_every, tensorboard
         self.stopped_by: str | None = None
@@ -167,13 +161,17 @@ class Run:
         model, schedule = checkpoint.unpack(tensors, about, file)
         try:
             fields = checkpoint.known(json.loads(about["train"]), TrainConfig, file)
-            config = TrainConfig(**{**fields, **changes})
             progress = checkpoint.known(json.loads(about["progress"]), Progress, file)
             come, source, mark = Progress(**progress), about["source"], about["data"]
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise ValueError(
                 f"{file} is not the checkpoint of a run; give a run folder."
             ) from error
+        try:
+            config = TrainConfig(**fields)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{file} is not the checkpoint of a run ({error}).") from error
+        config = replace(config, **changes)
         if _fingerprint(data, labels) != mark:
             raise ValueError(
                 f"these data{' or labels' if labels is not None else ''} are not the ones that the "
@@ -247,7 +245,7 @@ class Run:
             }
             config["versions"] = _versions() | {"processes": trainer.ranks}
             with checkpoint.beside(self.path / CONFIG) as file:
-                file.write_text(json.dumps(config, indent=2) + "\n")
+                file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf8")
         trainer.accelerator.wait_for_everyone()
         return self.path / MODEL
 
@@ -376,6 +374,17 @@ class StopSignal:
         self.__exit__()  # the next one is not caught
 
 
+def check_settings(log_every: int, save_every: int, tensorboard: bool) -> None:
+    """Raise a ValueError if no run can be written so."""
+    for name, value in (("log_every", log_every), ("save_every", save_every)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1 step.")
+    if tensorboard and find_spec("tensorboard") is None:
+        raise ValueError(
+            "tensorboard is not installed; run `pip install tensorboard`, or leave it out."
+        )
+
+
 def check_new(path: Path) -> None:
     """Raise a ValueError if something is there that a new run could overwrite."""
     if path.exists() and (
@@ -413,7 +422,7 @@ def read_config(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = Path(path) / CONFIG
     try:
-        return dict(json.loads(file.read_text()))
+        return dict(json.loads(file.read_text(encoding="utf-8-sig")))  # an editor may mark it
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(f"{file} cannot be read ({error}); give the folder of a run.") from error
 

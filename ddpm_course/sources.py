@@ -270,9 +270,13 @@ def find(source: str, stream: bool = False) -> Pictures:
 
 
 def _searched(folder: Path) -> tuple[list[Path], Counter[str]]:
-    """All images and archives of a folder, and how many other files of each ending."""
+    """All images and archives of a folder, and how many other files of each ending.
+
+    Raises:
+        ValueError: a folder in it cannot be read.
+    """
     files, others, seen = [], Counter[str](), set()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         real = os.path.realpath(place)
         if real in seen:  # a link that leads back
             folders.clear()
@@ -291,6 +295,13 @@ def _searched(folder: Path) -> tuple[list[Path], Counter[str]]:
             if file.suffix.lower() not in _ENDINGS:
                 others[_ending(name)] += 1
     return files, others
+
+
+def _refuse(error: OSError) -> None:
+    """os.walk would leave the folder out and say nothing."""
+    raise ValueError(
+        f"{error.filename} cannot be read ({error.strerror}); let it be read, or move it away."
+    ) from error
 
 
 def _ending(name: str) -> str:

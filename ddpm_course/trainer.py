@@ -93,13 +93,26 @@ class TrainConfig:
         )
 
     def __post_init__(self) -> None:
+        kinds: dict[str, tuple[Callable[[object], bool], tuple[str, ...]]] = {
+            "a whole number": (checks.whole, ("steps", "batch_size", "accumulate")),
+            "a number": (
+                checks.number,
+                ("max_seconds", "drop_label", "learning_rate", "warmup", "ema_decay", "clip_norm"),
+            ),
+            "True or False": (  # "no" would count as yes
+                lambda value: isinstance(value, bool),
+                ("flip", "compile", "checkpoint_activations"),
+            ),
+        }
+        for what, (fits, names) in kinds.items():
+            for name in names:
+                value = getattr(self, name)
+                if not (fits(value) or (value is None and name in ("steps", "max_seconds"))):
+                    raise ValueError(f"{name} is {value!r}; it must be {what}.")
         for name in ("steps", "max_seconds", "batch_size", "learning_rate", "clip_norm"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"{name} is {value}; it must be a positive number.")
-        for name in ("steps", "batch_size", "accumulate"):
-            if (value := getattr(self, name)) is not None and not checks.whole(value):
-                raise ValueError(f"{name} is {value}; it must be a whole number.")
         if self.accumulate < 1:
             raise ValueError(f"accumulate is {self.accumulate}; cut a batch into 1 piece or more.")
         checks.seed(self.seed)
@@ -174,7 +187,7 @@ class Trainer:
                     "trainer holds the whole model in each process; launch it without."
                 )
         # accelerate launch and torchrun start several of us; accelerate then splits the machine.
-        launched = int(os.environ.get("WORLD_SIZE", 1)) > 1
+        launched = _processes() > 1
         on_cpu = launched and device.type == "cpu"
         self.accelerator = Accelerator(
             cpu=on_cpu,
@@ -403,6 +416,17 @@ class Trainer:
         self.ema.n_averaged.fill_(step)
 
 
+def _processes() -> int:
+    """How many a launcher says that there are."""
+    said = os.environ.get("WORLD_SIZE", "1")
+    if not said.isdecimal():
+        raise ValueError(
+            f"WORLD_SIZE is {said!r} in the environment, where a launcher says how many processes "
+            "there are; unset it."
+        )
+    return int(said)
+
+
 @contextlib.contextmanager
 def _dropout_from(seed: int, device: torch.device) -> Iterator[None]:
     """Dropout draws from torch's global generators: seed them, and put them back afterwards."""
@@ -482,7 +506,7 @@ def pick_device(name: str) -> torch.device:
     }
     if name == "auto":
         name = next(device for device in ("cuda", "mps", "cpu") if here[device])
-    kind, _, index = name.partition(":")
+    kind, _, index = str(name).partition(":")
     if (
         not here.get(kind)
         or (index and not index.isdigit())

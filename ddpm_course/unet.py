@@ -128,7 +128,7 @@ def _check_whole(config: UNetConfig) -> None:
     """Sizes are counted: 8.0 and "8" are none."""
     heads = config.head_width
     for name, values in (
-        ("size", [config.size] if isinstance(config.size, (int, float, str)) else config.size),
+        ("size", config.size if isinstance(config.size, (tuple, list)) else [config.size]),
         *((name, [getattr(config, name)]) for name in ("in_channels", "blocks", "groups")),
         ("channels", config.channels),
         ("head_width", [] if heads is None else [heads]),
@@ -136,6 +136,8 @@ def _check_whole(config: UNetConfig) -> None:
     ):
         if not all(checks.whole(value) for value in values):
             raise ValueError(f"{name} is {getattr(config, name)!r}; give whole numbers.")
+    if not checks.number(config.dropout):
+        raise ValueError(f"dropout is {config.dropout!r}; it must be a number.")
     if not all(isinstance(here, bool) for here in config.attention):
         raise ValueError(f"attention is {config.attention}; give True or False for each level.")
 
@@ -337,11 +339,16 @@ class UNet(nn.Module):
             (B, C, H, W) the predicted noise.
 
         Raises:
-            ValueError: x or t has a shape that the network cannot take.
+            ValueError: x, t or the condition has a shape that the network cannot take.
         """
         self._check(x, t)
         time = self.time(time_embedding(t, self.config.channels[0]))  # (B, time_dim)
         if condition is not None:
+            if condition.shape != time.shape:
+                raise ValueError(
+                    f"condition has shape {tuple(condition.shape)}; give {tuple(time.shape)}, as "
+                    "wide as the embedding of the time."
+                )
             time = time + condition
         x = self.conv_in(x)
 
@@ -411,6 +418,10 @@ class Labelled(UNet):
             raise ValueError(
                 f"label has shape {tuple(label.shape)}; give one for each of the {len(x)} images."
             )
+        if label.dtype not in (torch.int64, torch.int32):
+            raise ValueError(
+                f"label has dtype {label.dtype}; classes are counted: use torch.int64."
+            )
         # Reading a value back from a GPU would stall it; there, indexing itself checks.
         if (
             label.is_cpu
@@ -450,10 +461,15 @@ class Quick(nn.Module):
         model: the network; its weights are shared, not copied.
         precision: "float32", or "bfloat16" inside the network only.
         compile: fuse it and replay it as one CUDA graph; worth its minute of compiling on CUDA.
+
+    Raises:
+        ValueError: another precision.
     """
 
     def __init__(self, model: nn.Module, precision: str = "float32", compile: bool = False) -> None:
         super().__init__()
+        if precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision is {precision!r}; choose 'float32' or 'bfloat16'.")
         self.model, self.low = model, precision == "bfloat16"
         self._run = torch.compile(model, mode="reduce-overhead") if compile else model
         self.eval()  # the network too; and the samplers put back the mode that they find

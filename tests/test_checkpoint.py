@@ -1,14 +1,16 @@
 """Models on disk: whole or not at all, and never a pickle."""
 
+import errno
 import json
 import os
 import pickle
+import tempfile
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from ddpm_course import Schedule, UNet, UNetConfig, checkpoint
+from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, few_steps, flow
 
 CONFIG = UNetConfig(size=4, channels=(8, 16), blocks=1, attention=(False, True))
 SCHEDULE = Schedule.cosine(20)
@@ -238,6 +240,32 @@ def test_beside_is_a_hidden_file_in_the_same_folder(tmp_path):
         pass
 
 
+def test_a_folder_is_tried_and_left_as_it_was(tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "mine").write_text("mine")
+    for folder in (kept, tmp_path / "a" / "b", str(tmp_path / "c")):
+        checkpoint.try_folder(folder)
+    assert sorted(tmp_path.rglob("*")) == [kept, kept / "mine"]
+    for folder, why in (
+        (kept / "mine" / "below", "Not a directory"),
+        (tmp_path / ("x" * 300), "File name too long"),
+    ):
+        with pytest.raises(ValueError) as error:
+            checkpoint.try_folder(folder)
+        assert str(error.value) == f"{folder} cannot be written ({why}); choose another place."
+
+    def read_only(**_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    with pytest.raises(ValueError, match=r"kept cannot be written \(Read-only file system\)"):
+        checkpoint.try_folder(kept)
+    with pytest.raises(ValueError, match="Read-only"):
+        checkpoint.try_folder(tmp_path / "a" / "b")
+    assert sorted(tmp_path.rglob("*")) == [kept, kept / "mine"]
+
+
 def test_the_process_keeps_its_own_mask(tmp_path):
     before = os.umask(0o027)
     try:
@@ -342,6 +370,24 @@ def test_the_whole_sentence_says_what_to_do(tmp_path, model):
     assert said(lambda: checkpoint.read(tmp_path / "b")) == (
         f"{tmp_path / 'b'} is not there; give a file that a training run has written."
     )
+    for kind, sentence in (
+        (
+            "flow",
+            "holds a flow, which says a velocity and has no schedule; load it with `flow.load`, "
+            "and draw with `flow.euler`.",
+        ),
+        (
+            "student",
+            "holds a student, which jumps to the end and has no schedule; load it with "
+            "`few_steps.load`, and draw with `few_steps.sample`.",
+        ),
+    ):
+        checkpoint.write(path, tensors, about | {kind: "{}"})
+        assert said(lambda: checkpoint.load(path)) == f"{path} {sentence}"
+    checkpoint.write(path, {name: x for name, x in tensors.items() if "conv_in" not in name}, about)
+    assert said(lambda: checkpoint.load(path)) == (
+        f"{path} lacks the weight conv_in.weight; it belongs to another architecture."
+    )
     # A name of ours in its config tells a later version's file from a stranger's.
     checkpoint.write(path, tensors, {"unet": '{"width": 3}'})
     assert "holds no model of this course" in said(lambda: checkpoint.load(path))
@@ -365,6 +411,34 @@ def test_weights_that_are_no_numbers_are_named(model, spoil, told):
         checkpoint.load_weights(model, weights)
     sentence = f"the state holds {told}; it is damaged: copy it again, or train again."
     assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "module._orig_mod."])
+def test_what_a_wrapper_put_before_the_names_comes_off(model, prefix):
+    weights = {f"{prefix}{name}": value + 1 for name, value in model.state_dict().items()}
+    checkpoint.load_weights(model, weights)
+    assert model.conv_out.bias.tolist() == [1.0]
+    with pytest.raises(ValueError, match=r"lacks the weight time\.0\.weight"):
+        checkpoint.load_weights(model, {f"mine.{name}": x for name, x in weights.items()})
+    wrapped = torch.nn.ModuleDict({"module": torch.nn.Linear(1, 1)})  # such a name of one's own
+    checkpoint.load_weights(wrapped, wrapped.state_dict())
+
+
+@pytest.mark.parametrize("load", [checkpoint.load, flow.load, few_steps.load])
+@pytest.mark.parametrize("config", ["{", "[]", "3"])
+def test_sizes_that_are_none_are_told_with_the_file(tmp_path, model, load, config):
+    kind = {flow.load: "flow", few_steps.load: "student"}.get(load, "unet")
+    checkpoint.write(tmp_path / "a", checkpoint.pack(model, SCHEDULE)[0], {kind: config})
+    with pytest.raises(ValueError, match=r"/a holds no model of this course; train one"):
+        load(tmp_path / "a")
+
+
+def test_a_file_without_its_schedule(tmp_path, model):
+    tensors, about = checkpoint.pack(model, SCHEDULE)
+    del tensors[checkpoint.BETA]
+    checkpoint.write(tmp_path / "a", tensors, about)
+    with pytest.raises(ValueError, match=r"/a holds no schedule, schedule\.beta; it is another's"):
+        checkpoint.load(tmp_path / "a")
 
 
 def test_a_count_that_a_layer_keeps_is_a_whole_number():

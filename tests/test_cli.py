@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +17,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, cli, solvers
-from ddpm_course.cli import main
+from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, cli, images, run, solvers
+from ddpm_course.cli import main, output
 from ddpm_course.cli.output import Pulse
 from ddpm_course.data import digits
 from ddpm_course.loss import bits_per_dim
@@ -115,6 +116,25 @@ def test_quiet_says_results_and_errors_alone(tmp_path, capsys):
     assert told.err == ""
     assert main(["sample", "digits", *few[:-1], "--force", "--out", str(out)]) == 0
     assert "2 images in" in capsys.readouterr().out  # the next command speaks again
+
+
+@pytest.mark.parametrize(
+    ("environment", "speaks"),
+    [
+        ({}, True),
+        ({"RANK": "1"}, True),  # left from elsewhere
+        ({"RANK": "0", "WORLD_SIZE": "2"}, True),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, False),
+    ],
+    ids=str,
+)
+def test_of_several_processes_one_speaks(monkeypatch, capsys, environment, speaks):
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    output.tell("hello")
+    assert capsys.readouterr().err == ("hello\n" if speaks else "")
 
 
 def test_a_log_shows_how_far_training_is(tmp_path, capsys, monkeypatch):
@@ -220,6 +240,11 @@ def test_a_file_says_what_no_option_does(tmp_path, capsys, monkeypatch):
     said = json.loads((tmp_path / "run" / "config.json").read_text())["train"]
     assert (said["warmup"], said["clip_norm"]) == (7, 0.5)
     assert said["batch_size"] == 4  # an option goes before the file
+    file.write_text(json.dumps(asked), encoding="utf-8-sig")  # as Windows' editors write it
+    assert main([*TRAIN, "--config", str(file), "--out", str(tmp_path / "marked")]) == 0
+    said = tmp_path / "marked" / "config.json"
+    said.write_text(said.read_text(encoding="utf8"), encoding="utf-8-sig")
+    assert main(["train", "--resume", str(tmp_path / "marked"), "--steps", "4"]) == 0
     for wrong, sentence in (
         ("{", "cannot be read as JSON of objects"),
         ("[1]", "cannot be read as JSON of objects (it holds [1])"),
@@ -232,7 +257,7 @@ def test_a_file_says_what_no_option_does(tmp_path, capsys, monkeypatch):
         ('{"schedule": {"cosine": {"T": "12"}}}', "T is '12'; a schedule needs"),
         ('{"schedule": {"cosine": {"S": 12}}}', "holds a value of the wrong kind"),
         ('{"unet": {"channels": 8}}', "holds a value of the wrong kind"),
-        ('{"train": {"warmup": "7"}}', "holds a value of the wrong kind"),
+        ('{"train": {"warmup": "7"}}', "warmup is '7'; it must be a number"),
         ('{"unet": {"channels": [8, 16, 32]}}', "attention has 2 entries and channels 3"),
     ):
         file.write_text(wrong)
@@ -363,6 +388,15 @@ def test_divergence_is_told_without_a_traceback(tmp_path, capsys, monkeypatch):
     assert "keeps the last good checkpoint. Try a lower learning rate" in error
 
 
+def test_evaluate_refuses_one_picture_before_the_drawing(tmp_path, capsys, monkeypatch, model_file):
+    from ddpm_course.cli import evaluate
+
+    monkeypatch.setattr(evaluate, "draw", lambda *_: pytest.fail("it drew"))
+    np.save(tmp_path / "one.npy", np.zeros((1, 1, 8, 8), np.uint8))
+    said = refused(capsys, "evaluate", model_file, "--data", tmp_path / "one.npy")
+    assert "one.npy holds one picture; a distance between sets needs at least 2" in said
+
+
 def test_evaluate_refuses(tmp_path, capsys, model_file):
     assert "needs at least 2" in refused(capsys, "evaluate", model_file, "--num", "1")
     error = refused(capsys, "evaluate", model_file, "--num", "4")
@@ -490,6 +524,55 @@ def test_a_folder_in_the_way_is_found_before_the_work(tmp_path, capsys, monkeypa
     monkeypatch.setattr(sample, "draw", lambda *_: pytest.fail("it drew"))
     (tmp_path / "x.png").mkdir()
     assert "is a folder" in refused(capsys, "sample", model_file, "--out", tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--device", "tpu"], "device is 'tpu'"),
+        (["--save-every", "0"], "save_every is 0"),
+        (["--tensorboard"], "tensorboard is not installed"),
+        (["--labels", "nothing.npy"], "nothing.npy is not there; give a .npy file of labels"),
+    ],
+)
+def test_what_can_be_refused_at_once_is_refused_before_the_data(
+    tmp_path, capsys, monkeypatch, options, sentence
+):
+    monkeypatch.setattr(run, "find_spec", lambda name: None)
+    monkeypatch.setattr(images, "load", lambda *_: pytest.fail("it read"))
+    assert sentence in refused(capsys, "train", "--out", tmp_path / "run", *options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_places_are_tried_before_the_work(tmp_path, capsys, monkeypatch):
+    from ddpm_course.grading import pack, release
+
+    run = tmp_path / "run"
+    assert main([*TRAIN, "--out", str(run)]) == 0
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "below"
+
+    def fail(*_, **__):
+        pytest.fail("it worked")
+
+    monkeypatch.setattr(images, "load", fail)
+    monkeypatch.setattr(pack, "pack", fail)
+    monkeypatch.setattr(release, "release", fail)
+    said = "below cannot be written (Not a directory); choose another place."
+    for command in (
+        ["train", "--out", below],
+        ["pack", "gradescope", "--chapters", "forward", "--out", below / "a.zip"],
+        ["release", "--target", below],
+    ):
+        assert said in refused(capsys, *command)
+
+    def read_only(**_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
+    said = "run cannot be written (Read-only file system)"
+    assert said in refused(capsys, "train", "--resume", run, "--steps", "9")
+    assert {file.name for file in tmp_path.iterdir()} == {"run", "file"}
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**63), str(2**64)])

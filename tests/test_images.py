@@ -304,6 +304,16 @@ def test_numbers_in_a_file_stay_on_the_disk(tmp_path):
         ),
         (np.float32([-3, 2] * 40).reshape(5, 1, 4, 4), (), "holds values from -3 to 2; give float"),
         (np.float32([0, 1] * 40).reshape(5, 1, 4, 4), (), "has values from 0 to 1"),
+        (
+            np.float32([0.1, 0.9] * 40).reshape(5, 1, 4, 4),
+            (),
+            r"from 0\.1 to 0\.9, as pictures in \[0, 1\] do; give float32 in \[-1, 1\] \(2 x - 1\)",
+        ),
+        (
+            np.uint8([0, 1] * 40).reshape(5, 1, 4, 4),
+            (),
+            r"holds uint8 from 0 to 1, which would all be black; give 0\.\.255: 0 and 255 where",
+        ),
         (np.zeros((0, 1, 4, 4), np.uint8), (), r"holds no images: its shape is \(0, 1, 4, 4\)"),
         (np.zeros((5, 1, 4, 4), np.uint8), (8,), r"has size \(4, 4\), not 8"),
         (np.zeros((5, 1, 4, 4), np.uint8), (4, 3), "has channels 1, not 3"),
@@ -314,6 +324,23 @@ def test_numbers_that_are_no_pictures(tmp_path, numbers, options, sentence):
     np.save(tmp_path / "a.npy", numbers, allow_pickle=True)
     with pytest.raises(ValueError, match=sentence):
         images.load(tmp_path / "a.npy", *options)
+
+
+def test_float_pictures_run_over_both_sides_of_gray(tmp_path):
+    for numbers in ([-0.1, 0.9], [0.3, 0.3], [-1, -1]):
+        np.save(tmp_path / "a.npy", np.float32(numbers * 40).reshape(5, 1, 4, 4))
+        assert images.load(tmp_path / "a.npy").amax() == np.float32(max(numbers))
+
+
+def test_dark_pictures_are_pictures(tmp_path):
+    for numbers in ([0, 0], [0, 2]):
+        np.save(tmp_path / "a.npy", np.uint8(numbers * 40).reshape(5, 1, 4, 4))
+        assert images.load(tmp_path / "a.npy").amax() == max(numbers)
+
+
+def test_a_name_that_cannot_be_written_down(tmp_path):
+    with pytest.raises(ValueError, match=r"the name '.*bad\\udcff' is no UTF-8, and the run keeps"):
+        images.settled(str(tmp_path / "bad\udcff"))
 
 
 def test_a_set_is_held_once(tmp_path):

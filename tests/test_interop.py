@@ -244,6 +244,15 @@ def test_the_hub_format(tmp_path):
         interop.HubUNet.from_pretrained(str(tmp_path))
 
 
+def test_sizes_of_a_later_version_are_told():
+    with pytest.raises(
+        ValueError, match=r"the model's config\.json has 'rope', which this version"
+    ):
+        interop.HubUNet(size=8, rope=1)
+    with pytest.raises(ValueError, match=r"these are no sizes of a UNet \(.*'rope'\)\."):
+        interop.HubUNet(rope=1)
+
+
 def test_the_hub_format_has_no_pickles():
     with pytest.raises(ValueError, match=r"pytorch_model\.bin is a pickle"):
         interop.HubUNet._load_as_pickle(None, "pytorch_model.bin", "cpu", False)
@@ -316,6 +325,22 @@ def test_a_wrapped_model_is_at_rest_and_counts_from_1():
     assert not theirs.training
 
 
+def test_a_wrapped_model_refuses_what_it_cannot_take():
+    model = interop.from_diffusers(UNet2DModel(**GOOGLE | THEIRS["digits"] | {"norm_eps": 1e-5}))
+    assert isinstance(model, interop.Wrapped)
+    x, t = torch.zeros(2, 1, 8, 8), torch.ones(2, dtype=torch.int64)
+    assert model(x, t).shape == x.shape
+    for arguments, said in (
+        ((x.byte(), t), "x has dtype torch.uint8; give floating point numbers"),
+        ((x[0], t), r"x has shape \(1, 8, 8\); this model takes \(B, 1, H, W\)\.$"),
+        ((x.expand(2, 3, 8, 8), t), r"x has shape \(2, 3, 8, 8\); this model takes \(B, 1, H, W\)"),
+        ((x, 1), "^t must be a tensor with one step for each of the 2 images.$"),
+        ((x, t[:, None]), "t must be a tensor with one step for each of the 2 images"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            model(*arguments)
+
+
 def test_what_is_around_a_model_comes_off():
     theirs = UNet2DModel(**SMALL)
     ours = interop.from_diffusers(torch.nn.DataParallel(theirs))
@@ -365,10 +390,28 @@ def test_a_pipeline_that_fails_leaves_nothing(tmp_path, monkeypatch):
     assert places[0].name.startswith(".pipeline-")
     with pytest.raises(ValueError) as error:
         interop.to_diffusers(model, folder=tmp_path / "pipeline")
-    assert str(error.value).startswith("a pipeline needs the schedule; give it as well: to_diff")
+    assert str(error.value) == (
+        "a pipeline needs the schedule; give it as well: to_diffusers(model, schedule, folder)."
+    )
     with pytest.raises(ValueError) as error:
         interop.to_diffusers(model, Schedule.linear(3), tmp_path)
     assert str(error.value) == f"{tmp_path} exists already; name a new folder."
+
+
+def test_a_place_for_a_pipeline_is_tried_before_the_work(tmp_path, monkeypatch):
+    import diffusers
+
+    monkeypatch.setattr(diffusers, "UNet2DModel", lambda **_: pytest.fail("it converted"))
+    (tmp_path / "file").touch()
+    model = UNet(UNetConfig(channels=(8, 8), blocks=1))
+    for folder, schedule, said in (
+        (tmp_path / "file" / "pipeline", Schedule.linear(3), "file cannot be written"),
+        (tmp_path / "file", Schedule.linear(3), "file exists already"),
+        (tmp_path / "new", None, "a pipeline needs the schedule"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            interop.to_diffusers(model, schedule, folder)
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_model_that_cannot_be_had(tmp_path, monkeypatch):

@@ -75,6 +75,17 @@ def test_the_names_of_subfolders(tmp_path):
         labels.load("own", str(tmp_path), 5)
 
 
+def test_numbers_as_names_are_in_their_order(tmp_path):
+    for i, name in enumerate(["10", "2", "0"]):
+        (tmp_path / name).mkdir()
+        picture(i).save(tmp_path / name / "a.png")
+    found, names = labels.load("own", str(tmp_path), 3)
+    assert names == ["0", "2", "10"]
+    assert found.tolist() == [0, 2, 1]  # the pictures are in the order of the alphabet
+    (tmp_path / "10").rename(tmp_path / "10a")
+    assert labels.load("own", str(tmp_path), 3)[1] == ["0", "10a", "2"]
+
+
 def test_folders_in_archives(tmp_path):
     archive(tmp_path / "x.tar", {"b/1.png": encoded(1), "a/2.png": encoded(2)})
     found, names = labels.load("own", str(tmp_path / "x.tar"), 2)
@@ -249,6 +260,11 @@ def test_a_command_learns_labels_and_draws_a_class(tmp_path, capsys):
     assert not np.array_equal(drawn["free"], drawn["1"])
     assert not np.array_equal(drawn["other"], drawn["1"])
     capsys.readouterr()
+    judge = ["evaluate", file, "--data", "digits", "--num", "2", "--steps", "1", "--label", "3"]
+    assert main(judge) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["label"] == 3
+    assert "show one class; they are compared with the pictures of all classes" in said.err
     for options, sentence in (
         (["--label", "10"], "--label is 10; the model's classes: it knows 0 to 9"),
         (["--guidance", "1"], "--guidance is towards a class; name one with --label"),
@@ -285,3 +301,14 @@ def test_a_class_without_a_picture_is_a_mistake(tmp_path, highest):
     np.save(tmp_path / "labels.npy", np.array([0, 1, 2, highest], np.uint64))
     with pytest.raises(ValueError, match=f"holds the class {highest}, and there are 4 pictures"):
         labels.load(str(tmp_path / "labels.npy"), "digits", 4)
+
+
+@pytest.mark.parametrize(("numbers", "missing"), [([1, 2, 3, 3], 0), ([0, 0, 3, 1], 2)])
+def test_classes_are_numbered_without_a_gap(tmp_path, numbers, missing):
+    np.save(tmp_path / "labels.npy", np.array(numbers))
+    with pytest.raises(ValueError) as error:
+        labels.load(str(tmp_path / "labels.npy"), "digits", 4)
+    assert str(error.value) == (
+        f"{tmp_path / 'labels.npy'} goes up to the class 3, and no picture is of class {missing}; "
+        "number the classes from 0 without a gap."
+    )

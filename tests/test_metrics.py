@@ -207,6 +207,14 @@ def test_a_sentence_says_what_is_wrong(call, said):
     assert str(error.value)[:2] == "a " or said[:2] != "a "
 
 
+def test_what_is_no_tensor_is_named():
+    x = torch.zeros(2, 3)
+    with pytest.raises(ValueError, match="the first set is a list; give a tensor"):
+        metrics.nearest_distance([[1.0]], x)
+    with pytest.raises(ValueError, match="the second set is a ndarray; give a tensor"):
+        metrics.frechet_distance(x, x.numpy())
+
+
 def test_features_of_any_size_are_no_pictures():
     far = torch.tensor([[300.0, 400.0]], requires_grad=True)
     distance = metrics.nearest_distance(far, torch.zeros(1, 2))

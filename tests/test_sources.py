@@ -59,6 +59,26 @@ def pixels(pictures: sources.Pictures) -> list[list[int]]:
 EXPECTED = [np.asarray(picture(i)).ravel().tolist() for i in range(10)]
 
 
+def test_a_folder_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "locked").mkdir()
+    picture(0).save(tmp_path / "a.png")
+    scandir = os.scandir
+
+    def locked(place):
+        if str(place).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scandir(place)
+
+    assert len(sources.find(str(tmp_path))) == 1
+    monkeypatch.setattr(os, "scandir", locked)
+    with pytest.raises(ValueError) as error:
+        sources.find(str(tmp_path))
+    assert str(error.value) == (
+        f"{tmp_path / 'locked'} cannot be read (Permission denied); let it be read, or move it "
+        "away."
+    )
+
+
 def test_a_folder(tmp_path):
     for i in range(10):
         picture(i).save(tmp_path / f"{i}.png")

@@ -324,8 +324,9 @@ def test_devices():
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="device is 'cuda', which this machine does not have"):
             pick_device("cuda")
-    with pytest.raises(ValueError, match="device is 'cuda:99'"):
-        pick_device("cuda:99")
+    for name in ("cuda:99", None):
+        with pytest.raises(ValueError, match=f"device is {name!r}, which this machine does not"):
+            pick_device(name)
 
 
 @pytest.mark.parametrize(
@@ -535,6 +536,17 @@ def test_the_presets():
         ({"warmup": math.nan}, "warmup is nan; it must be 0 or more"),
         ({"drop_label": math.nan}, "drop_label is nan"),
         ({"seed": 1.5}, "seed is 1.5; choose a whole number"),
+        ({"batch_size": "8"}, "^batch_size is '8'; it must be a whole number.$"),
+        ({"batch_size": None}, "batch_size is None; it must be a whole number"),
+        ({"learning_rate": "1e-3"}, "^learning_rate is '1e-3'; it must be a number.$"),
+        ({"warmup": None}, "warmup is None; it must be a number"),
+        ({"ema_decay": "0.9"}, "ema_decay is '0.9'; it must be a number"),
+        ({"drop_label": True}, "drop_label is True; it must be a number"),
+        ({"clip_norm": "1"}, "clip_norm is '1'; it must be a number"),
+        ({"max_seconds": "9"}, "max_seconds is '9'; it must be a number"),
+        ({"flip": "no"}, "^flip is 'no'; it must be True or False.$"),
+        ({"compile": None}, "compile is None; it must be True or False"),
+        ({"checkpoint_activations": 1}, "checkpoint_activations is 1; it must be True or False"),
     ],
 )
 def test_more_that_is_out_of_range(changes, sentence):
@@ -608,6 +620,16 @@ def test_accelerate_is_told_everything_that_the_config_decides(monkeypatch):
             "mixed_precision": "no",
             "dynamo_backend": "no",
         }
+
+
+def test_a_count_of_processes_that_is_none_is_named(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(ValueError) as error:
+        Trainer(tiny_unet(), SCHEDULE, images(8), CONFIG)
+    assert str(error.value) == (
+        "WORLD_SIZE is 'two' in the environment, where a launcher says how many processes there "
+        "are; unset it."
+    )
 
 
 def test_processes_share_a_batch_evenly(monkeypatch):

@@ -210,11 +210,23 @@ def test_what_is_no_picture_no_step_and_no_class_is_named():
         ((x, 1), "t is a int; give one step for each of the 2 images"),
         ((x, t, torch.tensor([0, 4])), "label runs from 0 to 4; the classes are 0 to 2, and 3 is"),
         ((x, t, torch.tensor([-1, 3])), "label runs from -1 to 3"),
+        ((x, t, torch.ones(2)), "label has dtype torch.float32; classes are counted: use torch.i"),
     ):
         with pytest.raises(ValueError) as error:
             model(*arguments)
         assert said in str(error.value)
     assert model(x, t, torch.tensor([0, 3])).shape == x.shape
+    assert model(x, t, torch.tensor([0, 3], dtype=torch.int32)).shape == x.shape
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 32), (2, 1), (2, 32, 1)])
+def test_a_condition_is_one_for_each_image(shape):
+    model = UNet(UNetConfig(8, channels=(8, 16), blocks=1, groups=4))
+    with pytest.raises(ValueError) as error:
+        model(torch.zeros(2, 1, 8, 8), torch.ones(2, dtype=torch.int64), torch.zeros(shape))
+    assert str(error.value) == (
+        f"condition has shape {shape}; give (2, 32), as wide as the embedding of the time."
+    )
 
 
 @pytest.mark.parametrize(
@@ -237,6 +249,9 @@ def test_what_is_no_picture_no_step_and_no_class_is_named():
         ({"dropout": -0.1}, "dropout is -0.1"),
         ({"size": 8.0}, "size is 8.0; give whole numbers"),
         ({"size": "8"}, "size is '8'; give whole numbers"),
+        ({"size": None}, "size is None; give whole numbers"),
+        ({"size": np.int64(8)}, "size is np.int64(8); give whole numbers"),
+        ({"dropout": "0.1"}, "dropout is '0.1'; it must be a number"),
         ({"size": (8, 8.5)}, "size is (8, 8.5); give whole numbers"),
         ({"in_channels": 1.5}, "in_channels is 1.5; give whole numbers"),
         ({"channels": (8.0, 16)}, "channels is (8.0, 16); give whole numbers"),
@@ -270,6 +285,14 @@ def test_quick_answers_in_float32_without_dropout(precision):
         exact = model(x, t)
     error = (answer - exact).abs().max() / exact.abs().max()
     assert error == 0 if precision == "float32" else 0 < error < 0.1
+
+
+@pytest.mark.parametrize("precision", ["bf16", "FLOAT32", None])
+def test_quick_knows_two_precisions(precision):
+    with pytest.raises(ValueError) as error:
+        Quick(nn.Identity(), precision)
+    assert str(error.value) == f"precision is {precision!r}; choose 'float32' or 'bfloat16'."
+    assert not Quick(nn.Identity()).low
 
 
 def test_what_is_put_around_a_network_comes_off():
@@ -332,6 +355,10 @@ def test_the_smallest_sizes_are_allowed(options):
             {"head_width": 24, "attention": (False, False)},  # the middle attends, too
             "a width of 64 cannot be divided into heads of 24 channels; choose channels that are "
             "multiples of head_width, or None for one head.",
+        ),
+        (  # the middle is as wide as the last level, not as any other
+            {"channels": (8, 16, 24), "head_width": 16, "attention": (False, True, False)},
+            "a width of 24 cannot be divided into heads of 16 channels",
         ),
         (
             {"channels": (8, 64), "head_width": 64, "attention": (True, False)},

@@ -55,6 +55,8 @@ def run(options: argparse.Namespace) -> None:
         if source != "digits" and not run.is_dir():
             raise ValueError(f"{source} does not name its data; give them with --data.")
     data = images.load(source, size, channels, tell)
+    if len(data) < 2:
+        raise ValueError(f"{source} holds one picture; a distance between sets needs at least 2.")
     levels = 17 if source == "digits" else 256
     unseen = digits("test") if source == "digits" else data  # our split is the one we know
     batch = checks.pictures(unseen[: options.batch_size])
@@ -62,6 +64,9 @@ def run(options: argparse.Namespace) -> None:
         checks.on_grid(batch, levels, source)  # refused before the work
     samples = draw(options, model, schedule)
     report: dict[str, Any] = {"model": str(options.model), "data": source, "samples": options.num}
+    if options.label is not None:
+        report["label"] = options.label
+        tell("these samples show one class; they are compared with the pictures of all classes.")
     if source == "digits":
         report |= metrics.digit_report(samples)._asdict()
     else:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Parser", "Pulse", "add_quiet", "hush", "no_bar", "say", "tell"]
+__all__ = ["Parser", "Pulse", "add_quiet", "hush", "is_first", "no_bar", "say", "tell"]
 
 _quiet = False
 
@@ -42,9 +42,15 @@ def hush(quiet: bool) -> None:
     _quiet = quiet
 
 
+def is_first() -> bool:
+    """Of several processes that a launcher started, the one that speaks and writes."""
+    alone = os.environ.get("WORLD_SIZE", "1") == "1"  # whatever RANK is left from elsewhere
+    return alone or os.environ.get("RANK", "0") == "0"
+
+
 def tell(line: str) -> None:
     """A line for people, on stderr; of several processes, the first one speaks."""
-    if not _quiet and os.environ.get("RANK", "0") == "0":
+    if not _quiet and is_first():
         with contextlib.suppress(OSError):  # no run ends because its log is full
             print(line, file=sys.stderr, flush=True)
 

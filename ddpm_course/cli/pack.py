@@ -42,9 +42,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    from ddpm_course.checkpoint import try_folder
     from ddpm_course.cli.grade import counted
     from ddpm_course.grading.pack import pack
 
     chapters = counted(options.chapters)
+    try_folder(options.out.parent)  # before the package is put together
     pack(options.platform, options.out, options.released, chapters, options.visibility)
     print(options.out)

@@ -29,10 +29,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    from ddpm_course.checkpoint import try_folder
     from ddpm_course.grading.release import release
     from ddpm_course.grading.tasks import CHAPTERS
 
     chapters = known_chapters(options.chapters) or CHAPTERS
+    try_folder(options.target)  # before the first notebook is cleared
     for path in release(chapters, options.source, options.target, options.force):
         print(path)
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddpm_course.cli.output import Pulse, add_quiet, no_bar, say, tell
+from ddpm_course.cli.output import Pulse, add_quiet, is_first, no_bar, say, tell
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -194,7 +194,7 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
 
     from ddpm_course import images
     from ddpm_course.run import Run, check_new
-    from ddpm_course.trainer import Trainer, pick_device
+    from ddpm_course.trainer import Trainer
     from ddpm_course.unet import Labelled, UNet
 
     preset = _preset(options.preset or "digits")
@@ -210,8 +210,8 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
         )
     config = replace(config, flip=config.flip and source == preset.data)
     config = replace(config, **changes)
-    pick_device(config.device)  # what can be refused at once is refused before the data are read
     check_new(options.out)
+    _before_the_data(options, config.device)
     pictures = Path(images.settled(source))
     if pictures.is_absolute() and options.out.resolve().is_relative_to(pictures):
         raise ValueError(
@@ -239,6 +239,20 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
         tensorboard=options.tensorboard,
         labels=settled_labels(options.labels),
     )
+
+
+def _before_the_data(options: argparse.Namespace, device: str) -> None:
+    """What can be refused at once is refused before the data are read, which may take an hour."""
+    from ddpm_course import checkpoint, labels
+    from ddpm_course.run import check_settings
+    from ddpm_course.trainer import pick_device
+
+    check_settings(1, options.save_every, options.tensorboard)
+    pick_device(device)
+    if options.labels not in (None, labels.OWN) and not Path(options.labels).is_file():
+        raise ValueError(f"{options.labels} is not there; give a .npy file of labels.")
+    if is_first():
+        checkpoint.try_folder(options.out or options.resume)
 
 
 def settled_labels(given: str | None) -> str:
@@ -286,7 +300,7 @@ def _configured(preset: Preset, file: Path) -> Preset:
     from ddpm_course.schedule import Schedule
 
     try:
-        asked = json.loads(file.read_text(encoding="utf8"))
+        asked = json.loads(file.read_text(encoding="utf-8-sig"))  # Windows may mark it
         if not isinstance(asked, dict):
             raise TypeError(f"it holds {asked!r:.40}")
         parts = {name: dict(asked.pop(name, {})) for name in ("unet", "train", "schedule")}
@@ -356,6 +370,7 @@ def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     streamed = f" {STREAMED} " in str(about.get("data"))
     if options.stream and not streamed:
         raise ValueError(f"the run in {options.resume} holds its pictures; leave --stream out.")
+    _before_the_data(options, options.device or "auto")
     data = _data(options, source, size, channels, streamed)
     given = options.labels or about.get("labels")
     labels, _ = _labels(given, source, len(data)) if classes else (None, [])

@@ -152,7 +152,7 @@ def pack(
         visibility: when students of Gradescope see points and sentences.
 
     Raises:
-        ValueError: something is there already, or missing.
+        ValueError: something is there already, or missing, or the package cannot be written.
     """
     if platform not in PLATFORMS or visibility not in VISIBILITIES:
         raise ValueError(f"{platform}, {visibility}: choose from {PLATFORMS} and {VISIBILITIES}.")
@@ -186,11 +186,20 @@ def pack(
             workflow = folder / ".github" / "workflows" / "classroom.yml"
             workflow.parent.mkdir()
             workflow.write_text(_workflow(tasks), encoding="utf8")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if platform == "gradescope":
-            _zip(folder, out)
-        else:
-            shutil.copytree(folder, out)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            if platform == "gradescope":
+                _zip(folder, out)
+            else:
+                shutil.copytree(folder, out)
+        except OSError as error:
+            shutil.rmtree(out, ignore_errors=True)  # half a package is none
+            if out.is_file():
+                out.unlink()
+            why = error.args[0][0][-1] if isinstance(error, shutil.Error) else error.strerror
+            raise ValueError(
+                f"{out} cannot be written ({why}); make room, or choose another place."
+            ) from error
 
 
 def _tasks(released: Path, chapters: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -216,6 +217,34 @@ def test_nothing_is_overwritten_and_names_are_checked(
     assert "foward" in capsys.readouterr().err
     assert (tmp_path / "there.zip").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there.zip"]
+
+
+@pytest.mark.parametrize(("platform", "name"), [("docker", "image"), ("gradescope", "a.zip")])
+def test_a_full_disk_leaves_no_half_package(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    platform: str,
+    name: str,
+) -> None:
+    out, copytree = tmp_path / name, shutil.copytree
+
+    def full(source: Path, target: Path, *more: Any, **options: Any) -> None:
+        copytree(source, target, *more, **options)
+        if target == out:  # how copytree tells what it could not copy
+            raise shutil.Error([(source, target, "No space left on device")])
+
+    def full_zip(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full_zip)
+    assert pack(platform, out) == 2
+    assert capsys.readouterr().err == (
+        f"ddpm-course: {out} cannot be written (No space left on device); make room, or choose "
+        "another place.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_package_names_the_versions_that_are_installed_here(tmp_path: Path) -> None:

@@ -25,12 +25,13 @@ from .noising import Noising
 from .tables import MATRICES, Tables
 from .world import COUNT, NAMED, NoWorld, World
 
-__all__ = ["WITHOUT", "NoWorld", "World", "kind", "witness", "worlds"]
+__all__ = ["WITHOUT", "NoWorld", "World", "kind", "lines", "witness", "worlds"]
 
 TOLERANCE = 1e-6
 SHAPES = ((4, 3, 1), (5, 2, 1), (4, 4, 2), (6, 5, 3))  # (T, t, s) of each batch of worlds
 LENGTHS = ((2, 2), (3, 2), (3, 3), (4, 3))  # (T, t) of each batch of chains
 WITHOUT: dict[str, str] = {}  # claims without a world, and why
+NO_WORLD = "no world: "  # before what is missing, where nothing can be tried
 
 OF_TABLES = (nt.Softmax, nt.Spread, nt.Similarity, nt.Frequency, nt.Embedding, nt.QueryNoise)
 
@@ -83,12 +84,13 @@ def worlds(claim: Any) -> Iterator[World]:
             yield Noising(claim, seed, *shape)
 
 
-def _lines(claim: Any) -> Iterator[tuple[str, Any, str, Any]]:
+def lines(claim: Any) -> Iterator[tuple[str, Any, str, Any]]:
     """What a claim says: each line, and each equation that is displayed."""
     for lhs, steps in _chains(claim):
         before = lhs
         for number, step in enumerate(steps):
-            name = f"step {number + 1} of {len(steps)} ({step.reason})"
+            base = "base, " if claim.base and steps is claim.base.steps else ""
+            name = f"{base}step {number + 1} of {len(steps)} ({step.reason})"
             yield name, before, step.relation, step.expr
             before = step.expr
     if len(claim.steps) > 1:
@@ -182,7 +184,7 @@ class Trial:
                 if found := _wrong(value, before, relation, after):
                     return f"in a random world it is {found}"
         except ERRORS as error:
-            return f"no world: {error}"
+            return f"{NO_WORLD}{error}"
         return ""
 
 
@@ -195,7 +197,7 @@ def witness(claim: Any, trial: Trial | None = None) -> tuple[str, str] | None:
     if claim.name in WITHOUT:
         return None
     trial = trial or Trial(claim)
-    for name, before, relation, after in _lines(claim):
+    for name, before, relation, after in lines(claim):
         if wrong := trial.wrong(before, relation, after):
             return name, wrong
     return None

@@ -138,7 +138,7 @@ def test_assumption_that_no_world_can_meet_is_named() -> None:
     both = said(beta(t), beta(t), assuming=((beta(t), alpha_bar(t) + 3),))
     found = worlds.witness(both)
     assert found is not None
-    assert "no world could be built in which" in found[1]
+    assert "no world: none could be built in which" in found[1]
 
 
 def test_worlds_refuse_what_a_careless_proof_lets_pass() -> None:
