@@ -40,7 +40,7 @@ ddpmFigure.define("unet", (figure) => {
       if (!answer) return;
       const side = (width - 40) / 5;
       const mark = (text, left, top, color = colors.ink) => ((brush.fillStyle = color), brush.fillText(text, left, top));
-      [["x_t", answer.x, colors.xt, {}], ["ε", answer.eps, colors.eps, { from: -3, to: 3 }], ["ε̂", answer.epsHat, colors.eps, { from: -3, to: 3 }], ["x̂_0", answer.guess, colors.x0hat, {}]].forEach(([name, values, color, range], i) => {
+      [["x_t", answer.x, colors.thin, {}], ["ε", answer.eps, colors.eps, { from: -3, to: 3 }], ["ε̂", answer.epsHat, colors.eps, { from: -3, to: 3 }], ["x̂_0", answer.guess, colors.x0hat, {}]].forEach(([name, values, color, range], i) => {
         mark(name, i * (side + 10), 14, color);
         picture(brush, values, SIZE, i * (side + 10), 20, side, { smooth: i === 3, ...range });
       });

@@ -276,7 +276,7 @@ def test_walk_with_each_mistake_agrees_with_torch(mistake: str, steps: int, visi
             const eps = (x, kept) => (asked.push(kept), Float64Array.from(said.shift()));
             const noise = () => Float64Array.from(fresh.shift());
             x = Float64Array.from(x);
-            const walk = ddpmWalk(alphaBar, eps, x, noise, steps, ddpmMistakes[mistake]);
+            const walk = [...ddpmWalk(alphaBar, eps, x, noise, steps, ddpmMistakes[mistake])];
             return [asked, walk.slice(1).map(({x}) => [...x])];
         }""",
         [mistake, steps, start, said, fresh],

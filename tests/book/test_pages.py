@@ -42,7 +42,6 @@ def test_page_is_complete_without_a_network(page_name: str, at_desk: Seen, on_ph
 
 
 def test_mathematics_is_rendered(page_name: str, at_desk: Seen) -> None:
-    assert at_desk.more["not set"] == 0
     assert at_desk.more["raw"] == []
     assert at_desk.more["merror"] == 0
     assert at_desk.more["tex"] == []
