@@ -189,7 +189,7 @@ const ddpmFigure = (() => {
 
     // A point of the picture that mouse, finger and arrow keys move. at: [x, y], each in 0..1. However fast
     // the hand, what follows from its move is computed once for each picture that is painted.
-    function handle(text, at, moved) {
+    function handle(text, at, moved, color = "x0") {
       let told = true;
       const follow = () => {
         if (told) requestAnimationFrame(() => ((told = true), moved(at)));
@@ -197,6 +197,7 @@ const ddpmFigure = (() => {
         redraw();
       };
       const element = make("button", { type: "button", class: "live-handle", "aria-label": `${text}; the arrow keys move it` });
+      element.style.setProperty("--hand", `var(--live-${color})`);
       const place = ([x, y]) => {
         at = [x, y].map((value) => Math.min(0.98, Math.max(0.02, value)));
         element.style.left = `${100 * at[0]}%`;
@@ -249,10 +250,10 @@ const ddpmFigure = (() => {
     return { root, stage, form, canvas, aloud: (text) => (aloud.textContent = text), tell, busy, refuse, slider, menu, button, seed, player, handle, worker, fail, redraw, calm, label, make };
   }
 
-  // The model's file, or a sentence.
+  // What the build wrote for a figure, or a sentence.
   function model(name = "ddpmModel", file = "model.js") {
     if (window[name]) return window[name];
-    throw new Error(`The file of the model, _static/live/${file}, is missing: build the book again.`);
+    throw new Error(`What this figure needs, _static/live/${file}, is missing: build the book again.`);
   }
 
   // Pictures (size² values from -1 to 1), smooth as a photograph is, or with their pixels.
