@@ -28,6 +28,9 @@ const ddpmFigure = (() => {
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const kind of ["input", "change", "keydown", "pointerdown"])
       root.addEventListener(kind, () => (refused = false), true);
+    // The still picture stays behind until there is something to say: no hole while a worker starts.
+    const before = root.querySelector("img");
+    if (before) stage.style.background = `top / 100% auto no-repeat url("${before.src}")`;
     root.replaceChildren(stage, form, words, aloud);
 
     // One color a quantity, from the style sheet, which knows the light and the dark page.
@@ -85,6 +88,7 @@ const ddpmFigure = (() => {
     // A refusal stays until the reader does something else, whatever still runs meanwhile.
     function tell(text) {
       for (const { canvas } of canvases) canvas.setAttribute("aria-label", text);
+      stage.style.background = "";
       if (refused) return;
       words.textContent = text;
       words.classList.remove("live-error");
