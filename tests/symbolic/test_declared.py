@@ -19,6 +19,7 @@ from ddpm_course.symbolic.notation import (
     alpha,
     as_written,
     beta,
+    cosine_share,
     log,
     q,
     s,
@@ -96,6 +97,12 @@ with as_written():
             ((beta(t), sp.Integer(2)),),
             r"step 1 of 1 (as assumed) can be tried in no world: none could be built in which "
             r"\beta_t = 2.",
+        ),
+        "a letter of a schedule that is not assumed": (
+            cosine_share(t),
+            [Step(1 * cosine_share(t), "the same")],
+            (),
+            "step 1 of 1 (the same) can be tried in no world: f_t has a value for the cosine",
         ),
         "an assumption of what is used": (
             Var(x(t)),

@@ -355,7 +355,11 @@ class Noising(World):
     def on_sigma(self, e: Any) -> Any:
         return self.table(self.sigma, e.at)
 
+    share: Any = None  # of the signal, on the uncut curve of the cosine schedule
+
     def on_cosine_share(self, e: Any) -> Any:
+        if self.share is None:
+            raise NoWorld(f"{latex(e)} has a value for the cosine schedule alone")
         return self.table(self.share, e.at)
 
     def on_snr(self, e: Any) -> Any:

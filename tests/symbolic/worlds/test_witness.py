@@ -111,6 +111,7 @@ with as_written():
         said(q(x(t), x(t - 1)), Normal(x(t), sqrt(1 - beta(t)) * x(t - 1), beta(t))),
         said(beta_tilde(t), beta(t), r"\le"),
         said(KL(q(x(T), x(0)), nt.prior(x(T))), sp.S.Zero, r"\ge"),
+        said(q(x(t - 1), x(t), x(0)), q(x(t), x(t - 1)) * q(x(t - 1), x(0)), r"\propto"),
     ]
     FALSE = [
         said(E(eps, x(t)), sp.S.Zero),
