@@ -292,10 +292,11 @@ def read_bytes(path: Path, root: Path, largest: int, what: str, smaller: str) ->
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise ValueError(f"The {what} cannot be opened: {error.strerror}.") from None
+    about = os.fstat(handle)
+    if not stat.S_ISREG(about.st_mode):  # a folder cannot even be opened as a file
+        os.close(handle)
+        raise ValueError(f"This is not a file: hand in the {what} itself.")
     with open(handle, "rb") as file:
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode):
-            raise ValueError(f"This is not a file: hand in the {what} itself.")
         if about.st_size > largest * 2**20:
             raise ValueError(
                 f"The {what} has {math.ceil(about.st_size / 2**20)} MB; at most {largest} are "

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,13 @@ import pytest
 from submissions import RELEASED, cell_of, hand_in, solved
 
 from ddpm_course.cli import main
-from ddpm_course.grading.handed_in import NOT_HANDED_IN, collect, locate, read_beside
+from ddpm_course.grading.handed_in import (
+    NOT_HANDED_IN,
+    collect,
+    locate,
+    read_beside,
+    read_cells,
+)
 from ddpm_course.grading.judge import grade, read_paper
 from ddpm_course.grading.report import remarks
 from ddpm_course.grading.sandbox import Limits
@@ -67,8 +74,6 @@ def test_its_own_place_comes_first_and_nothing_is_nothing(tmp_path: Path) -> Non
 def test_a_folder_that_may_not_be_read_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     put(tmp_path, "forward/forward.ipynb")
     real = os.scandir
 
@@ -88,6 +93,15 @@ def test_small_files_beside_come_along_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "link.txt").symlink_to("/etc/passwd")
     (tmp_path / "torch.so").write_text("x")
     assert read_beside(tmp_path / "forward.ipynb") == {"helpers.py": b"x = 1"}
+
+
+def test_what_is_no_plain_file_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "forward.ipynb").mkdir()
+    os.mkfifo(tmp_path / "loss.ipynb")
+    (tmp_path / "trends.ipynb").symlink_to("/etc/passwd")
+    for name, told in (("forward", "not a file"), ("loss", "not a file"), ("trends", "a link")):
+        with pytest.raises(ValueError, match=told):
+            read_cells(tmp_path / f"{name}.ipynb", tmp_path)
 
 
 def released(folder: Path, **about: Any) -> Path:
