@@ -461,9 +461,10 @@ class Noising(World):
         """A mean that stands in several lines is worked out once; in no world but this one."""
         if self.known is None or self.known[0] is not self:
             self.known = self, {}
-        if e not in self.known[1]:
-            self.known[1][e] = self._expectation(e)
-        return self.known[1][e]
+        found = self.known[1]
+        if e not in found:
+            found[e] = self._expectation(e)
+        return found[e]
 
     known: Any = None  # a world, and the means that were worked out in it
 
