@@ -41,7 +41,7 @@ if (typeof ddpmFigure !== "undefined")
         brush.fillText(NAMES[i], ...at(angle, 0.45));
       });
       // Each row a picture: the share that softmax gives to each text.
-      const cell = Math.min((width - 2 * R - 66) / 4, (2 * R - 30) / 4);
+      const cell = Math.min((width - 2 * R - 66) / 4, (2 * R - 54) / 4);
       fit().forEach((row, i) => {
         const all = row.map((value) => Math.exp((value - 1) / heat));
         const sum = all.reduce((a, b) => a + b);
@@ -57,7 +57,7 @@ if (typeof ddpmFigure !== "undefined")
         brush.textAlign = "right";
         brush.fillText(NAMES[i], 2 * R + 50, 24 + (i + 0.6) * cell);
       });
-      ddpmFigure.legend(brush, 2, 4, [["picture", colors.quiet], ["text", colors.other]], colors);
+      ddpmFigure.legend(brush, 2 * R + 8, 34 + 4 * cell, [["picture", colors.quiet], ["text", colors.other]], colors);
     }, side);
     const round = () => side(figure.stage.clientWidth || 600) / 2;
     const handles = NAMES.map((name, i) =>
@@ -66,7 +66,7 @@ if (typeof ddpmFigure !== "undefined")
         texts[i] = Math.atan2(R - y * box.clientHeight, x * box.clientWidth - R);
         settle();
         show();
-      }),
+      }, "other"),
     );
     function settle() {
       const [R, box] = [round(), figure.stage];

@@ -28,6 +28,9 @@ const ddpmFigure = (() => {
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const kind of ["input", "change", "keydown", "pointerdown"])
       root.addEventListener(kind, () => (refused = false), true);
+    // The still picture stays behind until there is something to say: no hole while a worker starts.
+    const before = root.querySelector("img");
+    if (before) stage.style.background = `top / 100% auto no-repeat url("${before.src}")`;
     root.replaceChildren(stage, form, words, aloud);
 
     // One color a quantity, from the style sheet, which knows the light and the dark page.
@@ -85,6 +88,7 @@ const ddpmFigure = (() => {
     // A refusal stays until the reader does something else, whatever still runs meanwhile.
     function tell(text) {
       for (const { canvas } of canvases) canvas.setAttribute("aria-label", text);
+      stage.style.background = "";
       if (refused) return;
       words.textContent = text;
       words.classList.remove("live-error");
@@ -189,7 +193,7 @@ const ddpmFigure = (() => {
 
     // A point of the picture that mouse, finger and arrow keys move. at: [x, y], each in 0..1. However fast
     // the hand, what follows from its move is computed once for each picture that is painted.
-    function handle(text, at, moved) {
+    function handle(text, at, moved, color = "x0") {
       let told = true;
       const follow = () => {
         if (told) requestAnimationFrame(() => ((told = true), moved(at)));
@@ -197,6 +201,7 @@ const ddpmFigure = (() => {
         redraw();
       };
       const element = make("button", { type: "button", class: "live-handle", "aria-label": `${text}; the arrow keys move it` });
+      element.style.setProperty("--hand", `var(--live-${color})`);
       const place = ([x, y]) => {
         at = [x, y].map((value) => Math.min(0.98, Math.max(0.02, value)));
         element.style.left = `${100 * at[0]}%`;
@@ -249,10 +254,10 @@ const ddpmFigure = (() => {
     return { root, stage, form, canvas, aloud: (text) => (aloud.textContent = text), tell, busy, refuse, slider, menu, button, seed, player, handle, worker, fail, redraw, calm, label, make };
   }
 
-  // The model's file, or a sentence.
+  // What the build wrote for a figure, or a sentence.
   function model(name = "ddpmModel", file = "model.js") {
     if (window[name]) return window[name];
-    throw new Error(`The file of the model, _static/live/${file}, is missing: build the book again.`);
+    throw new Error(`What this figure needs, _static/live/${file}, is missing: build the book again.`);
   }
 
   // Pictures (size² values from -1 to 1), smooth as a photograph is, or with their pixels.

@@ -62,7 +62,7 @@ if (typeof ddpmFigure !== "undefined")
     const handle = figure.handle("Mean of the made pictures", [0.5, 0.5], ([right, down]) => {
       chosen.mean = [((2 * right - 1) * LIMIT) / aspect(), (1 - 2 * down) * LIMIT];
       show();
-    });
+    }, "other");
     new ResizeObserver(() =>
       handle.place([((chosen.mean[0] * aspect()) / LIMIT + 1) / 2, (1 - chosen.mean[1] / LIMIT) / 2]),
     ).observe(figure.stage);

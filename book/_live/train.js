@@ -116,6 +116,12 @@ ddpmFigure.define("train", (figure) => {
         brush.fillStyle = color;
         for (let k = 0; k < points.length; k += 2)
           if (Math.abs(points[k]) < LIMIT && Math.abs(points[k + 1]) < LIMIT) brush.fillRect(x(points[k]) - 1.5, y(points[k + 1]) - 1.5, 3, 3);
+        if (!points.length) {
+          brush.fillStyle = colors.quiet;
+          brush.textAlign = "center";
+          brush.fillText(i ? "press Train" : "draw here", box.left + wide / 2, box.top + wide / 2);
+          brush.textAlign = "left";
+        }
         if (i === 0 && document.activeElement === pad) {
           brush.strokeStyle = colors.ink;
           brush.strokeRect(x(cursor[0]) - 4, y(cursor[1]) - 4, 8, 8);

@@ -49,14 +49,14 @@ ddpmFigure.define("unet", (figure) => {
       const small = Math.min(62, (width - 8 * row) / row);
       answer.seen.forEach(({ name, size, channels, strength }, i) => {
         const left = (i % row) * (small + 8);
-        const top = side + (size < SIZE ? 78 : 48) + Math.floor(i / row) * (small + 62);
+        const top = side + (size < SIZE ? 78 : 48) + Math.floor(i / row) * (small + 80);
         mark(name, left, top - 4);
         const most = Math.max(...strength);
         picture(brush, strength, size, left, top, small, { smooth: false, from: 0, to: most });
         mark(`${channels}`, left, top + small + 14, colors.quiet);
       });
     },
-    (width) => (width - 40) / 5 + 176 + (rows(width) - 1) * 120,
+    (width) => (width - 40) / 5 + 176 + (rows(width) - 1) * 138,
   );
   figure.slider("t", { min: 1, max: T, value: chosen.t, change: (t) => ((chosen.t = t), compute()) });
   figure.slider("told t +", { min: -100, max: 100, step: 10, value: 0, read: (v) => String(v).replace("-", "−"), change: (v) => ((chosen.told = v), compute()) });

@@ -218,6 +218,8 @@ def _density(e: nt.Density) -> sp.Expr:
 def _joint(name: sp.Symbol, states: Any) -> sp.Expr:
     if not states:
         return sp.S.One
+    if name.name == "q" and all(isinstance(s, (nt.Open, nt.Masked)) for s in states):
+        return _lifetime(name, states)
     if not all(isinstance(s, nt.x) for s in states):  # x_{a:b}: taken as it stands
         return Joint(name, *sorted(set(states), key=sp.default_sort_key))
 
@@ -229,6 +231,22 @@ def _joint(name: sp.Symbol, states: Any) -> sp.Expr:
     if len(chain) == 1:
         return Joint(name, chain[0])
     return pairs / sp.Mul(*(Joint(name, a) for a in chain[1:-1]))
+
+
+def _lifetime(name: sp.Symbol, events: Any) -> sp.Expr:
+    """The chance that a pixel is open and masked at these times. It is masked once, and stays so:
+    open at a and masked at b > a means masked on the way, q(o_a) - q(o_b)."""
+
+    def is_open(at: Any) -> sp.Expr:
+        return sp.S.One if at == 0 else Joint(name, nt.Open(at))
+
+    last = cmp_to_key(lambda a, b: -1 if is_before(a, b) else int(a != b))
+    opened = max((e.at for e in events if isinstance(e, nt.Open)), key=last, default=sp.S.Zero)
+    masked = [e.at for e in events if isinstance(e, nt.Masked)]
+    if not masked:
+        return is_open(opened)
+    first = min(masked, key=last)
+    return is_open(opened) - is_open(first) if is_before(opened, first) else sp.S.Zero
 
 
 def _is_noise(a: Any) -> bool:
