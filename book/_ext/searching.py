@@ -58,6 +58,11 @@ WORDS = {
     "Interpolation in latent space": ("beyond", "Noise with a memory"),
     "Classifier-free guidance": ("beyond", "A direction: guidance"),
     "Classifier guidance": ("beyond", "A direction: guidance"),
+    "Masked diffusion": ("masked", "Masking"),
+    "Discrete diffusion": ("masked", "Masking"),
+    "Absorbing state": ("masked", "Masking"),
+    "Masked language model": ("masked", "What the field does"),
+    "Diffusion language model": ("masked", "Words"),
     "Custom dataset": ("own-data", "Two folders"),
 }
 

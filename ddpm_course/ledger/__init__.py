@@ -29,6 +29,7 @@ from . import (
     forward,
     loss,
     marginal,
+    masked,
     reverse,
     solvers,
     training,
@@ -65,6 +66,7 @@ BINDINGS: dict[str, Binding] = {
     **solvers.BINDINGS,
     **flow.BINDINGS,
     **few_steps.BINDINGS,
+    **masked.BINDINGS,
 }
 
 

@@ -24,6 +24,7 @@ from . import (
     forward,
     loss,
     marginal,
+    masked,
     reverse,
     solvers,
     training,
@@ -59,6 +60,7 @@ for _chapter in (
     solvers,
     flow,
     few_steps,
+    masked,
 ):
     for _claim in _chapter.CLAIMS:
         if _claim.name in _ALL:

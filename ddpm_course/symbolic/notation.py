@@ -308,6 +308,24 @@ class data_variance(Sequence):
     tex = "v"
 
 
+class Open(Indexed):
+    """The event that a pixel still shows its value after t steps of masking."""
+
+    tex = "o"
+
+
+class Masked(Indexed):
+    """The event that a pixel is masked after t steps."""
+
+    tex = "m"
+
+
+class Said(Sequence):
+    """The chance that a network gives to the true value of a masked pixel, at step t."""
+
+    tex = r"\hat p"
+
+
 class Guess(Vector):
     """f(x_t), any guess of the noise."""
 
@@ -399,6 +417,7 @@ x0_guess = RandomLetter(r"\hat x_0", real=True)
 x0_before = RandomLetter(r"\hat x_0'", real=True)
 x0_ahead = RandomLetter(r"\hat x_0^{\to}", real=True)
 v_hat = RandomLetter(r"\hat v", real=True)
+said = sp.Symbol(r"\hat p", positive=True)  # as Said, where it is the same at every step
 query, key = RandomLetter("q", real=True), RandomLetter("k", real=True)  # drawn, entry by entry
 # A flow: its time u from 0 (data) to 1 (noise), the place x_u, and the velocity; and a later u'.
 u, u_next = sp.Symbol("u", positive=True), sp.Symbol("u'", positive=True)

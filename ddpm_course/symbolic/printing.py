@@ -140,7 +140,7 @@ class Printer(LatexPrinter):
         for before, piece in zip(pieces, pieces[1:]):
             digits = piece[0].isdigit() or (before[-1].isdigit() and piece.startswith(r"\frac"))
             tall = before.startswith((r"\sqrt", r"\frac")) or before.endswith(("]", r"\right)"))
-            word = piece.startswith((r"\exp", r"\log", r"\lVert", r"\sqrt"))
+            word = piece.startswith((r"\exp", r"\log", r"\lVert", r"\sqrt", r"\mathrm{KL}"))
             density = piece[0] in "pq" or piece.startswith(r"\mathcal")
             if digits:
                 gap = r" \cdot "
@@ -202,7 +202,7 @@ class Printer(LatexPrinter):
         _print_eps_at
     ) = _print_Indexed
 
-    _print_half_log_snr = _print_Indexed
+    _print_half_log_snr = _print_Open = _print_Masked = _print_Said = _print_Indexed
 
     def _print_snr(self, e: nt.snr) -> str:
         return rf"{e.tex}({self._index(e.at)})"

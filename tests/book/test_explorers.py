@@ -27,6 +27,7 @@ CHAPTERS = (
     "solvers",
     "flow",
     "few_steps",
+    "masked",
 )
 
 

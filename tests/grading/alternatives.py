@@ -1095,3 +1095,131 @@ values(
     lambda c: math.prod((n / int(c.sum())) ** (-n / int(c.sum())) for n in c.tolist() if n),
 )
 values("few_steps.why", "C", "c)")
+
+
+# -- masked -----------------------------------------------------------------------------------
+
+
+@right("masked.hide")
+def _(x_0, t, alpha_bar, values, generator):
+    """A coin for each place, laid over a copy."""
+    x_t = x_0.clone()
+    kept = alpha_bar[t][:, None].expand(x_0.shape)
+    x_t[torch.bernoulli(kept, generator=generator) == 0] = values
+    return x_t
+
+
+@right("masked.hide")
+def _(x_0, t, alpha_bar, values, generator):
+    """Walk through all steps: an open place is masked in each with its chance."""
+    x_t = x_0.clone()
+    for step in range(1, len(alpha_bar)):
+        shut = torch.rand(x_0.shape, generator=generator) >= alpha_bar[step] / alpha_bar[step - 1]
+        x_t = x_t.masked_fill(shut & (step <= t)[:, None], values)
+    return x_t
+
+
+@right("masked.hide")
+def _(x_0, t, alpha_bar, values, generator):
+    """Row by row, as lists."""
+    rows, kept_at = [], alpha_bar.tolist()
+    all_coins = torch.rand(x_0.shape, generator=generator).tolist()
+    for row, step, coins in zip(x_0.tolist(), t.tolist(), all_coins):
+        kept = kept_at[step]
+        rows.append([x if coin < kept else values for x, coin in zip(row, coins)])
+    return rows
+
+
+values(
+    "masked.opens",
+    lambda a, t, s: 1 - (1 - a[s]) / (1 - a[t]),
+    lambda a, t, s: [float((a[j] - a[i]) / (1 - a[i])) for i, j in zip(t.tolist(), s.tolist())],
+    lambda a, t, s: ((a.numpy()[t] - a.numpy()[s]) / (a.numpy()[t] - 1)).astype(np.float32),
+)
+
+
+@right("masked.step_back")
+def _(chances, x_t, share, generator):
+    """One law for each place, with the mask as its last value."""
+    B, N, K = chances.shape
+    opens = share[:, None, None] * chances
+    law = torch.cat([opens, 1 - opens.sum(2, keepdim=True)], 2)
+    drawn = torch.multinomial(law.reshape(-1, K + 1), 1, generator=generator).view(B, N)
+    return torch.where(x_t < K, x_t, drawn)
+
+
+@right("masked.step_back")
+def _(chances, x_t, share, generator):
+    """The masked places alone, by the largest of noisy logarithms."""
+    x = x_t.clone()
+    K = chances.shape[2]
+    opens = torch.rand(x.shape, generator=generator) < share.view(-1, 1)
+    where = ((x == K) & opens).nonzero(as_tuple=True)
+    law = chances[where]
+    noise = -torch.rand(law.shape, generator=generator).clamp(1e-9).log().neg().log()
+    x[where] = (law.clamp(1e-12).log() + noise).argmax(1)
+    return x
+
+
+@right("masked.step_back")
+def _(chances, x_t, share, generator):
+    """By one number for each place, and sums of chances: above all of them it stays masked."""
+    edges = (share[:, None, None] * chances).cumsum(2)
+    number = torch.rand((*x_t.shape, 1), generator=generator)
+    drawn = (number >= edges).sum(2)
+    return np.where(x_t == chances.shape[2], drawn, x_t)
+
+
+@right("masked.masked_loss")
+def _(logits, x_0, x_t, t, alpha_bar):
+    K = logits.shape[-1]
+    cost = F.cross_entropy(logits.transpose(1, 2), x_0, reduction="none")
+    weight = 1 - (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t])
+    return (cost.masked_fill(x_t != K, 0).double() * weight[:, None]).sum() / len(x_0)
+
+
+@right("masked.masked_loss")
+def _(logits, x_0, x_t, t, alpha_bar):
+    """Row by row, of the masked places alone."""
+    total = 0
+    for row, (step, masked) in enumerate(zip(t.tolist(), x_t == logits.shape[-1])):
+        cost = F.cross_entropy(logits[row][masked], x_0[row][masked], reduction="sum")
+        now, before = float(alpha_bar[step]), float(alpha_bar[step - 1])
+        total = total + cost * (before - now) / (1 - now)
+    return total / len(t)
+
+
+@right("masked.masked_loss")
+def _(logits, x_0, x_t, t, alpha_bar):
+    """Places that are open are told apart by the index that cross-entropy leaves out."""
+    asked = torch.where(x_t == logits.shape[-1], x_0, -100)
+    cost = F.cross_entropy(logits.flatten(0, 1), asked.flatten(), reduction="none")
+    share = torch.zeros_like(alpha_bar)
+    share[1:] = -alpha_bar.diff() / (1 - alpha_bar[1:])
+    return (share[t].float() @ cost.view(x_0.shape)).sum() / len(t)
+
+
+values("masked.wrong_line", 2.0, torch.tensor(2), np.int64(2))
+values(
+    "masked.together",
+    lambda a: a.diff() @ a.diff(),
+    lambda a: sum((float(a[t - 1]) - float(a[t])) ** 2 for t in range(1, len(a))),
+    lambda a: np.sum(np.diff(a.numpy()) ** 2),
+)
+
+
+@right("masked.right_sums")
+def _(words):
+    good = 0
+    for a, b, c, d in words.tolist():
+        good += max(a, b, c, d) < 10 and f"{a + b:02}" == f"{c}{d}"
+    return good / len(words)
+
+
+values(
+    "masked.right_sums",
+    lambda w: ((w @ torch.tensor([1, 1, -10, -1]) == 0) & (w != 10).all(1)).float().mean(),
+    lambda w: np.mean(
+        (w[:, :2].sum(1) == 10 * w[:, 2] + w[:, 3]).numpy() & (w.amax(1) < 10).numpy()
+    ),
+)

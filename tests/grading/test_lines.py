@@ -8,6 +8,7 @@ import sympy as sp
 from ddpm_course.grading.tasks import find
 from ddpm_course.grading.tasks.flow import _WRONG as _WRONG_FLOW
 from ddpm_course.grading.tasks.lines import Broken
+from ddpm_course.grading.tasks.masked import _WRONG as _WRONG_MASKED
 from ddpm_course.grading.tasks.solvers import _WRONG
 from ddpm_course.symbolic import claim
 from ddpm_course.symbolic.beyond import eta
@@ -16,7 +17,9 @@ from ddpm_course.symbolic.evaluation import sd_1, sd_2
 from ddpm_course.symbolic.notation import alpha_bar, beta, mu_1, mu_2, s, t, x, x0_guess
 
 
-@pytest.mark.parametrize("broken", [_WRONG, _WRONG_FLOW], ids=lambda broken: broken.name)
+@pytest.mark.parametrize(
+    "broken", [_WRONG, _WRONG_FLOW, _WRONG_MASKED], ids=lambda broken: broken.name
+)
 def test_one_line_does_not_follow_and_all_others_do(broken: Broken) -> None:
     found = broken.claim
     for number in range(1, len(found.steps) + 1):
@@ -29,7 +32,12 @@ def test_one_line_does_not_follow_and_all_others_do(broken: Broken) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "name"), [(_WRONG, "solvers.wrong_line"), (_WRONG_FLOW, "flow.wrong_line")]
+    ("broken", "name"),
+    [
+        (_WRONG, "solvers.wrong_line"),
+        (_WRONG_FLOW, "flow.wrong_line"),
+        (_WRONG_MASKED, "masked.wrong_line"),
+    ],
 )
 def test_the_question_shows_all_lines_and_their_reasons(broken: Broken, name: str) -> None:
     text = broken.text()

@@ -360,6 +360,27 @@ def second_look() -> Iterator[Pair]:
     yield x(0), "=", sqrt(bar) * x(t) + sqrt(1 - bar) * v
 
 
+def masks() -> Iterator[Pair]:
+    """Of a place that is masked once, and of a network that guesses what is behind."""
+    bar, before, now = alpha_bar(t), alpha_bar(t - 1), nt.Masked(t)
+    step = KL(q(x(t - 1), now, x(0)), p_theta(x(t - 1), now))
+    yield q(nt.Open(t)), "=", alpha(t)
+    yield q(nt.Open(t)), "=", 1 - bar
+    yield q(now), "=", beta(t)
+    yield q(now, nt.Open(t - 1)), "=", 1 - bar
+    yield q(nt.Open(t), now), "=", sp.S.One
+    yield q(now, nt.Masked(t - 1)), "=", beta(t)
+    yield q(nt.Open(t - 1), now), "=", beta(t)
+    yield q(nt.Open(t - 1), now), "=", before - bar
+    yield q(nt.Open(t - 1), now), "=", (before - bar) / before
+    yield q(nt.Masked(t - 1), now), "=", (1 - bar) / (1 - before)
+    yield p_theta(nt.Open(t - 1), now), "=", nt.Said(t)
+    yield p_theta(nt.Open(t - 1), now), "=", q(nt.Open(t - 1), now)
+    yield step, "=", log(1 / nt.Said(t))
+    yield step, "=", (before - bar) * log(1 / nt.Said(t))
+    yield step, "=", KL(p_theta(x(t - 1), now), q(x(t - 1), now, x(0)))
+
+
 def third_look() -> Iterator[Pair]:
     """Sixty more were tried after all those above had been refused: these were the nearest."""
     bar, line = alpha_bar(t), sp.Symbol("x", real=True)
@@ -396,7 +417,8 @@ def by(lhs: Any, relation: str) -> Method:
 
 
 with as_written():
-    KINDS = [relations, laws, conditions, densities, algebra, attacks, second_look, third_look]
+    LOOKS = [attacks, second_look, third_look]
+    KINDS = [relations, laws, conditions, densities, algebra, masks, *LOOKS]
     FALSE = [
         Claim(f"wrong.{kind.__name__}-{n}", lhs, (Step(rhs, "", by(lhs, relation), (), relation),))
         for kind in KINDS

@@ -10,7 +10,7 @@ __all__ = ["CHAPTERS", "chapter", "find"]
 
 CHAPTERS = (
     *("trends", "forward", "marginal", "reverse", "loss"),
-    *("unet", "training", "evaluation", "beyond", "solvers", "flow", "few_steps"),
+    *("unet", "training", "evaluation", "beyond", "solvers", "flow", "few_steps", "masked"),
 )  # reading order
 _MOVED = {"training.mended": "evaluation.mended"}  # notebooks that were given out keep their checks
 

@@ -292,7 +292,7 @@ KINDS = Task(
     points=2,
     minutes=6,
     prompt=r"""
-A student that draws beautiful ones and nothing else has a high sureness. Variety needs a number of
+A student that draws one beautiful 1 after another has a high sureness. Variety needs a number of
 its own: the entropy of the shares, $-\sum_k p_k \log p_k$, made a number of kinds by $\exp$. Ten
 kinds drawn equally often give 10. A kind that was never drawn counts as 0.""",
     hint="0 · log 0 is taken as 0: leave out the kinds that were never drawn.",

@@ -58,6 +58,8 @@ OPEN = {
     "trends.attention-variance",
     "marginal.linear-alpha-bar",
     "loss.elbo",
+    "masked.alone",
+    "masked.loss",
 }
 
 RECORD = Path(__file__).with_name("checked.json")

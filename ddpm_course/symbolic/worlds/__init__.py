@@ -6,6 +6,7 @@ rewrite an expression: the rules of ``algebra`` and the worlds share nothing but
 
 - ``chains``: chains of few states with random tables, for what is said of any q and p_θ.
 - ``noising``: data, a schedule and a network, for what is said of DDPM.
+- ``masks``: a pixel that is masked once, with a network that guesses its value.
 - ``tables``: matrices and tables, one world after the other.
 """
 
@@ -21,6 +22,7 @@ import sympy as sp
 
 from .. import notation as nt
 from .chains import Chains
+from .masks import Masks
 from .noising import Noising
 from .tables import MATRICES, Tables
 from .world import COUNT, NAMED, NoWorld, World
@@ -30,6 +32,7 @@ __all__ = ["WITHOUT", "NoWorld", "World", "kind", "lines", "witness", "worlds"]
 TOLERANCE = 1e-6
 SHAPES = ((4, 3, 1), (5, 2, 1), (4, 4, 2), (6, 5, 3))  # (T, t, s) of each batch of worlds
 LENGTHS = ((2, 2), (3, 2), (3, 3), (4, 3))  # (T, t) of each batch of chains
+STEPS = ((3, 2), (4, 2), (4, 3), (5, 5))  # (T, t) of each batch of pixels
 WITHOUT: dict[str, str] = {}  # claims without a world, and why
 NO_WORLD = "no world: "  # before what is missing, where nothing can be tried
 
@@ -56,6 +59,11 @@ def kind(claim: Any) -> str:
     named = [NAMED.get(one.name) for one in parts if isinstance(one, sp.Symbol)]
     if any(isinstance(one, OF_TABLES) or one in MATRICES for one in parts) or "frechet" in named:
         return "tables"
+    assumed = [one[0] for one in claim.assuming if not isinstance(one, str)]
+    if any(isinstance(one, (nt.Open, nt.Masked, nt.Said)) for one in parts) or any(
+        isinstance(one, nt.alpha_bar) for one in assumed
+    ):
+        return "masks"
     of_states = any(isinstance(one, nt.States) for one in parts)
     of_laws = any(
         isinstance(one, nt.Density) and one.args[0].name in ("q", r"p_\theta") for one in parts
@@ -76,6 +84,9 @@ def worlds(claim: Any) -> Iterator[World]:
     if which == "chains":
         for seed, (last, when) in enumerate(LENGTHS):
             yield Chains(seed, last, when)
+    elif which == "masks":
+        for seed, (last, when) in enumerate(STEPS):
+            yield Masks(claim, seed, last, when)
     elif which == "tables":
         for seed in range(100):
             yield Tables(claim, seed)
