@@ -61,6 +61,25 @@ def test_what_cannot_be_told_is_named(tmp_path: Path, names: list[str], told: st
     assert told in locate([tmp_path / "ada"])["forward"].problem
 
 
+def test_a_notebook_of_any_name_tells_by_its_checks_what_it_is(tmp_path: Path) -> None:
+    put(tmp_path, "hw 2.ipynb", "notes.ipynb", "marginal/marginal.ipynb")
+    checks = json.dumps({"cells": ['check("forward.step", step)', 'check("marginal.sample", f)']})
+    (tmp_path / "ada" / "hw 2.ipynb").write_text(checks)
+    places = locate([tmp_path / "ada"])
+    assert (places["forward"].note, places["marginal"].note) == ("Found as hw 2.ipynb.", "")
+    assert "notes.ipynb" in places["loss"].problem
+    put(tmp_path, "hw 3.ipynb")
+    (tmp_path / "ada" / "hw 3.ipynb").write_text(checks)
+    assert "hw 2.ipynb, hw 3.ipynb" in locate([tmp_path / "ada"])["forward"].problem
+
+
+def test_jupyters_own_copy_alone_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "forward/.ipynb_checkpoints/forward-checkpoint.ipynb")
+    places = locate([tmp_path / "ada"])
+    assert "Jupyter's own copy" in places["forward"].problem
+    assert places["marginal"].problem == NOT_HANDED_IN
+
+
 def test_its_own_place_comes_first_and_nothing_is_nothing(tmp_path: Path) -> None:
     put(tmp_path, "forward/forward.ipynb", "forward/forward (1).ipynb")
     place = locate([tmp_path / "ada"])["forward"]
