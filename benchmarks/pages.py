@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -68,16 +69,22 @@ PLAY = """async () => {
     }
     return Number(slider.max) + 1;
 }"""
-DRAG = """async () => {
-    const handle = document.querySelector("[data-live='reverse-plane'] .live-handle");
-    const painted = () => new Promise(resume => requestAnimationFrame(() => setTimeout(resume)));
-    for (let i = 0; i < 40; i++) {
-        const key = ["ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown"][Math.floor(i / 10)];
-        handle.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
-        await painted();
-    }
-    return 40;
-}"""
+PAINTED = "() => new Promise(resume => requestAnimationFrame(() => setTimeout(resume)))"
+
+
+def drag(page: Page) -> int:
+    """A cloud is dragged by the mouse in a circle, a picture for each move."""
+    box = page.locator("[data-live='reverse-plane'] .live-handle").first.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for i in range(40):
+        angle = math.tau * i / 40
+        page.mouse.move(x + 60 * (1 - math.cos(angle)), y + 60 * math.sin(angle))
+        page.evaluate(PAINTED)
+    page.mouse.up()
+    return 40
 
 
 def main() -> None:
@@ -134,9 +141,10 @@ def main() -> None:
             page.locator("[data-live='reverse-plane']").first.scroll_into_view_if_needed()
             page.wait_for_selector("[data-live='reverse-plane']:not([data-stale]) canvas")
             page.wait_for_timeout(1500)
-            for name, script in (("played", PLAY), ("dragged", DRAG)):
+            moves = {"dragged": drag, "played": lambda page: page.evaluate(PLAY)}
+            for name, move in moves.items():
                 before = clock.seconds()
-                count = page.evaluate(script)
+                count = move(page)
                 spent = 1000 * (clock.seconds() - before) / count
                 figures[f"a frame of the cloud {name}, processor ms"] = spent
             page.context.close()

@@ -10,8 +10,9 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import sympy as sp
 
 from ddpm_course.symbolic.kernel import Statement
@@ -109,20 +110,44 @@ def _here(term: Term) -> Iterator[tuple[str, Term]]:
 # -- what a term is worth, in a world where every letter has a value -------------------------------
 
 
+POINTS = 24
+
+
+class Point(NamedTuple):
+    """One of the points that a mean runs over: all that is random has a value there."""
+
+    number: int
+
+
 class World:
     """Values for all letters: the schedule is one, everything else depends on its name alone.
 
-    A letter that is a function has a value for every argument; a mean is one over five points, an
-    integral one over five places. So what holds for all letters holds here.
+    A letter that is a function has a value for every argument; a mean is one over a few points, an
+    integral one over five places. So what holds for all letters holds here. The letters ``noise``
+    have, over the points of a mean, the mean 0, the variance 1, and no correlation with any other.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
+    def __init__(self, seed: int, noise: frozenset[str] = frozenset()) -> None:
+        self.seed, self.noise = seed, noise
+        raw = np.random.default_rng(seed).standard_normal((POINTS, POINTS))
+        raw[:, 0] = 1
+        self.columns = np.linalg.qr(raw)[0] * math.sqrt(POINTS)  # the first one is constant
+        self.places: dict[tuple[object, ...], int] = {}  # a column for each random letter
         self.times = {"t": 5, "T": 9, "n": 6, "s": 3, "r": 7, "d": 3, "i": 2, "k": 4}
 
     def number(self, *key: object) -> float:
         digest = hashlib.sha256(repr((self.seed, key)).encode()).digest()
         return 0.1 + 0.8 * int.from_bytes(digest[:6], "big") / 2**48
+
+    def at_point(self, head: str, index: tuple[object, ...], point: int) -> float:
+        """A random letter at a point of a mean: noise is a column, another letter a mean and two
+        columns, of which one belongs to all others, too."""
+        place = self.places.setdefault((head, *index), len(self.places) + 2)
+        own = float(self.columns[point, place])
+        if head in self.noise:
+            return own
+        mean, spread = self.number(head, "mean", *index), self.number(head, "spread", *index)
+        return mean + spread * own + float(self.columns[point, 1]) / 2
 
     def index(self, at: Index, bound: dict[str, Any]) -> int:
         values = {s: bound.get(str(s), self.times.get(str(s))) for s in at.at.free_symbols}
@@ -160,6 +185,8 @@ class World:
             body = self(args[1], bound)
             return mean(lambda w: body(w) ** 2) - mean(body) ** 2
         values = [self(a, bound) for a in args]
+        if values and isinstance(values[-1], Point):
+            return self.at_point(head, tuple(map(_key, values[:-1])), values[-1].number)
         if head in ARITHMETIC:
             return ARITHMETIC[head](*values)
         if len(args) == 1 and isinstance(args[0], Function):
@@ -167,6 +194,8 @@ class World:
         return self.number(head, *(_key(v) for v in values))
 
     def _over_points(self, name: str, body: Any) -> float:
+        if name.split("_")[0] == "E":
+            return sum(body(Point(n)) for n in range(POINTS)) / POINTS
         points = [self.number(name, "point", j) for j in range(5)]
         shares = [self.number(name, "share", j) for j in range(5)]
         return sum(w * body(p) for w, p in zip(shares, points, strict=True)) / sum(shares)
@@ -200,9 +229,10 @@ def is_true(original: Statement, mutant: Statement) -> bool:
     """Whether a mutant says the same as the statement, by its values in twenty worlds."""
     if mutant.relation != original.relation:
         return False
+    noise = frozenset(_noise(original))
     try:
         for seed in range(20):
-            world = World(seed)
+            world = World(seed, noise)
             names = {name: world.number(name) for name in original.bound}
             for side in ("left", "right"):
                 a, b = (
@@ -213,6 +243,16 @@ def is_true(original: Statement, mutant: Statement) -> bool:
     except (ValueError, ZeroDivisionError, OverflowError):
         return False
     return True
+
+
+def _noise(statement: Statement) -> Iterator[str]:
+    """The letters of which a condition says that their mean square is 1."""
+    for condition in statement.hypotheses:
+        _, left, right = condition.rule or ((), None, None)
+        if right == number(1) and left.args and isinstance(left.args[0], Function):
+            square = left.args[0].body
+            if square.head == "*" and square.args[0] == square.args[1]:
+                yield square.args[0].head
 
 
 def _rewritten(statement: Statement, term: Term) -> Term:

@@ -33,8 +33,9 @@ def choose_cache(app: Sphinx, config: Config) -> None:
     state = fingerprint(ROOT / "ddpm_course", ROOT / "constraints.txt")
     caches = Path(app.outdir).parent / ".jupyter_cache"
     current = caches / f"{state}-python{platform.python_version()}"
-    for outdated in set(caches.glob("*")) - {current}:
-        shutil.rmtree(outdated)
+    for outdated in caches.glob("*-python*"):  # of ours; other programs leave files here, too
+        if outdated != current:
+            shutil.rmtree(outdated)
     config.nb_execution_cache_path = str(current)
     config.extensions_fingerprint = fingerprint(ROOT / "book" / "_ext")
 

@@ -25,6 +25,7 @@ const ddpmFigure = (() => {
     let asked = false;
     let telling = null;
     let refused = false;
+    let moving = false; // by a hand, or by the button that plays
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const kind of ["input", "change", "keydown", "pointerdown"])
       root.addEventListener(kind, () => (refused = false), true);
@@ -49,7 +50,7 @@ const ddpmFigure = (() => {
       for (const { canvas, height, draw } of canvases) {
         const width = canvas.clientWidth;
         if (!width) continue;
-        const dots = Math.max(2, devicePixelRatio);
+        const dots = moving ? devicePixelRatio : Math.max(2, devicePixelRatio); // in motion no eye counts them
         const tall = height(width);
         const brush = canvas.getContext("2d");
         const [across, down] = [Math.round(width * dots), Math.round(tall * dots)];
@@ -64,6 +65,11 @@ const ddpmFigure = (() => {
         draw(brush, width, tall, colors());
       }
       root.removeAttribute("data-stale");
+    }
+
+    function move(now) {
+      moving = now;
+      redraw();
     }
 
     // Paint soon, once, however often it is asked for.
@@ -164,19 +170,21 @@ const ddpmFigure = (() => {
       const [first, last] = [() => Number(slider.dataset.from ?? slider.min), () => Number(slider.dataset.to ?? slider.max)];
       function stop() {
         clearInterval(clock);
+        if (clock !== null) move(false);
         clock = null;
         element.textContent = "Play";
       }
       function play() {
-        if (Number(slider.value) === last()) move(first());
+        if (Number(slider.value) === last()) step(first());
+        move(true);
         element.textContent = "Pause";
         clock = setInterval(() => {
           const way = Math.sign(last() - first()) * Number(slider.step);
-          move(Number(slider.value) + way);
+          step(Number(slider.value) + way);
           if (Number(slider.value) === last()) stop();
         }, pause);
       }
-      function move(value) {
+      function step(value) {
         slider.value = value;
         slider.dispatchEvent(new Event("input"));
       }
@@ -208,7 +216,8 @@ const ddpmFigure = (() => {
         element.style.top = `${100 * at[1]}%`;
       };
       place(at);
-      element.addEventListener("pointerdown", (event) => element.setPointerCapture(event.pointerId));
+      element.addEventListener("pointerdown", (event) => (element.setPointerCapture(event.pointerId), move(true)));
+      element.addEventListener("lostpointercapture", () => move(false));
       element.addEventListener("pointermove", (event) => {
         if (!element.hasPointerCapture(event.pointerId)) return;
         const box = stage.getBoundingClientRect();

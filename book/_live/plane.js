@@ -32,35 +32,42 @@ function points(count, one) {
 // A mixture of equally likely round clouds, all of one deviation, whose best network is known:
 // under q(x_t) the cloud k is N(√ᾱ_t m_k, ᾱ_t std² + 1 - ᾱ_t), so each point knows what to expect.
 function ddpmMixture(means, std) {
+  const centers = new Float64Array(2 * means.length); // √ᾱ_t m_k
+  const far = new Float64Array(2 * means.length); // squared, of a point from each
+  let answer = new Float64Array(0); // used again by the next call
   return {
     means,
     std,
     // ε̂ = -√(1 - ᾱ_t) · score of q(x_t), at each point of x.
     eps(x, alphaBar) {
+      if (answer.length !== x.length) answer = new Float64Array(x.length);
       const variance = alphaBar * std ** 2 + 1 - alphaBar;
       const scale = Math.sqrt(1 - alphaBar) / variance;
-      const centers = Float64Array.from(means.flat(), (value) => Math.sqrt(alphaBar) * value);
-      const far = new Float64Array(means.length); // squared, from each center
-      const answer = new Float64Array(x.length);
+      const narrow = -1 / (2 * variance);
+      for (let k = 0; k < centers.length; k++) centers[k] = Math.sqrt(alphaBar) * means[k >> 1][k & 1];
       for (let i = 0; i < x.length; i += 2) {
+        const [a, b] = [x[i], x[i + 1]];
         let least = Infinity;
-        for (let k = 0; k < far.length; k++) {
-          const dx = x[i] - centers[2 * k];
-          const dy = x[i + 1] - centers[2 * k + 1];
-          far[k] = dx * dx + dy * dy;
-          if (far[k] < least) least = far[k];
+        for (let k = 0; k < centers.length; k += 2) {
+          const dx = a - centers[k];
+          const dy = b - centers[k + 1];
+          const square = dx * dx + dy * dy;
+          far[k] = square;
+          if (square < least) least = square;
         }
-        let [total, mx, my] = [0, 0, 0];
-        for (let k = 0; k < far.length; k++) {
-          const exponent = (least - far[k]) / (2 * variance);
-          if (exponent < -40) continue; // it adds nothing that a number can hold
-          const weight = Math.exp(exponent);
+        let total = 0;
+        let mx = 0;
+        let my = 0;
+        for (let k = 0; k < centers.length; k += 2) {
+          const more = far[k] - least;
+          const weight = more === 0 ? 1 : Math.exp(narrow * more);
           total += weight;
-          mx += weight * centers[2 * k];
-          my += weight * centers[2 * k + 1];
+          mx += weight * centers[k];
+          my += weight * centers[k + 1];
         }
-        answer[i] = scale * (x[i] - mx / total);
-        answer[i + 1] = scale * (x[i + 1] - my / total);
+        const part = 1 / total;
+        answer[i] = scale * (a - mx * part);
+        answer[i + 1] = scale * (b - my * part);
       }
       return answer;
     },

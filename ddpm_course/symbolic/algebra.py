@@ -15,6 +15,7 @@ from typing import Any
 import mpmath  # type: ignore[import-untyped]
 import sympy as sp
 from sympy.core.parameters import evaluate
+from sympy.polys.rings import PolyRing
 
 from . import notation as nt
 from .printing import latex
@@ -482,15 +483,69 @@ def reduced(e: sp.Expr) -> sp.Expr:
     e = e.replace(lambda a: a.is_Pow and a.exp.is_Rational and a.exp.q == 2, name)
     if e.has(sp.nan, sp.zoo, sp.oo):
         raise Undecided("the expression divides by zero")
-    top, _ = sp.fraction(sp.together(e))
-    top = sp.expand(top)
-    for base, root in roots.items():
-        terms = sp.Poly(top, root).terms() if top.has(root) else [((0,), top)]
-        top = sp.expand(sum(c * base ** (p // 2) * root ** (p % 2) for (p,), c in terms))
-    # Roots of numbers and of nested bases may have left further fractions.
-    if sp.fraction(sp.together(top))[1].free_symbols:
-        return reduced(top)
-    return top
+    whole = Fractions({*roots.values(), *e.free_symbols, *e.atoms(sp.NumberSymbol)}, roots)
+    return whole.expression(whole.without_squares(whole.split(e)[0]))
+
+
+class Fractions:
+    """What is made of letters with +, *, / and powers, as two polynomials: above and below."""
+
+    def __init__(self, letters: set[sp.Expr], roots: dict[sp.Expr, sp.Symbol]) -> None:
+        for base in roots:
+            letters = letters | base.free_symbols | base.atoms(sp.NumberSymbol)
+        self.letters = sorted(letters, key=sp.default_sort_key) or [sp.Dummy()]
+        self.ring = PolyRing([sp.Dummy() for _ in self.letters], sp.QQ, sp.lex)
+        self.values = dict(zip(self.letters, self.ring.gens))
+        self.roots = roots
+
+    def expression(self, polynomial: Any) -> sp.Expr:
+        return polynomial.as_expr(*self.letters) if polynomial else sp.S.Zero
+
+    def split(self, e: sp.Expr) -> tuple[Any, Any]:
+        """The polynomials above and below the line."""
+        one = self.ring.one
+        if e in self.values:
+            return self.values[e], one
+        if e.is_Rational:
+            return self.ring.ground_new(sp.QQ(e.p)), self.ring.ground_new(sp.QQ(e.q))
+        if e.is_Pow and e.exp.is_Integer:
+            top, bottom = self.split(e.base)
+            if e.exp < 0:
+                if not top:
+                    raise Undecided("the expression divides by zero")
+                top, bottom = bottom, top
+            return top ** abs(int(e.exp)), bottom ** abs(int(e.exp))
+        if not e.is_Add and not e.is_Mul:
+            raise Undecided(f"{e} is neither a sum nor a product")
+        top, bottom = self.split(e.args[0])
+        for part in e.args[1:]:
+            above, below = self.split(part)
+            if e.is_Mul:
+                top, bottom = top * above, bottom * below
+            elif below == bottom:
+                top += above
+            else:
+                shared = bottom.gcd(below)
+                rest = below.exquo(shared)
+                top, bottom = top * rest + above * bottom.exquo(shared), bottom * rest
+        return top, bottom
+
+    def without_squares(self, top: Any) -> Any:
+        """The squares of roots multiplied out; what comes below is positive, and left out."""
+        for base, root in self.roots.items():
+            place = self.letters.index(root)
+            most = max((powers[place] for powers in top), default=0) // 2
+            if most == 0:
+                continue
+            above, below = self.split(base)
+            parts = [self.ring.zero] * (most + 1)
+            for powers, number in top.items():
+                half, odd = divmod(powers[place], 2)
+                powers = (*powers[:place], odd, *powers[place + 1 :])
+                parts[half] = parts[half] + self.ring.from_dict({powers: number})
+            terms = (part * above**n * below ** (most - n) for n, part in enumerate(parts))
+            return self.without_squares(sum(terms, self.ring.zero))
+        return top
 
 
 def _somewhere(e: sp.Expr) -> sp.Expr:
