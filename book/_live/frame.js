@@ -11,6 +11,12 @@ const ddpmFigure = (() => {
     return element;
   };
 
+  // New words in the old place: who watches the page for new elements (the theme does) is left in peace.
+  function write(element, text) {
+    if (!element.firstChild) element.append("");
+    element.firstChild.data = text;
+  }
+
   // Numbers as the book writes them.
   const say = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
 
@@ -96,7 +102,7 @@ const ddpmFigure = (() => {
       for (const { canvas } of canvases) canvas.setAttribute("aria-label", text);
       stage.style.background = "";
       if (refused) return;
-      words.textContent = text;
+      write(words, text);
       words.classList.remove("live-error");
       clearTimeout(telling);
       telling = setTimeout(() => (aloud.textContent = text), 400);
@@ -111,7 +117,8 @@ const ddpmFigure = (() => {
     function refuse(text) {
       refused = true;
       clearTimeout(telling);
-      words.textContent = aloud.textContent = text;
+      write(words, text);
+      aloud.textContent = text;
       words.classList.add("live-error");
     }
 
@@ -125,7 +132,7 @@ const ddpmFigure = (() => {
       const element = make("input", { type: "range", min, max, step, value, autocomplete: "off" });
       const output = make("output", { "aria-live": "off" });
       const follow = () => {
-        output.textContent = read(Number(element.value));
+        write(output, read(Number(element.value)));
         element.setAttribute("aria-valuetext", output.textContent);
       };
       element.set = (wanted) => ((element.value = wanted), follow());

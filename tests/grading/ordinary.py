@@ -550,6 +550,11 @@ NOTEBOOKS: dict[str, Sequence[str]] = {
         "check sample",
         "def check(*_): pass",
     ],
+    "compiled by torch": [
+        "_product = torch.compile(lambda x: x.cumprod(0), backend='eager')",
+        "def alpha_bar(beta):\n    return _product(1 - beta)",
+        "check alpha_bar",
+    ],
     # what the check is given, by whatever name
     "a lambda in the check": ["check alpha_bar = lambda beta: (1 - beta).cumprod(0)"],
     "another name in the check, and the blank above": [
