@@ -1038,6 +1038,9 @@ plt.show()
     "all sums: 5 percent after one call, about 60 after four, and 95 at the end.",
     play="""
 # Play: how many calls until most of these twelve sums are right?
+shares = {calls: float(right_sums(drawn[calls])) for calls in counts}
+
+
 def show(calls):
     figure, axes = plt.subplots(figsize=(5, 1.5))
     axes.set_axis_off()
@@ -1049,8 +1052,7 @@ def show(calls):
 
 
 def describe(calls):
-    share = float(right_sums(drawn[calls]))
-    return f"After {calls} calls {share:.0%} of a thousand sums are right."
+    return f"After {calls} calls {shares[calls]:.0%} of a thousand sums are right."
 
 
 Explorer(show, describe, calls=list(drawn))
