@@ -145,7 +145,8 @@ You are given clean rows `x_0`, a step `t` for each row, the shares $\bar\alpha$
 after each step, and the number `values` of values that a place may have. At its step $t$ each
 place of a row is still open with the chance $\bar\alpha_t$, whatever the other places do.
 Else it is masked, and holds the number `values`. Draw $x_t$, with the generator that is given.
-(The check draws some thousand rows and looks at how much is masked, and where.)""",
+(The check draws some thousand rows and looks at how much is masked, and where.) Return one tensor
+of whole numbers, of the shape of `x_0`.""",
     hint="`torch.rand(..., generator=generator)` gives numbers between 0 and 1. How many of them "
     "are below ᾱ_t?",
     lesson="one draw goes from x_0 to any t: nobody has to walk through the steps between.",
@@ -463,7 +464,8 @@ You are given rows `x_t` in which some places are masked (they hold $K$), the ch
 values that a network says for each place, and for each row the share of its masks that open in
 this step. Take the step: what is open stays as it is. A masked place opens with the chance
 `share` of its row, each by itself; then it gets a value by the network's chances. Else it
-stays masked. Use the generator that is given.""",
+stays masked. Use the generator that is given, and return one tensor of whole numbers, of the shape
+of `x_t`.""",
     hint="Draw a value for every place, and toss a coin for every place; then choose with "
     "`torch.where`. `torch.multinomial` wants rows: `chances.flatten(0, 1)`.",
     lesson="an open place is never touched again: a wrong guess stays until the end.",
