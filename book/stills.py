@@ -32,6 +32,7 @@ def main(html: Path) -> None:
         path = next(filter(None, map(shutil.which, BROWSERS)))
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+        page.set_default_timeout(120_000)  # a busy machine takes its time
         for file in sorted(html.glob("*.html")):
             for kind, mode in FIGURE.findall(file.read_text(encoding="utf8")):
                 name = "-".join(filter(None, [kind, mode]))

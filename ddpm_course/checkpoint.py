@@ -190,7 +190,7 @@ def unpack(
                 f"{path} holds {what} and has no schedule; load it with `{where}.load`, and draw "
                 f"with `{where}.{draw}`."
             )
-    config = sizes(about.get(_CONFIG, ""), path)
+    config = sizes(about, _CONFIG, path)
     if BETA not in tensors:
         raise ValueError(f"{path} holds no schedule, {BETA}; it is another's.")
     schedule = Schedule(tensors[BETA])
@@ -199,15 +199,15 @@ def unpack(
     return model, schedule
 
 
-def sizes(text: str, path: object) -> UNetConfig:
-    """The U-Net's sizes that a file keeps as JSON; ``path`` is for the error messages.
+def sizes(about: Mapping[str, str], key: str, path: object) -> UNetConfig:
+    """The U-Net's sizes among the notes of a file; ``path`` is for the error messages.
 
     Raises:
         ValueError: they are none, or a later version has written them.
     """
     try:
-        return UNetConfig(**known(json.loads(text), UNetConfig, path))
-    except (TypeError, json.JSONDecodeError) as error:
+        return UNetConfig(**known(json.loads(about[key]), UNetConfig, path))
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{path} holds no model of this course; train one with `ddpm-course train`."
         ) from error

@@ -143,16 +143,16 @@ def sizes(shape: Sequence[int], x_T: Tensor | None = None) -> tuple[int, ...]:
     Raises:
         ValueError: it is no sequence of whole numbers of at least 1, or x_T has another.
     """
-    shape = tuple(shape)
-    if not shape or not all(isinstance(n, int) and n >= 1 for n in shape):
+    found = tuple(shape) if isinstance(shape, Sequence) else ()
+    if not found or not all(isinstance(n, int) and n >= 1 for n in found):
         raise ValueError(f"shape is {shape}; give (B, ...) in whole numbers of at least 1.")
     if x_T is not None:
         floating(x_T=x_T)
-        if tuple(x_T.shape) != shape:
+        if tuple(x_T.shape) != found:
             raise ValueError(
-                f"x_T has shape {tuple(x_T.shape)}, shape is {shape}; they must agree."
+                f"x_T has shape {tuple(x_T.shape)}, shape is {found}; they must agree."
             )
-    return shape
+    return found
 
 
 def whole(value: object) -> bool:

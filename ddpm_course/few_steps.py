@@ -213,6 +213,6 @@ def load(path: str | os.PathLike[str] | None = None) -> flow.Velocity:
             f'{path} holds no student; train one with `python -c "{COMMAND}"`. (A teacher is '
             "loaded with checkpoint.load, a flow with flow.load.)"
         )
-    unet = UNet(checkpoint.sizes(about[checkpoint.STUDENT], path))
+    unet = UNet(checkpoint.sizes(about, checkpoint.STUDENT, path))
     checkpoint.load_weights(unet, checkpoint.select(tensors, "model."), path)
     return flow.Velocity(unet).eval()

@@ -389,6 +389,6 @@ def load(path: str | os.PathLike[str] | None = None) -> Velocity:
             f'{path} holds no flow; train one with `python -c "{COMMAND}"`, or make one of a '
             "network that predicts noise: flow.as_flow(*checkpoint.load(...))."
         )
-    unet = UNet(checkpoint.sizes(about[checkpoint.FLOW], path))
+    unet = UNet(checkpoint.sizes(about, checkpoint.FLOW, path))
     checkpoint.load_weights(unet, checkpoint.select(tensors, "model."), path)
     return Velocity(unet).eval()

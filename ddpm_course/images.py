@@ -141,6 +141,11 @@ def _from_file(file: Path, size: int | tuple[int, int] | None, channels: int | N
                 f"{file} holds values from {low:g} to {high:g}, as pictures in [0, 1] do; give "
                 "float32 in [-1, 1] (2 x - 1), or uint8."
             )
+    elif images[:1000].amax() == 1 == images.amax():
+        raise ValueError(
+            f"{file} holds uint8 from 0 to 1, which would all be black; give 0..255: 0 and 255 "
+            "where two values are meant."
+        )
     for name, wanted, found in (
         ("size", size, (array.shape[2], array.shape[3])),
         ("channels", channels, array.shape[1]),

@@ -23,6 +23,7 @@ import torch
 from huggingface_hub import PyTorchModelHubMixin
 from torch import Tensor, nn
 
+from ddpm_course import checks
 from ddpm_course.checkpoint import known, load_weights, read, try_folder
 from ddpm_course.schedule import Schedule
 from ddpm_course.unet import UNet, UNetConfig, frequencies, unwrapped
@@ -108,7 +109,19 @@ class Wrapped(nn.Module):
         self.model: Any = model
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        """(B, C, H, W) the predicted noise, for x (B, C, H, W) and t (B,)."""
+        """(B, C, H, W) the predicted noise, for x (B, C, H, W) and t (B,).
+
+        Raises:
+            ValueError: x or t has another shape, or x is not floating point.
+        """
+        checks.floating(x=x)
+        channels = self.model.config.in_channels
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise ValueError(
+                f"x has shape {tuple(x.shape)}; this model takes (B, {channels}, H, W)."
+            )
+        if not isinstance(t, Tensor) or t.shape != x.shape[:1]:
+            raise ValueError(f"t must be a tensor with one step for each of the {len(x)} images.")
         return self.model(x, t - 1).sample
 
 

@@ -123,13 +123,7 @@ class Run:
             )
         height, width = trainer.data.shape[-2:]
         average.config = replace(average.config, size=(height, width))  # what it is trained on
-        for name, value in (("log_every", log_every), ("save_every", save_every)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}; it must be at least 1 step.")
-        if tensorboard and find_spec("tensorboard") is None:
-            raise ValueError(
-                "tensorboard is not installed; run `pip install tensorboard`, or leave it out."
-            )
+        check_settings(log_every, save_every, tensorboard)
         self.trainer, self.average, self.path, self.source = trainer, average, path, source
         self.log_every, self.save_every, self.tensorboard = log_every, save_every, tensorboard
         self.stopped_by: str | None = None
@@ -378,6 +372,17 @@ class StopSignal:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.name = signal.Signals(number).name
         self.__exit__()  # the next one is not caught
+
+
+def check_settings(log_every: int, save_every: int, tensorboard: bool) -> None:
+    """Raise a ValueError if no run can be written so."""
+    for name, value in (("log_every", log_every), ("save_every", save_every)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1 step.")
+    if tensorboard and find_spec("tensorboard") is None:
+        raise ValueError(
+            "tensorboard is not installed; run `pip install tensorboard`, or leave it out."
+        )
 
 
 def check_new(path: Path) -> None:

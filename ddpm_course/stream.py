@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ddpm_course import images, sources
+from ddpm_course import checks, images, sources
 from ddpm_course.sources import Pictures
 
 __all__ = ["Streamed", "load"]
@@ -57,8 +57,8 @@ class Streamed(Dataset[Tensor]):
             flows = not hasattr(pictures, "__len__")
             pictures = sources.Stream(pictures) if flows else sources.Rows(pictures)
         for name, value, least in (("size", size, 1), ("workers", workers, 0)):
-            if value is not None and value < least:
-                raise ValueError(f"{name} is {value}; it must be at least {least}.")
+            if value is not None and (not checks.whole(value) or value < least):
+                raise ValueError(f"{name} is {value}; it must be a whole number, at least {least}.")
         if channels not in (None, 1, 3):
             raise ValueError(f"channels is {channels}; choose 1 (gray) or 3 (color).")
         self.pictures, self.window = pictures, pictures.window
@@ -124,7 +124,7 @@ class Streamed(Dataset[Tensor]):
 
 
 def load(
-    source: str,
+    source: str | os.PathLike[str],
     size: int | None = None,
     channels: int | None = None,
     tell: Callable[[str], None] | None = None,
@@ -136,6 +136,7 @@ def load(
     Raises:
         ValueError: as for ``images.load``; or the source is one that needs no streaming.
     """
+    source = os.fspath(source)
     if source == "digits" or source.endswith(".npy"):
         raise ValueError(
             f"{source} needs no streaming (a .npy file stays on the disk as it is); leave "

@@ -341,14 +341,9 @@ class UNet(nn.Module):
         Raises:
             ValueError: x, t or the condition has a shape that the network cannot take.
         """
-        self._check(x, t)
+        self._check(x, t, condition)
         time = self.time(time_embedding(t, self.config.channels[0]))  # (B, time_dim)
         if condition is not None:
-            if condition.shape != time.shape:
-                raise ValueError(
-                    f"condition has shape {tuple(condition.shape)}; give {tuple(time.shape)}, as "
-                    "wide as the embedding of the time."
-                )
             time = time + condition
         x = self.conv_in(x)
 
@@ -364,7 +359,7 @@ class UNet(nn.Module):
             x = level(x, time, stack)
         return self.conv_out(F.silu(self.norm_out(x)))
 
-    def _check(self, x: Tensor, t: Tensor) -> None:
+    def _check(self, x: Tensor, t: Tensor, condition: Tensor | None) -> None:
         channels, halvings = self.config.in_channels, len(self.config.channels) - 1
         checks.floating(x=x)
         if x.ndim != 4 or x.shape[1] != channels:
@@ -380,6 +375,12 @@ class UNet(nn.Module):
         if found != x.shape[:1]:
             what = f"has shape {found}" if found is not None else f"is a {type(t).__name__}"
             raise ValueError(f"t {what}; give one step for each of the {len(x)} images.")
+        wanted = (len(x), 4 * self.config.channels[0])
+        if condition is not None and condition.shape != wanted:
+            raise ValueError(
+                f"condition has shape {tuple(condition.shape)}; give {wanted}, as wide as the "
+                "embedding of the time."
+            )
 
 
 class Labelled(UNet):

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ddpm_course.symbolic import CLAIMS
+from ddpm_course.symbolic import CLAIMS, worlds
+from ddpm_course.symbolic.worlds.chains import STATES
+from ddpm_course.symbolic.worlds.noising import COMPONENTS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "book").glob("*.md"))
@@ -75,6 +77,23 @@ def test_no_reason_hides_lines_behind_one_word(name: str) -> None:
         ):
             if words in step.reason:
                 assert lemma in claim.names_of(step), f"{step.reason}: cite {lemma}"
+
+
+def test_pages_say_of_the_worlds_what_is_true() -> None:
+    proofs, index = (
+        " ".join((ROOT / "book" / page).read_text(encoding="utf8").split())
+        for page in ("proofs.md", "index.md")
+    )
+    words = ("", "one", "two", "three", "four", "five", "six", "seven", "eight")
+    steps = max(shape[0] for shape in (*worlds.SHAPES, *worlds.LENGTHS))
+    assert (
+        f"Their data have {words[COMPONENTS]} components, their chains {words[STATES]} states, "
+        f"their schedules up to {words[steps]} steps."
+    ) in proofs
+    assert min(map(worlds.count, CLAIMS.values())) == 100
+    assert "It is evaluated in a hundred worlds or more." in proofs
+    assert "each line was tried with a hundred or more random choices of its numbers" in index
+    assert ("Today there is none." in proofs) == all(c.mark != "◇" for c in CLAIMS.values())
 
 
 CONF = f"""

@@ -255,7 +255,10 @@ def test_a_folder_is_tried_and_left_as_it_was(tmp_path, monkeypatch):
             checkpoint.try_folder(folder)
         assert str(error.value) == f"{folder} cannot be written ({why}); choose another place."
 
-    def read_only(**_):
+    tried = []
+
+    def read_only(dir):
+        tried.append(dir)
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", read_only)
@@ -263,6 +266,7 @@ def test_a_folder_is_tried_and_left_as_it_was(tmp_path, monkeypatch):
         checkpoint.try_folder(kept)
     with pytest.raises(ValueError, match="Read-only"):
         checkpoint.try_folder(tmp_path / "a" / "b")
+    assert tried == [kept, tmp_path / "a" / "b"]
     assert sorted(tmp_path.rglob("*")) == [kept, kept / "mine"]
 
 

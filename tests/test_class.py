@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from ddpm_course.cli import main
-from ddpm_course.grading.tasks import chapter
+from ddpm_course.grading.tasks import CHAPTERS, chapter
 
 ROOT = Path(__file__).parents[1]
 READY = ROOT / "class"
@@ -162,6 +162,15 @@ def test_the_workflow_for_gitlab_collects_repositories(course: Path) -> None:
     assert {path.name for path in (course / "submitted").iterdir()} == {"bob", "dan"}
     assert (course / "submitted" / "bob" / "forward" / "forward.ipynb").is_file()
     assert not (course / "clones").exists()
+
+
+def test_both_ready_files_count_the_same_chapters() -> None:
+    github = yaml.safe_load((READY / "github-actions.yml").read_text())
+    gitlab = yaml.safe_load((READY / "gitlab-ci.yml").read_text())
+    counted = github[True]["workflow_dispatch"]["inputs"]["chapters"]["default"].split()  # "on"
+    assert counted == gitlab["variables"]["CHAPTERS"].split()
+    assert set(counted) <= set(CHAPTERS)
+    assert len(counted) >= 12
 
 
 # -- nbgrader ---------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, cli, images, solvers
+from ddpm_course import Schedule, UNet, UNetConfig, checkpoint, cli, images, run, solvers
 from ddpm_course.cli import main, output
 from ddpm_course.cli.output import Pulse
 from ddpm_course.data import digits
@@ -524,6 +524,24 @@ def test_a_folder_in_the_way_is_found_before_the_work(tmp_path, capsys, monkeypa
     monkeypatch.setattr(sample, "draw", lambda *_: pytest.fail("it drew"))
     (tmp_path / "x.png").mkdir()
     assert "is a folder" in refused(capsys, "sample", model_file, "--out", tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--device", "tpu"], "device is 'tpu'"),
+        (["--save-every", "0"], "save_every is 0"),
+        (["--tensorboard"], "tensorboard is not installed"),
+        (["--labels", "nothing.npy"], "nothing.npy is not there; give a .npy file of labels"),
+    ],
+)
+def test_what_can_be_refused_at_once_is_refused_before_the_data(
+    tmp_path, capsys, monkeypatch, options, sentence
+):
+    monkeypatch.setattr(run, "find_spec", lambda name: None)
+    monkeypatch.setattr(images, "load", lambda *_: pytest.fail("it read"))
+    assert sentence in refused(capsys, "train", "--out", tmp_path / "run", *options)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_places_are_tried_before_the_work(tmp_path, capsys, monkeypatch):

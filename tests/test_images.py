@@ -309,6 +309,11 @@ def test_numbers_in_a_file_stay_on_the_disk(tmp_path):
             (),
             r"from 0\.1 to 0\.9, as pictures in \[0, 1\] do; give float32 in \[-1, 1\] \(2 x - 1\)",
         ),
+        (
+            np.uint8([0, 1] * 40).reshape(5, 1, 4, 4),
+            (),
+            r"holds uint8 from 0 to 1, which would all be black; give 0\.\.255: 0 and 255 where",
+        ),
         (np.zeros((0, 1, 4, 4), np.uint8), (), r"holds no images: its shape is \(0, 1, 4, 4\)"),
         (np.zeros((5, 1, 4, 4), np.uint8), (8,), r"has size \(4, 4\), not 8"),
         (np.zeros((5, 1, 4, 4), np.uint8), (4, 3), "has channels 1, not 3"),
@@ -325,6 +330,12 @@ def test_float_pictures_run_over_both_sides_of_gray(tmp_path):
     for numbers in ([-0.1, 0.9], [0.3, 0.3], [-1, -1]):
         np.save(tmp_path / "a.npy", np.float32(numbers * 40).reshape(5, 1, 4, 4))
         assert images.load(tmp_path / "a.npy").amax() == np.float32(max(numbers))
+
+
+def test_dark_pictures_are_pictures(tmp_path):
+    for numbers in ([0, 0], [0, 2]):
+        np.save(tmp_path / "a.npy", np.uint8(numbers * 40).reshape(5, 1, 4, 4))
+        assert images.load(tmp_path / "a.npy").amax() == max(numbers)
 
 
 def test_a_name_that_cannot_be_written_down(tmp_path):

@@ -325,6 +325,22 @@ def test_a_wrapped_model_is_at_rest_and_counts_from_1():
     assert not theirs.training
 
 
+def test_a_wrapped_model_refuses_what_it_cannot_take():
+    model = interop.from_diffusers(UNet2DModel(**GOOGLE | THEIRS["digits"] | {"norm_eps": 1e-5}))
+    assert isinstance(model, interop.Wrapped)
+    x, t = torch.zeros(2, 1, 8, 8), torch.ones(2, dtype=torch.int64)
+    assert model(x, t).shape == x.shape
+    for arguments, said in (
+        ((x.byte(), t), "x has dtype torch.uint8; give floating point numbers"),
+        ((x[0], t), r"x has shape \(1, 8, 8\); this model takes \(B, 1, H, W\)\.$"),
+        ((x.expand(2, 3, 8, 8), t), r"x has shape \(2, 3, 8, 8\); this model takes \(B, 1, H, W\)"),
+        ((x, 1), "^t must be a tensor with one step for each of the 2 images.$"),
+        ((x, t[:, None]), "t must be a tensor with one step for each of the 2 images"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            model(*arguments)
+
+
 def test_what_is_around_a_model_comes_off():
     theirs = UNet2DModel(**SMALL)
     ours = interop.from_diffusers(torch.nn.DataParallel(theirs))

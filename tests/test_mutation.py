@@ -116,7 +116,7 @@ def known(name: str, one_of: int) -> set[str]:
 
 
 # Means of two quantities at once, for each of 300 variants: `make test` draws one in 16 of them.
-SLOW = ("loss.best-predictor", "flow.best")
+SLOW = ("loss.best-predictor", "flow.best", "masked.divergence")
 LONG = [pytest.param(name, marks=pytest.mark.long) if name in SLOW else name for name in CLAIMS]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from ddpm_course import checkpoint, cli
+from ddpm_course.presets import PRESETS
 
 PAGE = (Path(__file__).parents[1] / "book" / "own-data.md").read_text(encoding="utf8")
 CELLS = re.findall(r"^```\{code-cell\} ipython3\n(.*?)^```", PAGE, re.S | re.M)
@@ -110,3 +112,14 @@ def test_each_other_training_begins(
     out = arguments[arguments.index("--out") + 1]
     small = ["--out", f"{out}-{len(line)}", "--steps", "1", "--batch-size", "4"]
     assert cli.main([*arguments, *small]) == 0
+
+
+def test_each_preset_has_its_price() -> None:
+    """The seconds of a step, measured; or None, which the table marks as arithmetic."""
+    (table,) = re.findall(r"^SIZES = (\{.*?^\})", PAGE, re.S | re.M)
+    sizes = ast.literal_eval(table)
+    assert [*sizes] == [name for name in PRESETS if name != "cifar10"]  # the paper's own
+    for name in ("gray28", "color32"):  # for two cores overnight
+        assert 1 < sizes[name][0] * PRESETS[name].train.steps / 2 / 3600 < 10
+    assert sizes["color64"][0] is None
+    assert "'' if seconds else '*'" in PAGE  # the mark

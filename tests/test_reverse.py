@@ -299,6 +299,7 @@ def test_samples_are_where_the_model_is_or_the_start():
             "answers with shape (1, 2)",
         ),
         (lambda x, s: next(reverse.ancestral(shrinking, (2, 0), s)), "shape is (2, 0)"),
+        (lambda x, s: next(reverse.ancestral(shrinking, 4, s)), "shape is 4; give (B, ...)"),
         (
             lambda x, s: next(reverse.ancestral(shrinking, (2, 3), s, x_T=x)),
             "x_T has shape (2, 2), shape is (2, 3)",

@@ -149,7 +149,7 @@ def test_gray_is_gray_unless_one_is_in_color(tmp_path, monkeypatch):
         picture(i).convert("L").save(tmp_path / f"{i}.png")
     assert stream.load(str(tmp_path)).shape == (3, 1, 8, 8)
     picture(3).save(tmp_path / "3.png")
-    assert stream.load(str(tmp_path)).shape == (4, 3, 8, 8)
+    assert stream.load(tmp_path).shape == (4, 3, 8, 8)  # a path does as well as its name
     datasets = pytest.importorskip("datasets")
     features = datasets.Features({"picture": datasets.Image()})
     mixed = [picture(0).convert("L"), picture(1)]
@@ -164,9 +164,12 @@ def test_gray_is_gray_unless_one_is_in_color(tmp_path, monkeypatch):
     [
         (("digits",), "digits needs no streaming"),
         (("a.npy",), r"a\.npy needs no streaming"),
-        (("{}", 0), "size is 0; it must be at least 1"),
+        (("{}", 0), "size is 0; it must be a whole number, at least 1"),
+        (("{}", 2.5), r"size is 2\.5; it must be a whole number, at least 1"),
+        (("{}", True), "size is True; it must be a whole number"),
         (("{}", 8, 2), "channels is 2; choose 1"),
-        (("{}", 8, 3, None, -1), "workers is -1; it must be at least 0"),
+        (("{}", 8, 3, None, -1), "workers is -1; it must be a whole number, at least 0"),
+        (("{}", 8, 3, None, 1.5), r"workers is 1\.5; it must be a whole number, at least 0"),
     ],
 )
 def test_what_cannot_be_asked(folder, arguments, sentence):

@@ -14,6 +14,7 @@
 
 ``{claim}`` with the option ``:again:`` shows an equation that is numbered elsewhere once more; with
 ``:colored:`` it gives x_0, x_t, ε and x̂_0 the colors that they have in the figures (live.css).
+So do the captions of the figures that the page computes: there the letters are the legend.
 
 All claims are proved when the build begins. What was proved is remembered beside the doctrees, by
 the content of the package, so that the next build proves only after a change.
@@ -135,6 +136,8 @@ class ClaimDirective(OfClaim):
 
 
 COLORED = re.compile(r'<div class="claim claim-colored.*?\\\[(.*?)\\\]', re.DOTALL)
+CAPTION = re.compile(r'<div class="live".*?<figcaption>(.*?)</figcaption>', re.DOTALL)
+INLINE = re.compile(r"\\\((.*?)\\\)", re.DOTALL)
 QUANTITY = re.compile(
     r"(?P<x0hat>\\hat x_0)|(?P<x0>x_0)|(?P<xt>x_(?:[tsu](?![a-z])|\{t-[12]\}))"
     r"|(?P<eps>\\hat\\epsilon|\\epsilon(?:_(?:\\theta|t|\{t-1\}))?)"
@@ -144,15 +147,18 @@ QUANTITY = re.compile(
 def color(
     app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
 ) -> None:
-    """Put the quantities of the displays that ask for it into classes. This comes last: what is
-    proved, read back and searched is the text without them."""
+    """Put the quantities of the displays that ask for it, and of live figures' captions, into
+    classes. This comes last: what is proved, read back and searched is the text without them."""
 
     def colored(found: re.Match[str]) -> str:
         said = QUANTITY.sub(lambda one: rf"\class{{of-{one.lastgroup}}}{{{one[0]}}}", found[1])
         return found[0].replace(found[1], said)
 
+    def captioned(found: re.Match[str]) -> str:
+        return found[0].replace(found[1], INLINE.sub(colored, found[1]))
+
     if "body" in context:
-        context["body"] = COLORED.sub(colored, context["body"])
+        context["body"] = CAPTION.sub(captioned, COLORED.sub(colored, context["body"]))
 
 
 class DerivationDirective(OfClaim):

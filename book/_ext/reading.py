@@ -54,7 +54,7 @@ LIMITS = {
     "solvers": 45,
     "flow": 45,
     "few_steps": 45,
-    "masked": 25,
+    "masked": 26,
     "own-data": 45,
     "trends": 15,
     "compose": 45,

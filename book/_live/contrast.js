@@ -35,19 +35,19 @@ if (typeof ddpmFigure !== "undefined")
       brush.stroke();
       brush.textAlign = "center";
       pictures.forEach((angle, i) => {
-        arrow(brush, [R, R], at(angle), colors.x0);
-        arrow(brush, [R, R], at(texts[i]), colors.xt);
+        arrow(brush, [R, R], at(angle), colors.quiet);
+        arrow(brush, [R, R], at(texts[i]), colors.other);
         brush.fillStyle = colors.ink;
         brush.fillText(NAMES[i], ...at(angle, 0.45));
       });
       // Each row a picture: the share that softmax gives to each text.
-      const cell = Math.min((width - 2 * R - 66) / 4, (2 * R - 30) / 4);
+      const cell = Math.min((width - 2 * R - 66) / 4, (2 * R - 54) / 4);
       fit().forEach((row, i) => {
         const all = row.map((value) => Math.exp((value - 1) / heat));
         const sum = all.reduce((a, b) => a + b);
         all.forEach((value, j) => {
           brush.globalAlpha = value / sum;
-          brush.fillStyle = colors.xt;
+          brush.fillStyle = colors.other;
           brush.fillRect(2 * R + 56 + j * cell, 24 + i * cell, cell - 2, cell - 2);
           brush.globalAlpha = 1;
           brush.strokeStyle = colors.quiet;
@@ -57,11 +57,7 @@ if (typeof ddpmFigure !== "undefined")
         brush.textAlign = "right";
         brush.fillText(NAMES[i], 2 * R + 50, 24 + (i + 0.6) * cell);
       });
-      brush.textAlign = "left";
-      brush.fillStyle = colors.x0;
-      brush.fillText("picture", 4, 14);
-      brush.fillStyle = colors.xt;
-      brush.fillText("text", 60, 14);
+      ddpmFigure.legend(brush, 2 * R + 8, 34 + 4 * cell, [["picture", colors.quiet], ["text", colors.other]], colors);
     }, side);
     const round = () => side(figure.stage.clientWidth || 600) / 2;
     const handles = NAMES.map((name, i) =>
@@ -70,7 +66,7 @@ if (typeof ddpmFigure !== "undefined")
         texts[i] = Math.atan2(R - y * box.clientHeight, x * box.clientWidth - R);
         settle();
         show();
-      }),
+      }, "other"),
     );
     function settle() {
       const [R, box] = [round(), figure.stage];

@@ -54,7 +54,7 @@ if (typeof ddpmFigure !== "undefined")
       boxes = ddpmBoxes(strip, WIDE);
       const found = boxes.length;
       figure.tell(
-        `The cells are ${chosen.gap} pixels apart: ${found} piece${found === 1 ? "" : "s"} of connected ink. ` +
+        `The cells are ${chosen.gap} ${Math.abs(chosen.gap) === 1 ? "pixel" : "pixels"} apart: ${found} piece${found === 1 ? "" : "s"} of connected ink. ` +
           (found === 2 ? "Each digit has a box of its own." : found < 2 ? "To the chain this is one thing, and it has no word for it." : "A digit has come apart."),
       );
       figure.redraw();
@@ -67,11 +67,11 @@ if (typeof ddpmFigure !== "undefined")
         brush.fillStyle = `rgb(${grey},${grey},${grey})`;
         brush.fillRect((i % WIDE) * side, Math.floor(i / WIDE) * side, side + 0.5, side + 0.5);
       });
-      brush.strokeStyle = "#f0a060"; // on black, whatever the page is
+      brush.strokeStyle = "#e6b422"; // on black, whatever the page is
       brush.lineWidth = 3;
       for (const [top, left, bottom, right] of boxes) brush.strokeRect(left * side, top * side, (right - left) * side, (bottom - top) * side);
     }, HIGH / WIDE);
-    figure.slider("gap", { min: -6, max: 8, value: 1, read: (v) => `${v} pixels`.replace("-", "−"), change: (gap) => ((chosen.gap = gap), compute()) });
+    figure.slider("gap", { min: -6, max: 8, value: 1, read: (v) => `${v} ${Math.abs(v) === 1 ? "pixel" : "pixels"}`.replace("-", "−"), change: (gap) => ((chosen.gap = gap), compute()) });
     figure.button("Other digits", () => ((chosen.pair = (chosen.pair + 1) % 20), compute()));
     compute();
   });

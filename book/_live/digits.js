@@ -35,7 +35,7 @@ for (const kind of ["digits", "sampler"])
       brush.textBaseline = "middle";
       rows.forEach((row, r) => {
         if (full) {
-          brush.fillStyle = [colors.xt, colors.x0hat, colors.eps][r];
+          brush.fillStyle = [colors.thin, colors.x0hat, colors.eps][r];
           brush.fillText(row, 4, (r + 0.5) * side);
         }
         if (!seen[r]) {

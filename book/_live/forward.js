@@ -50,7 +50,7 @@ ddpmFigure.define("forward", (figure) => {
       for (let i = 0; i < 2 * COUNT; i += 2) {
         const [px, py] = [now[i], now[i + 1]];
         if (Math.abs(px) > 4 || Math.abs(py) > 4) continue;
-        brush.fillStyle = start[i] < 0 ? colors.x0 : colors.xt;
+        brush.fillStyle = start[i] < 0 ? colors.ink : colors.other;
         brush.fillRect(x(px) - 1.2, y(py) - 1.2, 2.4, 2.4);
       }
       brush.globalAlpha = 1;
@@ -59,7 +59,7 @@ ddpmFigure.define("forward", (figure) => {
       const most = Math.max(2, Math.ceil(Math.max(...spread)));
       const right = axes(brush, { left: width / 2 + 40, top, width: Math.min(side, width / 2 - 60), height: side }, [0, T], [0, most], colors, { title: "variance", ys: [0, 1, most], below: "" });
       ddpmFigure.curve(brush, spread.map((v, t) => [right.x(t), right.y(v)]), colors.quiet);
-      brush.fillStyle = colors.xt;
+      brush.fillStyle = colors.ink;
       brush.beginPath();
       brush.arc(right.x(chosen.t), right.y(spread[chosen.t]), 5, 0, 7);
       brush.fill();

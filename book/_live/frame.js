@@ -28,16 +28,19 @@ const ddpmFigure = (() => {
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const kind of ["input", "change", "keydown", "pointerdown"])
       root.addEventListener(kind, () => (refused = false), true);
+    // The still picture stays behind until there is something to say: no hole while a worker starts.
+    const before = root.querySelector("img");
+    if (before) stage.style.background = `top / 100% auto no-repeat url("${before.src}")`;
     root.replaceChildren(stage, form, words, aloud);
 
     // One color a quantity, from the style sheet, which knows the light and the dark page.
     function colors() {
       const style = getComputedStyle(root);
       return Object.fromEntries(
-        ["x0", "xt", "eps", "x0hat", "ink", "quiet", "paper"].map((name) => [
-          name,
-          style.getPropertyValue(`--live-${name}`).trim(),
-        ]),
+        ["x0", "xt", "eps", "x0hat", "ink", "quiet", "other", "paper"]
+          .map((name) => [name, `--live-${name}`])
+          .concat([["thin", "--thin-xt"]]) // x_t in letters
+          .map(([name, from]) => [name, style.getPropertyValue(from).trim()]),
       );
     }
 
@@ -48,10 +51,13 @@ const ddpmFigure = (() => {
         if (!width) continue;
         const dots = Math.max(2, devicePixelRatio);
         const tall = height(width);
-        canvas.style.height = `${tall}px`;
-        canvas.width = width * dots;
-        canvas.height = tall * dots;
         const brush = canvas.getContext("2d");
+        const [across, down] = [Math.round(width * dots), Math.round(tall * dots)];
+        if (brush.reset && canvas.width === across && canvas.height === down) brush.reset(); // room is made once
+        else {
+          canvas.style.height = `${tall}px`;
+          [canvas.width, canvas.height] = [across, down];
+        }
         brush.scale(dots, dots);
         brush.font = "13px system-ui, sans-serif";
         brush.lineJoin = "round";
@@ -82,6 +88,7 @@ const ddpmFigure = (() => {
     // A refusal stays until the reader does something else, whatever still runs meanwhile.
     function tell(text) {
       for (const { canvas } of canvases) canvas.setAttribute("aria-label", text);
+      stage.style.background = "";
       if (refused) return;
       words.textContent = text;
       words.classList.remove("live-error");
@@ -184,9 +191,17 @@ const ddpmFigure = (() => {
       return { play: () => calm.matches || play(), stop };
     }
 
-    // A point of the picture that mouse, finger and arrow keys move. at: [x, y], each in 0..1.
-    function handle(text, at, moved) {
+    // A point of the picture that mouse, finger and arrow keys move. at: [x, y], each in 0..1. However fast
+    // the hand, what follows from its move is computed once for each picture that is painted.
+    function handle(text, at, moved, color = "x0") {
+      let told = true;
+      const follow = () => {
+        if (told) requestAnimationFrame(() => ((told = true), moved(at)));
+        told = false;
+        redraw();
+      };
       const element = make("button", { type: "button", class: "live-handle", "aria-label": `${text}; the arrow keys move it` });
+      element.style.setProperty("--hand", `var(--live-${color})`);
       const place = ([x, y]) => {
         at = [x, y].map((value) => Math.min(0.98, Math.max(0.02, value)));
         element.style.left = `${100 * at[0]}%`;
@@ -198,14 +213,14 @@ const ddpmFigure = (() => {
         if (!element.hasPointerCapture(event.pointerId)) return;
         const box = stage.getBoundingClientRect();
         place([(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height]);
-        moved(at);
+        follow();
       });
       element.addEventListener("keydown", (event) => {
         const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
         if (!way) return;
         event.preventDefault();
         place([at[0] + 0.02 * way[0], at[1] + 0.02 * way[1]]);
-        moved(at);
+        follow();
       });
       stage.append(element);
       return { element, place };
@@ -239,10 +254,10 @@ const ddpmFigure = (() => {
     return { root, stage, form, canvas, aloud: (text) => (aloud.textContent = text), tell, busy, refuse, slider, menu, button, seed, player, handle, worker, fail, redraw, calm, label, make };
   }
 
-  // The model's file, or a sentence.
+  // What the build wrote for a figure, or a sentence.
   function model(name = "ddpmModel", file = "model.js") {
     if (window[name]) return window[name];
-    throw new Error(`The file of the model, _static/live/${file}, is missing: build the book again.`);
+    throw new Error(`What this figure needs, _static/live/${file}, is missing: build the book again.`);
   }
 
   // Pictures (size² values from -1 to 1), smooth as a photograph is, or with their pixels.
@@ -300,6 +315,18 @@ const ddpmFigure = (() => {
     curve(brush, [side(0.45), [x2, y2], side(-0.45)], color, width);
   }
 
+  // What the colors are, in a row: [word, color], ...
+  function legend(brush, left, top, entries, colors) {
+    brush.textAlign = "left";
+    for (const [word, color] of entries) {
+      brush.fillStyle = color;
+      brush.fillRect(left, top, 10, 10);
+      brush.fillStyle = colors.ink;
+      brush.fillText(word, left + 14, top + 10);
+      left += 24 + brush.measureText(word).width;
+    }
+  }
+
   // Have every figure of this kind built, by build(frame), once a reader comes near.
   function define(kind, build) {
     for (const root of document.querySelectorAll(`[data-live="${kind}"]`)) {
@@ -319,5 +346,5 @@ const ddpmFigure = (() => {
     }
   }
 
-  return { define, model, picture, axes, curve, arrow, say };
+  return { define, model, picture, axes, curve, arrow, legend, say };
 })();

@@ -39,7 +39,7 @@ if (typeof ddpmFigure !== "undefined")
     figure.canvas((brush, width, height, colors) => {
       const across = (LIMIT * width) / height;
       const { x, y } = axes(brush, { left: 0.5, top: 0.5, width: width - 1, height: height - 1 }, [-across, across], [-LIMIT, LIMIT], colors, { xs: [], ys: [] });
-      for (const [name, { mean, cov }, color] of [["real", real, colors.x0], ["made", made(), colors.xt]]) {
+      for (const [name, { mean, cov }, color] of [["real", real, colors.x0], ["made", made(), colors.other]]) {
         // L Lᵀ = Σ turns standard noise into draws.
         const [[a, b], [, c]] = cov;
         const l = Math.sqrt(a);
@@ -55,17 +55,14 @@ if (typeof ddpmFigure !== "undefined")
         const ring = Array.from({ length: 61 }, (_, i) => at(2 * Math.cos((i * Math.PI) / 30), 2 * Math.sin((i * Math.PI) / 30)));
         ddpmFigure.curve(brush, ring, color);
       }
-      brush.fillStyle = colors.x0;
-      brush.fillText("real", 10, 20);
-      brush.fillStyle = colors.xt;
-      brush.fillText("made", 50, 20);
+      ddpmFigure.legend(brush, 10, 10, [["real", colors.x0], ["made", colors.other]], colors);
     }, (width) => Math.max(230, 0.48 * width));
 
     const aspect = () => figure.stage.clientHeight / figure.stage.clientWidth || 0.48;
     const handle = figure.handle("Mean of the made pictures", [0.5, 0.5], ([right, down]) => {
       chosen.mean = [((2 * right - 1) * LIMIT) / aspect(), (1 - 2 * down) * LIMIT];
       show();
-    });
+    }, "other");
     new ResizeObserver(() =>
       handle.place([((chosen.mean[0] * aspect()) / LIMIT + 1) / 2, (1 - chosen.mean[1] / LIMIT) / 2]),
     ).observe(figure.stage);

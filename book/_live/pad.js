@@ -125,7 +125,7 @@ ddpmFigure.define("pad", (figure, mode) => {
       const room = width - left;
       if (!result && mode !== "judge") return;
       if (mode === "noise") {
-        mark(`x_t, t = ${chosen.t}`, left, colors.xt);
+        mark(`x_t, t = ${chosen.t}`, left, colors.thin);
         picture(brush, result.x, SIZE, left, 20, side, { smooth: false });
         const third = left + side + 16;
         const bar = Math.max(0, width - third);
@@ -137,7 +137,7 @@ ddpmFigure.define("pad", (figure, mode) => {
         }
       } else if (mode === "back") {
         const small = Math.min((side - 16) / 2, (room - 16) / 3);
-        mark("x_t", left, colors.xt);
+        mark("x_t", left, colors.thin);
         picture(brush, result.x, SIZE, left, 20, small, { smooth: false });
         if (result.guess) {
           mark("x̂_0", left + small + 8, colors.x0hat);
@@ -151,7 +151,7 @@ ddpmFigure.define("pad", (figure, mode) => {
         if (result.ways?.length) mark("back", left + 2 * (small + 8), colors.x0);
       } else if (mode === "loss") {
         const small = Math.min((side - 24) / 2, (room - 24) / 4);
-        [["x_t", result.x, colors.xt], ["ε", result.eps, colors.eps], ["ε̂", result.guess, colors.eps], ["(ε−ε̂)²", result.eps.map((v, i) => (v - result.guess[i]) ** 2), colors.ink]].forEach(([name, values, color], i) => {
+        [["x_t", result.x, colors.thin], ["ε", result.eps, colors.eps], ["ε̂", result.guess, colors.eps], ["(ε−ε̂)²", result.eps.map((v, i) => (v - result.guess[i]) ** 2), colors.ink]].forEach(([name, values, color], i) => {
           mark(name, left + i * (small + 8), color);
           const range = i === 0 ? {} : i === 3 ? { from: 0, to: 4 } : { from: -3, to: 3 };
           picture(brush, values, SIZE, left + i * (small + 8), 20, small, { smooth: false, ...range });

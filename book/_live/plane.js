@@ -38,29 +38,29 @@ function ddpmMixture(means, std) {
     // ε̂ = -√(1 - ᾱ_t) · score of q(x_t), at each point of x.
     eps(x, alphaBar) {
       const variance = alphaBar * std ** 2 + 1 - alphaBar;
+      const scale = Math.sqrt(1 - alphaBar) / variance;
+      const centers = Float64Array.from(means.flat(), (value) => Math.sqrt(alphaBar) * value);
+      const far = new Float64Array(means.length); // squared, from each center
       const answer = new Float64Array(x.length);
-      const share = new Float64Array(means.length);
-      const root = Math.sqrt(alphaBar);
       for (let i = 0; i < x.length; i += 2) {
-        let most = -Infinity;
-        for (let k = 0; k < means.length; k++) {
-          const dx = x[i] - root * means[k][0];
-          const dy = x[i + 1] - root * means[k][1];
-          share[k] = -(dx * dx + dy * dy) / (2 * variance);
-          most = Math.max(most, share[k]);
+        let least = Infinity;
+        for (let k = 0; k < far.length; k++) {
+          const dx = x[i] - centers[2 * k];
+          const dy = x[i + 1] - centers[2 * k + 1];
+          far[k] = dx * dx + dy * dy;
+          if (far[k] < least) least = far[k];
         }
-        let total = 0;
-        let mx = 0;
-        let my = 0;
-        for (let k = 0; k < means.length; k++) {
-          const weight = Math.exp(share[k] - most);
+        let [total, mx, my] = [0, 0, 0];
+        for (let k = 0; k < far.length; k++) {
+          const exponent = (least - far[k]) / (2 * variance);
+          if (exponent < -40) continue; // it adds nothing that a number can hold
+          const weight = Math.exp(exponent);
           total += weight;
-          mx += weight * means[k][0];
-          my += weight * means[k][1];
+          mx += weight * centers[2 * k];
+          my += weight * centers[2 * k + 1];
         }
-        const scale = Math.sqrt(1 - alphaBar) / variance;
-        answer[i] = scale * (x[i] - (root * mx) / total);
-        answer[i + 1] = scale * (x[i + 1] - (root * my) / total);
+        answer[i] = scale * (x[i] - mx / total);
+        answer[i + 1] = scale * (x[i + 1] - my / total);
       }
       return answer;
     },
@@ -79,11 +79,11 @@ const ddpmMistakes = {
   still: { spread: () => 0 }, // no fresh noise
 };
 
-// From x at T back to 0 in so many steps: x_s = a x̂_0 + b x_t + σ z, the posterior for s < t.
-function ddpmWalk(alphaBar, eps, x, fresh, steps, mistake = {}) {
+// From x at T back to 0 in so many steps: x_s = a x̂_0 + b x_t + σ z, the posterior for s < t. Each step
+// is taken when it is asked for: {t, x, sigma}, and x̂_0 and the mean of the first point.
+function* ddpmWalk(alphaBar, eps, x, fresh, steps, mistake = {}) {
   const T = alphaBar.length - 1;
   const { told = 0, wrongAlpha, oneBack, noiseAtEnd, spread = Math.sqrt } = mistake;
-  const frames = [];
   for (let step = 0; step < steps; step++) {
     const t = Math.round((T * (steps - step)) / steps);
     const next = Math.round((T * (steps - step - 1)) / steps);
@@ -97,17 +97,16 @@ function ddpmWalk(alphaBar, eps, x, fresh, steps, mistake = {}) {
     const [signal, noise] = [Math.sqrt(alphaBar[t]), Math.sqrt(rest)];
     const sigma = s > 0 || noiseAtEnd ? spread(variance) : 0;
     const z = sigma > 0 ? fresh(x.length) : null;
-    const x0 = new Float64Array(x.length);
-    const mean = new Float64Array(x.length);
-    const after = z ? new Float64Array(x.length) : mean;
+    const [first, mean] = [[0, 0], [0, 0]];
+    const after = new Float64Array(x.length);
     for (let i = 0; i < x.length; i++) {
-      x0[i] = (x[i] - noise * epsHat[i]) / signal;
-      mean[i] = ofX0 * x0[i] + ofX * x[i];
-      if (z) after[i] = mean[i] + sigma * z[i];
+      const x0 = (x[i] - noise * epsHat[i]) / signal;
+      after[i] = ofX0 * x0 + ofX * x[i];
+      if (i < 2) [first[i], mean[i]] = [x0, after[i]];
+      if (z) after[i] += sigma * z[i];
     }
-    frames.push({ t, x, x0, mean, sigma });
+    yield { t, x, sigma, x0: first, mean };
     x = after;
   }
-  frames.push({ t: 0, x, x0: x, mean: x, sigma: 0 });
-  return frames;
+  yield { t: 0, x, sigma: 0, x0: x, mean: x };
 }

@@ -1,14 +1,15 @@
 // `{live} reverse-plane`: noise comes back under the exact score of clouds that the reader moves.
 ddpmFigure.define("reverse-plane", (figure, mode) => {
-  const { axes, arrow, say } = ddpmFigure;
+  const { axes, arrow, legend, say } = ddpmFigure;
   const COUNT = 2000;
   const LIMIT = 2.6;
   const STD = 0.15;
   const alphaBar = ddpmSchedules.alphaBar(ddpmSchedules.cosine(250));
   const means = [[-1.3, 0.9], [1.3, 1], [0.2, -1.3]];
   const chosen = { mistake: mode ?? "none", steps: mode ? 250 : 50, seed: 4, place: 0 };
-  let frames = [];
-  let kick = null; // the fresh noise of the marked point
+  let walk = null;
+  let frames = []; // the steps of the walk that were asked for
+  let kicks = []; // the fresh noise of the marked point at each of them
 
   // The noise of a seed, kept: while a cloud is dragged the same is asked for again and again.
   let kept = { seed: null };
@@ -22,32 +23,31 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
 
   function compute() {
     const drawn = draws(chosen.seed);
-    const start = Float64Array.from(drawn(0));
-    const kicks = [];
     const fresh = () => {
       const z = drawn(kicks.length + 1);
       kicks.push([z[0], z[1]]);
       return z;
     };
-    const { eps } = ddpmMixture(means, STD);
-    const mistake = ddpmMistakes[chosen.mistake];
-    frames = ddpmWalk(alphaBar, eps, start, fresh, chosen.steps, mistake);
-    kick = (place) => {
-      const { mean, sigma } = frames[place];
-      const z = kicks[place] ?? [0, 0];
-      return sigma > 0 ? [mean[0] + sigma * z[0], mean[1] + sigma * z[1]] : null;
-    };
+    [frames, kicks] = [[], []];
+    walk = ddpmWalk(alphaBar, ddpmMixture(means, STD).eps, drawn(0), fresh, chosen.steps, ddpmMistakes[chosen.mistake]);
     slider.max = slider.dataset.to = chosen.steps;
     chosen.place = Math.min(chosen.place, chosen.steps);
     slider.set(chosen.place);
     show();
   }
 
+  // No step is taken before it is to be seen, so that the cloud follows a hand that drags.
+  function at(place) {
+    while (frames.length <= place) frames.push(walk.next().value);
+    return frames[place];
+  }
+
   // How many points have come home, and how far from the nearest center they are, beside the data.
   function measure(x) {
     let [home, squares] = [0, 0];
     for (let i = 0; i < x.length; i += 2) {
-      const nearest = Math.min(...means.map(([a, b]) => (x[i] - a) ** 2 + (x[i + 1] - b) ** 2));
+      let nearest = Infinity;
+      for (const mean of means) nearest = Math.min(nearest, (x[i] - mean[0]) ** 2 + (x[i + 1] - mean[1]) ** 2);
       home += nearest <= (3 * STD) ** 2;
       squares += nearest;
     }
@@ -55,7 +55,7 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
   }
 
   function show() {
-    const { t, x } = frames[chosen.place];
+    const { t, x } = at(chosen.place);
     const [home, wide] = measure(x);
     figure.tell(
       Number.isFinite(wide)
@@ -67,11 +67,11 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
   }
 
   figure.canvas((brush, width, height, colors) => {
-    if (!frames.length) return;
+    if (!walk) return;
     const box = { left: 0.5, top: 0.5, width: width - 1, height: height - 1 };
     const across = (LIMIT * width) / height;
     const { x, y } = axes(brush, box, [-across, across], [-LIMIT, LIMIT], colors, { xs: [], ys: [] });
-    const frame = frames[chosen.place];
+    const frame = at(chosen.place);
     brush.save();
     brush.beginPath();
     brush.rect(0, 0, width, height);
@@ -87,29 +87,22 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
     brush.fillStyle = colors.xt;
     for (let i = 2; i < 2 * COUNT; i += 2) brush.fillRect(x(frame.x[i]) - 1.2, y(frame.x[i + 1]) - 1.2, 2.4, 2.4);
     brush.globalAlpha = 1;
-    const at = [x(frame.x[0]), y(frame.x[1])];
+    const marked = [x(frame.x[0]), y(frame.x[1])];
     if (frame.t > 0) {
-      arrow(brush, at, [x(frame.x0[0]), y(frame.x0[1])], colors.x0hat);
-      const mean = [x(frame.mean[0]), y(frame.mean[1])];
-      const next = kick(chosen.place);
-      if (next) arrow(brush, mean, [x(next[0]), y(next[1])], colors.eps);
+      arrow(brush, marked, [x(frame.x0[0]), y(frame.x0[1])], colors.x0hat);
+      const { mean, sigma } = frame;
+      const next = mean.map((value, axis) => value + sigma * (kicks[chosen.place]?.[axis] ?? 0));
+      if (sigma > 0) arrow(brush, [x(mean[0]), y(mean[1])], [x(next[0]), y(next[1])], colors.eps);
     }
     brush.fillStyle = colors.xt;
     brush.strokeStyle = colors.paper;
     brush.beginPath();
-    brush.arc(...at, 6, 0, 7);
+    brush.arc(...marked, 6, 0, 7);
     brush.fill();
     brush.stroke();
     brush.restore();
     // What the colors are.
-    let left = 10;
-    for (const [word, color] of [["x_t", colors.xt], ["x̂_0", colors.x0hat], ["fresh noise", colors.eps], ["the data", colors.x0]]) {
-      brush.fillStyle = color;
-      brush.fillRect(left, 10, 10, 10);
-      brush.fillStyle = colors.ink;
-      brush.fillText(word, left + 14, 20);
-      left += 24 + brush.measureText(word).width;
-    }
+    legend(brush, 10, 10, [["x_t", colors.xt], ["x̂_0", colors.x0hat], ["fresh noise", colors.eps], ["the data", colors.x0]], colors);
   }, (width) => Math.max(280, Math.min(430, 0.62 * width)));
 
   const handles = means.map((mean, i) =>
@@ -128,7 +121,7 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
 
   const slider = figure.slider("steps taken", {
     max: chosen.steps,
-    read: (place) => `t = ${frames[place]?.t ?? 250}`,
+    read: (place) => `t = ${walk ? at(place).t : 250}`,
     change: (place) => ((chosen.place = place), show()),
   });
   figure.player(slider, 60);

@@ -46,7 +46,7 @@ ddpmFigure.define("schedule", (figure) => {
       [
         ["β_t", (s) => beta[s], [0, most], colors.eps],
         ["ᾱ_t", (s) => alphaBar[s], [0, 1], colors.x0],
-        ["log₁₀ SNR", (s) => log(alphaBar[s] / (1 - alphaBar[s])), [-6, 6], colors.xt],
+        ["log₁₀ SNR", (s) => log(alphaBar[s] / (1 - alphaBar[s])), [-6, 6], colors.ink],
       ].forEach(([title, value, range, color], i) => {
         const box = { left: i * third + 34, top: 22, width: third - 44, height: 120 };
         const rounded = range.map((v) => Number(v.toPrecision(2)));

@@ -19,7 +19,7 @@ ddpmFigure.define("train", (figure) => {
       const model = net(T, noise);
       const losses = [];
       for (let step = 1; step <= steps; step++) {
-        const [x, t, eps] = [new Float32Array(2 * batch), [], noise(2 * batch)];
+        const [x, t, eps] = [new Float64Array(2 * batch), [], noise(2 * batch)];
         for (let i = 0; i < batch; i++) {
           const one = points[Math.floor(noise.uniform() * points.length)];
           t.push(1 + Math.floor(noise.uniform() * T));
@@ -34,10 +34,10 @@ ddpmFigure.define("train", (figure) => {
         const rise = part < 0.3 ? (1 - Math.cos((Math.PI * part) / 0.3)) / 2 : (1 + Math.cos((Math.PI * (part - 0.3)) / 0.7)) / 2;
         model.adam(grads, 0.01 * Math.max(0.02, rise));
         if (step % 100 === 0 || step === steps) {
-          const guess = (x, kept) => Float64Array.from(model.eps(Float32Array.from(x), new Array(samples).fill(alphaBar.indexOf(kept))));
+          const guess = (x, kept) => model.eps(x, new Array(samples).fill(alphaBar.indexOf(kept)));
           const fresh = noiseOf(2);
-          const frames = walk(alphaBar, guess, Float64Array.from(fresh(2 * samples)), fresh, T);
-          postMessage({ run, step, losses: losses.slice(), learned: frames[T].x, last: step === steps });
+          const learned = [...walk(alphaBar, guess, fresh(2 * samples), fresh, T)].pop().x;
+          postMessage({ run, step, losses: losses.slice(), learned, last: step === steps });
         }
         if (step % 20 === 0) {
           await new Promise((resume) => setTimeout(resume)); // hear whether another cloud is wanted
@@ -80,8 +80,8 @@ ddpmFigure.define("train", (figure) => {
     });
     worker.postMessage({ run, points, alphaBar, steps: STEPS, batch: BATCH, samples: SAMPLES });
     const fresh = ddpmNoise(2);
-    const frames = ddpmWalk(alphaBar, ddpmMixture(cloud, STD).eps, Float64Array.from(fresh(2 * SAMPLES)), fresh, T);
-    exact = frames[T].x;
+    const walk = ddpmWalk(alphaBar, ddpmMixture(cloud, STD).eps, fresh(2 * SAMPLES), fresh, T);
+    exact = [...walk].pop().x;
     figure.tell("Training has begun.");
     figure.redraw();
   }
@@ -109,15 +109,21 @@ ddpmFigure.define("train", (figure) => {
     (brush, width, height, colors) => {
       const wide = side(width);
       pad.style.width = pad.style.height = `${wide}px`;
-      const panels = [["your cloud", cloud.flat(), colors.x0], ["the network", state?.learned ?? [], colors.x0hat], ["exact denoiser", exact ?? [], colors.xt]];
+      const panels = [["your cloud", cloud.flat(), colors.x0], ["the network", state?.learned ?? [], colors.x0hat], ["exact denoiser", exact ?? [], colors.other]];
       panels.forEach(([title, points, color], i) => {
         const box = { left: i * (wide + 10), top: 20, width: wide - 1, height: wide - 1 };
         const { x, y } = axes(brush, box, [-LIMIT, LIMIT], [-LIMIT, LIMIT], colors, { xs: [], ys: [], title });
         brush.fillStyle = color;
         for (let k = 0; k < points.length; k += 2)
           if (Math.abs(points[k]) < LIMIT && Math.abs(points[k + 1]) < LIMIT) brush.fillRect(x(points[k]) - 1.5, y(points[k + 1]) - 1.5, 3, 3);
+        if (!points.length) {
+          brush.fillStyle = colors.quiet;
+          brush.textAlign = "center";
+          brush.fillText(i ? "press Train" : "draw here", box.left + wide / 2, box.top + wide / 2);
+          brush.textAlign = "left";
+        }
         if (i === 0 && document.activeElement === pad) {
-          brush.strokeStyle = colors.xt;
+          brush.strokeStyle = colors.ink;
           brush.strokeRect(x(cursor[0]) - 4, y(cursor[1]) - 4, 8, 8);
         }
       });

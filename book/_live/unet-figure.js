@@ -40,7 +40,7 @@ ddpmFigure.define("unet", (figure) => {
       if (!answer) return;
       const side = (width - 40) / 5;
       const mark = (text, left, top, color = colors.ink) => ((brush.fillStyle = color), brush.fillText(text, left, top));
-      [["x_t", answer.x, colors.xt, {}], ["ε", answer.eps, colors.eps, { from: -3, to: 3 }], ["ε̂", answer.epsHat, colors.eps, { from: -3, to: 3 }], ["x̂_0", answer.guess, colors.x0hat, {}]].forEach(([name, values, color, range], i) => {
+      [["x_t", answer.x, colors.thin, {}], ["ε", answer.eps, colors.eps, { from: -3, to: 3 }], ["ε̂", answer.epsHat, colors.eps, { from: -3, to: 3 }], ["x̂_0", answer.guess, colors.x0hat, {}]].forEach(([name, values, color, range], i) => {
         mark(name, i * (side + 10), 14, color);
         picture(brush, values, SIZE, i * (side + 10), 20, side, { smooth: i === 3, ...range });
       });
@@ -49,14 +49,14 @@ ddpmFigure.define("unet", (figure) => {
       const small = Math.min(62, (width - 8 * row) / row);
       answer.seen.forEach(({ name, size, channels, strength }, i) => {
         const left = (i % row) * (small + 8);
-        const top = side + (size < SIZE ? 78 : 48) + Math.floor(i / row) * (small + 62);
+        const top = side + (size < SIZE ? 78 : 48) + Math.floor(i / row) * (small + 80);
         mark(name, left, top - 4);
         const most = Math.max(...strength);
         picture(brush, strength, size, left, top, small, { smooth: false, from: 0, to: most });
         mark(`${channels}`, left, top + small + 14, colors.quiet);
       });
     },
-    (width) => (width - 40) / 5 + 176 + (rows(width) - 1) * 120,
+    (width) => (width - 40) / 5 + 176 + (rows(width) - 1) * 138,
   );
   figure.slider("t", { min: 1, max: T, value: chosen.t, change: (t) => ((chosen.t = t), compute()) });
   figure.slider("told t +", { min: -100, max: 100, step: 10, value: 0, read: (v) => String(v).replace("-", "−"), change: (v) => ((chosen.told = v), compute()) });

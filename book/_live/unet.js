@@ -17,7 +17,12 @@ function ddpmNetwork(model) {
     "AAsL";
   const MOST = 36; // images at once: what 64 MiB have room for
 
-  const bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  function bytes(base64) {
+    const letters = atob(base64);
+    const result = new Uint8Array(letters.length);
+    for (let i = 0; i < letters.length; i++) result[i] = letters.charCodeAt(i);
+    return result;
+  }
 
   // The kernel, or nothing where there is no WebAssembly with SIMD: then plain JavaScript does it.
   let kernel = null;
@@ -44,11 +49,12 @@ function ddpmNetwork(model) {
     return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
   }
 
+  const singles = Float32Array.from({ length: 2 ** 16 }, (_, half) => single(half));
   const weights = {};
-  for (const [name, half] of Object.entries(model.weights)) {
-    const halves = new Uint16Array(bytes(half).buffer);
+  for (const [name, packed] of Object.entries(model.weights)) {
+    const halves = new Uint16Array(bytes(packed).buffer);
     weights[name] = array(halves.length);
-    halves.forEach((value, i) => (weights[name][i] = single(value)));
+    for (let i = 0; i < halves.length; i++) weights[name][i] = singles[halves[i]];
   }
   const kept = used; // what comes after it is for one call
 
@@ -69,7 +75,7 @@ function ddpmNetwork(model) {
 
   let scratch = null; // the columns of one convolution; the next one uses the place again
 
-  // A convolution: below each output pixel we write the pixels that it sees, then multiply.
+  // A convolution: below each output pixel we write the pixels that it sees, panel by panel, then multiply.
   function conv(name, x, n, size, { side = 3, stride = 1, padding = 1 } = {}) {
     const W = weights[`${name}.weight`];
     const bias = weights[`${name}.bias`];
@@ -77,24 +83,30 @@ function ddpmNetwork(model) {
     const k = W.length / outputs; // inputs · side · side
     const out = stride === 1 ? size : size / 2;
     const p = n * out * out;
-    const channels = k / (side * side);
-    for (let c = 0, row = 0; c < channels; c++)
-      for (let dy = 0; dy < side; dy++)
-        for (let dx = 0; dx < side; dx++, row++)
-          for (let image = 0, column = 0; image < n; image++)
-            for (let y = 0; y < out; y++) {
-              const from = y * stride + dy - padding;
-              const line = ((c * n + image) * size + from) * size;
-              for (let right = 0; right < out; right++, column++) {
-                const at = right * stride + dx - padding;
-                const inside = from >= 0 && from < size && at >= 0 && at < size;
-                scratch[(column >> 3) * k * 8 + row * 8 + (column & 7)] = inside ? x[line + at] : 0;
-              }
-            }
+    const seen = neighbours(n, size, out, side, stride, padding);
+    for (let panel = 0, to = 0; panel < p; panel += 8)
+      for (let channel = 0; channel < x.length; channel += n * size * size)
+        for (let from = panel; from < seen.length; from += p)
+          for (let i = from; i < from + 8; i++, to++) scratch[to] = seen[i] < 0 ? 0 : x[channel + seen[i]];
     const result = array(outputs * p);
     multiply(W, scratch, result, outputs, k, p);
     for (let o = 0, i = 0; o < outputs; o++) for (let j = 0; j < p; j++, i++) result[i] += bias[o];
     return result;
+  }
+
+  // Where in a channel the side² pixels lie that each output pixel sees; -1 beyond the border.
+  function neighbours(n, size, out, side, stride, padding) {
+    const places = new Int32Array(side * side * n * out * out);
+    let i = 0;
+    for (let dy = -padding; dy < side - padding; dy++)
+      for (let dx = -padding; dx < side - padding; dx++)
+        for (let image = 0; image < n; image++)
+          for (let y = dy; y < dy + out * stride; y += stride)
+            for (let x = dx; x < dx + out * stride; x += stride) {
+              const inside = y >= 0 && y < size && x >= 0 && x < size;
+              places[i++] = inside ? (image * size + y) * size + x : -1;
+            }
+    return places;
   }
 
   // In each image and group of channels: (x - mean) / √(var + 1e-6) · weight + bias.
@@ -180,23 +192,22 @@ function ddpmNetwork(model) {
     const channels = x.length / (n * area);
     const one = { side: 1, padding: 0 };
     const qkv = conv(`${name}.qkv`, groupNorm(`${name}.norm`, x, n, area), n, size, one);
-    const at = (part, c, image) => ((part * channels + c) * n + image) * area; // part: q, k or v
+    const next = n * area; // from a channel to the next; q, k and v lie one after the other
     const h = array(x.length);
     const share = new Float64Array(area);
     for (let image = 0; image < n; image++)
       for (let i = 0; i < area; i++) {
-        let total = 0;
+        let [most, total] = [-Infinity, 0];
         share.fill(0);
-        for (let c = 0; c < channels; c++)
-          for (let j = 0; j < area; j++)
-            share[j] += qkv[at(0, c, image) + i] * qkv[at(1, c, image) + j];
-        const most = Math.max(...share);
+        for (let c = 0, q = image * area; c < channels; c++, q += next)
+          for (let j = 0, k = q + x.length; j < area; j++) share[j] += qkv[q + i] * qkv[k + j];
+        for (let j = 0; j < area; j++) most = Math.max(most, share[j]);
         for (let j = 0; j < area; j++)
           total += share[j] = Math.exp((share[j] - most) / Math.sqrt(channels));
-        for (let c = 0; c < channels; c++) {
+        for (let c = 0, at = image * area; c < channels; c++, at += next) {
           let sum = 0;
-          for (let j = 0; j < area; j++) sum += share[j] * qkv[at(2, c, image) + j];
-          h[(c * n + image) * area + i] = sum / total;
+          for (let j = 0, v = at + 2 * x.length; j < area; j++) sum += share[j] * qkv[v + j];
+          h[at + i] = sum / total;
         }
       }
     const out = conv(`${name}.out`, h, n, size, one);

@@ -194,7 +194,7 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
 
     from ddpm_course import images
     from ddpm_course.run import Run, check_new
-    from ddpm_course.trainer import Trainer, pick_device
+    from ddpm_course.trainer import Trainer
     from ddpm_course.unet import Labelled, UNet
 
     preset = _preset(options.preset or "digits")
@@ -210,9 +210,8 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
         )
     config = replace(config, flip=config.flip and source == preset.data)
     config = replace(config, **changes)
-    pick_device(config.device)  # what can be refused at once is refused before the data are read
     check_new(options.out)
-    _try_folder(options.out)
+    _before_the_data(options, config.device)
     pictures = Path(images.settled(source))
     if pictures.is_absolute() and options.out.resolve().is_relative_to(pictures):
         raise ValueError(
@@ -242,12 +241,18 @@ def _new_run(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     )
 
 
-def _try_folder(run: Path) -> None:
-    """Before the data are read: whether the run can be written at all."""
-    from ddpm_course import checkpoint
+def _before_the_data(options: argparse.Namespace, device: str) -> None:
+    """What can be refused at once is refused before the data are read, which may take an hour."""
+    from ddpm_course import checkpoint, labels
+    from ddpm_course.run import check_settings
+    from ddpm_course.trainer import pick_device
 
+    check_settings(1, options.save_every, options.tensorboard)
+    pick_device(device)
+    if options.labels not in (None, labels.OWN) and not Path(options.labels).is_file():
+        raise ValueError(f"{options.labels} is not there; give a .npy file of labels.")
     if is_first():
-        checkpoint.try_folder(run)
+        checkpoint.try_folder(options.out or options.resume)
 
 
 def settled_labels(given: str | None) -> str:
@@ -365,7 +370,7 @@ def _resumed(options: argparse.Namespace, changes: dict[str, Any]) -> Run:
     streamed = f" {STREAMED} " in str(about.get("data"))
     if options.stream and not streamed:
         raise ValueError(f"the run in {options.resume} holds its pictures; leave --stream out.")
-    _try_folder(options.resume)
+    _before_the_data(options, options.device or "auto")
     data = _data(options, source, size, channels, streamed)
     given = options.labels or about.get("labels")
     labels, _ = _labels(given, source, len(data)) if classes else (None, [])

@@ -47,7 +47,7 @@ from ddpm_course.grading.sandbox import Limits, NoRoom, Reply, Room, has_bubblew
 from ddpm_course.grading.task import Task
 from ddpm_course.grading.tasks import CHAPTERS, find
 from ddpm_course.grading.taught import is_taught
-from ddpm_course.grading.verdict import Failure, Outcome, Value, Verdict
+from ddpm_course.grading.verdict import Failure, Outcome, Question, Value, Verdict
 from ddpm_course.grading.worker import LONGEST_REPLY
 
 __all__ = ["Grade", "Submission", "grade"]
@@ -81,12 +81,20 @@ class Examined:
         """What the room is asked: questions, without answers."""
         return pickle.dumps(self.task.cases(self.seed))
 
-    def verdict(self, found: Sequence[Outcome]) -> Verdict:
+    @property
+    def questions(self) -> list[Question]:
+        return self.bench.questions
+
+    @property
+    def expected(self) -> list[Outcome]:
+        return self.bench.expected
+
+    def verdict(self, found: Heard) -> Verdict:
         """The verdict on what came back. Whatever that is, it costs the judge nothing."""
-        if len(found) != len(self.bench.questions):  # what was never answered is not right
+        if len(found.outcomes) != len(self.questions):  # what was never answered is not right
             return Verdict(False, UNREADABLE)
         try:
-            return self.bench.judge([self._observed(outcome) for outcome in found])
+            return self.bench.judge([self._observed(outcome) for outcome in found.outcomes])
         except Exception:  # arrays so odd that they cannot be compared
             return Verdict(False, UNREADABLE)
 
@@ -633,7 +641,11 @@ def _grade_one(
 
     if callable(examined.task.reference):
         verdict = hear(own, True)
-        if not verdict.right and not verdict.sentence.startswith("Not answered yet: "):
+        # A blank is heard again where a check was given something else.
+        given = "".join(cells[number] for number in checks)
+        usual = re.sub(rf"{check.pattern}\s*,\s*{examined.task.answer_name}\s*\)", "", given)
+        blank = verdict.sentence.startswith("Not answered yet: ") and not check.search(usual)
+        if not verdict.right and not blank:
             for some in (*in_order, own):
                 other = hear(some, False)
                 if other.right or (other.mistake is not None and verdict.mistake is None):
@@ -672,7 +684,7 @@ def _hear(
 ) -> Verdict:
     task = examined.task
     with _ASKING:
-        cases, questions = examined.cases, examined.bench.questions
+        cases, questions = examined.cases, examined.questions
     request = {
         "setup": paper.setup,
         "cells": list(cells),
@@ -706,7 +718,7 @@ def _hear(
     if found.undefined and found.seen:
         return Verdict(False, told(found.seen, cells, task.answer_name, undefined=True), blank=True)
     with _ASKING:
-        verdict = examined.verdict(found.outcomes)
+        verdict = examined.verdict(found)
     failed = {outcome.sentence for outcome in found.outcomes if isinstance(outcome, Failure)}
     if verdict.sentence not in failed:
         return verdict

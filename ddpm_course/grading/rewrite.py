@@ -233,6 +233,17 @@ class _Slips:
         if op in _SIGNS:
             turned, told = _SIGNS[op]
             yield told, ast.BinOp(left, turned(), right)
+        if op is ast.Add:
+            yield _SIGNS[op][1], ast.BinOp(right, ast.Sub(), left)
+            if not any(isinstance(side, ast.Constant) for side in (left, right)):
+                told = "A product stands where a sum belongs."
+                yield told, ast.BinOp(left, ast.Mult(), right)
+            for told, weights in (
+                ("Roots stand over both weights of what is mixed.", _rooted),
+                ("Both weights of what is mixed are squared.", lambda node: _power(node, 2)),
+            ):
+                if mixed := _weighted(left, right, weights):
+                    yield told, mixed
         if op is ast.Mult:
             for lost, kept in ((left, right), (right, left)):
                 name = self.told(lost, kept)
@@ -247,6 +258,10 @@ class _Slips:
                 what = f"The denominator {right.value!s}"
             yield f"{what} is missing.", left
             yield "A fraction is upside down.", ast.BinOp(right, ast.Div(), left)
+            if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Mult):
+                for over, kept in ((left.left, left.right), (left.right, left.left)):
+                    other = ast.BinOp(ast.BinOp(right, ast.Mult(), kept), ast.Div(), over)
+                    yield "A fraction is upside down.", other
             if name := self.told(left, right):
                 yield f"The factor with {name} is missing.", ast.BinOp(ast.Constant(1), op(), right)
         if op in (ast.Mult, ast.Div):
@@ -267,6 +282,11 @@ class _Slips:
         if is_sum(left):
             first, sign, second = left.left, left.op, left.right
             yield _BRACKET, ast.BinOp(ast.BinOp(first, op(), right), sign, second)
+            yield _BRACKET, ast.BinOp(first, sign, ast.BinOp(second, op(), right))
+        inner: Any = left.right if isinstance(left, ast.BinOp) else None
+        if op is ast.Div and is_sum(inner):
+            first = ast.BinOp(left.left, left.op, inner.left)
+            sign, second = inner.op, inner.right
             yield _BRACKET, ast.BinOp(first, sign, ast.BinOp(second, op(), right))
         if is_sum(right) and op is ast.Mult:
             first, sign, second = right.left, right.op, right.right
@@ -335,6 +355,9 @@ class _Slips:
                 at = ast.BinOp(node.slice, op(), ast.Constant(1))
                 told = f"{name} is read one entry too {when}: an index is one off."
                 yield _capital(told), ast.Subscript(node.value, at, node.ctx)
+            for place in (1, 0, -1):
+                told = f"{name} is read at one place, where each step has its own."
+                yield _capital(told), ast.Subscript(node.value, ast.Constant(place), node.ctx)
         if isinstance(node.slice, ast.Slice):
             for text in (":", "1:", ":-1"):
                 other = ast.parse(f"a[{text}]", mode="eval").body
@@ -398,18 +421,21 @@ class _Slips:
         if not isinstance(node, ast.expr) or isinstance(node, ast.Constant | ast.Slice):
             return
         name = self.told(node) or "a quantity"
+        if name != "a quantity" and not isinstance(node, ast.Name):
+            name = f"a part with {name}"
         arithmetic = isinstance(parent, ast.BinOp | ast.UnaryOp)
         if arithmetic or (isinstance(parent, ast.Assign) and isinstance(node, ast.Call)):
             yield f"A root too many over {name}.", _rooted(node)
             yield f"{_capital(name)} is squared where it should not be.", _power(node, 2)
         if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub):
             two = ast.Constant(2)
+            term = self.told(node) or "a quantity"
             yield (
-                f"The term with {name} is twice as large as it should be.",
+                f"The term with {term} is twice as large as it should be.",
                 ast.BinOp(node, ast.Mult(), two),
             )
             yield (
-                f"The term with {name} is half as large as it should be.",
+                f"The term with {term} is half as large as it should be.",
                 ast.BinOp(node, ast.Div(), two),
             )
         for target, value in _assignments(self.definition):
@@ -485,7 +511,8 @@ def _meanings(definition: ast.FunctionDef, arguments: list[str]) -> Iterator[tup
         name = target.id
         at = [n for n in ast.walk(value) if isinstance(n, ast.Subscript)]
         if name not in arguments:
-            if len(at) == 1 and isinstance(at[0].slice, ast.Name | ast.BinOp):
+            at = [n for n in at if isinstance(n.slice, ast.Name | ast.BinOp)]
+            if len(at) == 1:
                 table = _NAMES.get(_name(at[0].value), "")
                 if table:
                     step = ast.unparse(at[0].slice)
@@ -493,6 +520,13 @@ def _meanings(definition: ast.FunctionDef, arguments: list[str]) -> Iterator[tup
                     continue
             if name in _NAMES and name not in ("share", "now", "then"):
                 yield name, _NAMES[name]
+            elif isinstance(value, ast.Call) and _name(value.func) == "model":
+                yield name, "a bare guess of the model"
+    for node in ast.walk(definition):
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple):
+            for part in node.target.elts:
+                if isinstance(part, ast.Name) and part.id not in arguments:
+                    yield part.id, f"`{part.id}`"
 
 
 def _assignments(definition: ast.FunctionDef) -> Iterator[tuple[ast.Name, ast.expr]]:
@@ -501,6 +535,10 @@ def _assignments(definition: ast.FunctionDef) -> Iterator[tuple[ast.Name, ast.ex
         if isinstance(node, ast.Assign):
             target, value = node.targets[0], node.value
             pairs = [(target, value)]
+            if isinstance(value, ast.GeneratorExp) and isinstance(
+                value.generators[0].iter, ast.Tuple
+            ):
+                value = value.generators[0].iter
             if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
                 pairs = list(zip(target.elts, value.elts, strict=False))
             yield from ((name, to) for name, to in pairs if isinstance(name, ast.Name))
@@ -565,6 +603,18 @@ def _mixed(left: ast.expr, right: ast.expr) -> ast.expr | None:
         ast.Add(),
         ast.BinOp(left.left, mult(), right.right),
     )
+
+
+def _weighted(
+    left: ast.expr, right: ast.expr, change: Callable[[ast.expr], ast.expr]
+) -> ast.expr | None:
+    """`a * x + b * y` with both of its weights changed; nothing where these are no two products."""
+    sides = []
+    for side in (left, right):
+        if not (isinstance(side, ast.BinOp) and isinstance(side.op, ast.Mult)):
+            return None
+        sides.append(ast.BinOp(change(side.left), ast.Mult(), side.right))
+    return ast.BinOp(sides[0], ast.Add(), sides[1])
 
 
 def _power(node: ast.expr, exponent: float) -> ast.BinOp:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import sympy as sp
 import torch
 from torch import Tensor, nn
 
@@ -46,6 +47,8 @@ def _general(task: Task, seed: int) -> Iterator[Mistake]:
                 f"It looks as if `{names[i]}` and `{names[j]}` had changed places.",
                 _swap(i, j),
             )
+    if case.symbols is not None:
+        yield from _of_symbols(task, names)
     if case.symbols is None:
         yield from _of_steps(task, names, case)
         yield from _of_arguments(task, names, case)
@@ -55,6 +58,24 @@ def _general(task: Task, seed: int) -> Iterator[Mistake]:
     if case.symbols is not None:
         for sentence, answer in reformed(task.reference):
             yield Mistake(sentence, _surely(answer))
+
+
+def _of_symbols(task: Task, names: list[str]) -> Iterator[Mistake]:
+    """One argument, or two that are alike, read in another way all over an expression."""
+    for place, name in enumerate(names):
+        yield _asked(
+            task,
+            f"1 - `{name}` stands where `{name}` belongs.",
+            _change(place, lambda x: 1 - x),
+        )
+    for i, j in itertools.combinations(range(len(names)), 2):
+        for told, power in (("with their square roots", sp.Rational(1, 2)), ("squared", 2)):
+            sentence = f"`{names[i]}` and `{names[j]}` go in {told}."
+            yield _asked(task, sentence, partial(_powers, (i, j), power))
+
+
+def _powers(places: tuple[int, int], power: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(x**power if place in places else x for place, x in enumerate(args))
 
 
 def _of_steps(task: Task, names: list[str], case: Case) -> Iterator[Mistake]:

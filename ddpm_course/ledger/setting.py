@@ -112,6 +112,11 @@ def noised(s: Setting) -> list[data.Mixture]:
 
 
 def best_noise(s: Setting, farther: int = 0) -> Tensor:
-    """E[ε | x_t] for the Gaussian data, at x_t or farther out."""
+    """E[ε | x_t] for the Gaussian data, at x_t or, ``farther`` = 1, at x_t + 1."""
     model = gaussian_data(s)[0].eps(s.schedule)
-    return s.once(("best noise", farther), lambda: model(s.x_t + farther, s.t))
+    both = s.once(
+        "best noise",
+        lambda: model(torch.cat([s.x_t, s.x_t + 1]), s.t.repeat(2)).chunk(2),
+    )
+    found: Tensor = both[farther]
+    return found

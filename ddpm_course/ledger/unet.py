@@ -53,19 +53,26 @@ def _shift(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 
 def _adaptive(claim: Claim, s: Setting) -> Iterator[Pair]:
-    """Mean or variance over the channels of tokens that have mean 0 and variance 1 there."""
+    """Mean, variance, or mean product with what came in, over the channels of tokens that have mean
+    0 and variance 1 there."""
     tokens = torch.randn(len(s.t), 3, 64, generator=torch.Generator().manual_seed(0)).double()
     tokens = (tokens - tokens.mean(2, keepdim=True)) / tokens.std(2, correction=0, keepdim=True)
-    gain, shift = s.t[:, None] / 7 - 2, 3 - s.t[:, None] / 5
+    step = s.t[:, None].double()
+    gain, shift = step / 7 - 2.05, 3.05 - step / 5  # 1 + gain and shift are never 0
     found = transformer.modulate(tokens, shift, gain)
-    mean, var = found.mean(2), found.var(2, correction=0)
+    over_channels = {
+        "unet.adaptive-mean": found.mean(2),
+        "unet.adaptive": found.var(2, correction=0),
+        "unet.adaptive-sign": (found * tokens).mean(2),
+    }
     said = s.numeric(claim, {nt.gain: gain, nt.shift: shift})
-    yield (mean if claim.name == "unet.adaptive-mean" else var)[:, :1], said
+    yield over_channels[claim.name][:, :1], said
 
 
 BINDINGS = {
     "unet.adaptive-mean": Binding(("transformer.modulate",), _adaptive),
     "unet.adaptive": Binding(("transformer.modulate",), _adaptive),
+    "unet.adaptive-sign": Binding(("transformer.modulate",), _adaptive),
     "unet.frequencies": Binding(("unet.frequencies",), _frequencies, FLOAT32),
     "unet.embedding": Binding(("unet.time_embedding",), _embedding, FLOAT32),
     "unet.embedding-shift": Binding(("unet.time_embedding",), _shift, FLOAT32),

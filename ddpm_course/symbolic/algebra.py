@@ -9,7 +9,7 @@ only where its numerator is 0 term by term: nothing is guessed and nothing is le
 
 from __future__ import annotations
 
-from functools import cmp_to_key
+from functools import cmp_to_key, lru_cache
 from typing import Any
 
 import mpmath  # type: ignore[import-untyped]
@@ -40,6 +40,7 @@ class Joint(nt.Notation):
         return sp.Expr.__new__(cls, name, *states)
 
 
+@lru_cache(4096, typed=True)  # a line is the end of one step and the start of the next
 def unfold(e: Any) -> Any:
     """The meaning of an expression, evaluated."""
     with evaluate(True):
@@ -195,6 +196,7 @@ def generic(e: sp.Expr) -> sp.Expr:
     return sp.expand(sp.sympify(e).subs({nt.T: nt.t + farther + 3}).subs({nt.t: far + 3}))
 
 
+@lru_cache(4096)
 def is_before(a: sp.Expr, b: sp.Expr) -> bool:
     """Whether the time a lies before the time b."""
     gap = generic(sp.Add(b, -a, evaluate=True))
@@ -370,6 +372,10 @@ class Generators:
             return self.foreign(e)
         if isinstance(e, sp.log):
             return _logarithm(self.write(e.args[0]))
+        if isinstance(e, sp.Abs):  # SymPy's root of a square
+            for sign in (1, -1):
+                if _is_nonnegative(sign * e.args[0]):
+                    return sign * self.write(e.args[0])
         return self.foreign(e)
 
     def foreign(self, e: sp.Expr) -> sp.Symbol:
@@ -409,6 +415,7 @@ def _sample(e: sp.Expr) -> sp.Expr:
     return e.xreplace({name: sp.Rational(2 * n + 1, 4 * n + 5) for n, name in enumerate(names)})
 
 
+@lru_cache(4096)
 def _factors(e: sp.Expr) -> tuple[sp.Expr, list[tuple[sp.Expr, int]]]:
     """A positive expression as a number times powers of irreducible positive polynomials."""
     top, bottom = sp.fraction(sp.together(e))
@@ -601,6 +608,13 @@ def nonnegative(e: sp.Expr, strict: bool = False) -> bool:
         return not strict or any(
             term != 0 and all(name.is_positive for name in term.free_symbols) for term in terms
         )
+
+
+def _is_nonnegative(e: sp.Expr) -> bool:
+    try:
+        return nonnegative(e)
+    except sp.PolynomialError:  # roots, of which nothing is decided
+        return False
 
 
 __all__ = [

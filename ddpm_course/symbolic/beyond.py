@@ -190,9 +190,18 @@ with as_written():
                 ),
                 Step(
                     sqrt(alpha_bar(t - 1)) * x(0)
+                    + sqrt(
+                        (1 - alpha_bar(t - 1))
+                        * (alpha(t) * (1 - alpha_bar(t - 1)) / (1 - alpha_bar(t)))
+                    )
+                    * eps,
+                    "$1 - \\bar\\alpha_t - \\beta_t = \\alpha_t - \\alpha_t \\bar\\alpha_{t-1}$: "
+                    "take out $\\alpha_t$",
+                ),
+                Step(
+                    sqrt(alpha_bar(t - 1)) * x(0)
                     + sqrt(alpha(t)) * (1 - alpha_bar(t - 1)) / sqrt(1 - alpha_bar(t)) * eps,
-                    "$1 - \\beta_t - \\bar\\alpha_t = \\alpha_t (1 - \\bar\\alpha_{t-1})$: "
-                    "a square comes out of the root",
+                    "$(1 - \\bar\\alpha_{t-1})^2$ comes out of the root",
                 ),
                 Step(
                     sqrt(alpha_bar(t - 1)) * x(0)
@@ -270,8 +279,12 @@ with as_written():
                     "Bayes' rule",
                 ),
                 Step(
+                    Gradient(log(_q(x(t), label)) + log(_q(label)) - log(_q(x(t))), x(t)),
+                    "the logarithm of a product is a sum, that of a fraction a difference",
+                ),
+                Step(
                     Gradient(log(_q(x(t), label)), x(t)) - Gradient(log(_q(x(t))), x(t)),
-                    "$p(c)$ does not contain $x_t$",
+                    "the gradient of each; $\\log p(c)$ does not contain $x_t$: its gradient is 0",
                 ),
             ),
             uncomputed=(

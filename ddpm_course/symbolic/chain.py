@@ -8,6 +8,7 @@ by which ``algebra`` unfolds densities.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -46,10 +47,14 @@ class Ladder(NamedTuple):
 
     def share(self, name: str, path: dict[int, int], last: int) -> sp.Rational:
         """The probability of the given values, summed over those that are not given."""
-        free = [at for at in range(last + 1) if at not in path]
+        return self._share(name, tuple(sorted(path.items())), last)
+
+    @lru_cache(4096)  # noqa: B019 # a ladder is a number
+    def _share(self, name: str, path: tuple[tuple[int, int], ...], last: int) -> sp.Rational:
+        free = [at for at in range(last + 1) if at not in dict(path)]
         total = sp.S.Zero
         for values in product(range(self.states), repeat=len(free)):
-            full = {**path, **dict(zip(free, values))}
+            full = {**dict(path), **dict(zip(free, values))}
             if name == "q":
                 value = self.start(full[0])
                 for at in range(1, last + 1):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -66,14 +67,16 @@ def applied(rules: Mapping[Any, Any], e: Any) -> Any:
 
 def at_time(e: Any, times: Mapping[Any, Any]) -> Any:
     """The expression with other values for t, T, ...: still as it was written."""
-    if not times:
-        return e
+    return _at_time(e, tuple(times.items())) if times else e
+
+
+@lru_cache(4096, typed=True)  # each change between as written and evaluated empties SymPy's cache
+def _at_time(e: Any, times: tuple[tuple[Any, Any], ...]) -> Any:
     with nt.as_written():
-        times = {
-            name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value
-            for name, value in times.items()
+        values = {
+            name: nt.index(value) if name in (nt.t, nt.T, nt.n) else value for name, value in times
         }
-        return _numbers_worked_out(e.xreplace(times))
+        return _numbers_worked_out(e.xreplace(values))
 
 
 def _numbers_worked_out(e: Any) -> Any:
@@ -140,16 +143,22 @@ def rules(claim: Any, step: Step, base: bool) -> dict[Any, Any]:
 def check_uses(claim: Any) -> None:
     """No claim rests on itself, and what a used claim assumes is assumed here too."""
 
-    def below(one: Any, above: tuple[str, ...]) -> None:
-        for name in one.used:
-            if name in above:
-                around = " -> ".join([*above[above.index(name) :], name])
-                raise ClaimError(f"{claim.name}: a claim cannot rest on itself: {around}.")
-            if name not in claim.registry:
-                raise ClaimError(f"{claim.name}: it uses {name}, but no claim has this name.")
-            below(claim.registry[name], (*above, name))
+    seen: set[str] = set()
 
-    below(claim, (claim.name,))
+    def below(name: str, above: tuple[str, ...], where: str) -> None:
+        if name in above:
+            around = " -> ".join([*above[above.index(name) :], name])
+            raise ClaimError(f"{where}: a claim cannot rest on itself: {around}.")
+        if name not in claim.registry:
+            raise ClaimError(f"{where}: {above[-1]} uses {name}, but no claim has this name.")
+        if name not in seen:
+            for used in claim.registry[name].used:
+                below(used, (*above, name), where)
+            seen.add(name)
+
+    for step in claim.all_steps:
+        for name in claim.names_of(step):
+            below(name, (claim.name,), f"{claim.name}: step ({step.reason})")
     for step in claim.all_steps:
         for use in step.uses:
             if use in (ASSUMED, HYPOTHESIS):
@@ -161,7 +170,7 @@ def check_uses(claim: Any) -> None:
             for one in claim.registry[name].assuming:
                 if not isinstance(one, str):
                     one = tuple(at_time(side, times) for side in one)
-                _must_assume(claim, one, name)
+                _must_assume(claim, one, f"step ({step.reason}): {name}")
 
 
 def _must_assume(claim: Any, one: Any, where: str) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from . import algebra, citing, spoken, worlds
+from . import algebra, citing, declared, spoken, worlds
 from . import notation as nt
 from .citing import at_time
 from .methods import (  # noqa: F401  # whoever writes a claim finds its methods here, too
@@ -256,6 +256,7 @@ class Claim:
         citing.check_uses(self)
         self._check_cases()
         self.check_ends()
+        self._check_declared()
         for number in range(len(self.base.steps) if self.base else 0):
             self.prove_step(number, base=True)
         for number in range(len(self.steps)):
@@ -271,6 +272,8 @@ class Claim:
         wrong = worlds.witness(self, trial)
         if wrong:
             line, why = wrong
+            if why.startswith(worlds.NO_WORLD):
+                raise ClaimError(f"{self.name}: {line} can be tried in {why}.")
             raise ClaimError(f"{self.name}: {line} is not true in every world.\n  {why}")
         if why := spoken.misread(self, trial):
             raise ClaimError(f"{self.name}: {why}.")
@@ -291,6 +294,14 @@ class Claim:
                     f"{self.name}: it should be that {check.says}, but it is not.\n"
                     f"  the claim:  {self.latex()}\n  what is left:  {_shown(left)}"
                 )
+
+    def _check_declared(self) -> None:
+        """Each letter says what it can be, and each mean has a law."""
+        sides = [(line, side) for line, *ends in worlds.lines(self) for side in ends[::2]]
+        pairs = [one for one in self.assuming if not isinstance(one, str)]
+        for where, side in (*sides, *(("what it assumes", e) for one in pairs for e in one)):
+            if why := declared.missing(side):
+                raise ClaimError(f"{self.name}: {where}: {why}.")
 
     def _check_cases(self) -> None:
         """What is not proved for all says on which cases it stands."""

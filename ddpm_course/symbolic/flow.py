@@ -155,7 +155,9 @@ with as_written():
                 Step(eps - x(0), "the velocity", ALGEBRA, ("flow.velocity",)),
                 Step(
                     (rest * x(t) + root * v) - (root * x(t) - rest * v),
-                    "both from $v$",
+                    "$\\epsilon = \\sqrt{1 - \\bar\\alpha_t}\\, x_t + "
+                    "\\sqrt{\\bar\\alpha_t}\\, v$, "
+                    "and $x_0 = \\sqrt{\\bar\\alpha_t}\\, x_t - \\sqrt{1 - \\bar\\alpha_t}\\, v$",
                     ALGEBRA,
                     ("loss.eps-from-v", "loss.x0-from-v"),
                 ),
@@ -217,7 +219,8 @@ with as_written():
             (
                 Step(
                     rest / (root + rest),
-                    "the time at which the path has the signal-to-noise ratio of step $t$",
+                    "from $u / (1 - u) = \\sqrt{1 - \\bar\\alpha_t} / \\sqrt{\\bar\\alpha_t}$: "
+                    "the path has the signal-to-noise ratio of step $t$",
                     DEFINITION,
                 ),
             ),

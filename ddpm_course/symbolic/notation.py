@@ -418,6 +418,7 @@ x0_before = RandomLetter(r"\hat x_0'", real=True)
 x0_ahead = RandomLetter(r"\hat x_0^{\to}", real=True)
 v_hat = RandomLetter(r"\hat v", real=True)
 said = sp.Symbol(r"\hat p", positive=True)  # as Said, where it is the same at every step
+query, key = RandomLetter("q", real=True), RandomLetter("k", real=True)  # drawn, entry by entry
 # A flow: its time u from 0 (data) to 1 (noise), the place x_u, and the velocity; and a later u'.
 u, u_next = sp.Symbol("u", positive=True), sp.Symbol("u'", positive=True)
 x_u, x_u_next = RandomLetter("x_u", real=True), RandomLetter("x_{u'}", real=True)

@@ -142,12 +142,20 @@ with as_written():
                 ),
                 Step(
                     sqrt(alpha_bar(s)) / sqrt(1 - alpha_bar(s)) * x0_guess
+                    + x(t) / sqrt(1 - alpha_bar(t))
+                    - sqrt(alpha_bar(t)) / sqrt(1 - alpha_bar(t)) * x0_guess
+                    - x(t) / sqrt(1 - alpha_bar(t)),
+                    "divide each term of the fraction in the middle",
+                ),
+                Step(
+                    sqrt(alpha_bar(s)) / sqrt(1 - alpha_bar(s)) * x0_guess
                     - sqrt(alpha_bar(t)) / sqrt(1 - alpha_bar(t)) * x0_guess,
-                    "$x_t$ drops out",
+                    "the two fractions with $x_t$ cancel",
                 ),
                 Step(
                     (sqrt(snr(s)) - sqrt(snr(t))) * x0_guess,
-                    "each ratio is the root of a signal-to-noise ratio",
+                    "$\\sqrt{\\bar\\alpha_t} / \\sqrt{1 - \\bar\\alpha_t} = "
+                    "\\sqrt{\\mathrm{SNR}(t)}$, and so at $s$; take $\\hat x_0$ out",
                     ALGEBRA,
                     ("marginal.snr", ("marginal.snr", {t: s})),
                 ),
@@ -196,14 +204,26 @@ with as_written():
             sp.Limit(n * (walked - x(t)), n, sp.oo),
             (
                 Step(
+                    sp.Limit(
+                        n * (1 / sqrt(left) - 1) * x(t)
+                        - 1 / sqrt(left) / sqrt(1 - alpha_bar(t)) * eps_hat,
+                        n,
+                        sp.oo,
+                    ),
+                    "multiply $n$ in, sorted by $x_t$ and $\\hat\\epsilon$: "
+                    "before $\\hat\\epsilon$, $n$ and $1/n$ cancel",
+                    CALCULUS,
+                ),
+                Step(
                     sp.Limit(n * (1 / sqrt(left) - 1), n, sp.oo) * x(t)
                     - sp.Limit(1 / sqrt(left), n, sp.oo) / sqrt(1 - alpha_bar(t)) * eps_hat,
-                    "what stands before $x_t$, and before the noise",
+                    "the limit of each term; $x_t$ and $\\hat\\epsilon$ do not contain $n$",
                     CALCULUS,
                 ),
                 Step(
                     half * x(t) - 1 / sqrt(1 - alpha_bar(t)) * eps_hat,
-                    "$1/\\sqrt{1 - h}$ has at $h = 0$ the value 1 and the slope $\\frac12$",
+                    "$1/\\sqrt{1 - h}$ has at $h = 0$ the slope $\\frac12$, the first limit, "
+                    "and the value 1, the second",
                     CALCULUS,
                 ),
             ),
@@ -218,7 +238,11 @@ with as_written():
                     "$n$ and $1/n$ cancel",
                     CALCULUS,
                 ),
-                Step(sp.S.One, "both brackets become the same", CALCULUS),
+                Step(
+                    sp.S.One,
+                    "$1/n$ goes to 0: below stands $1 - \\bar\\alpha_t$ in the end, as above",
+                    CALCULUS,
+                ),
             ),
             uncomputed=SHORT,
         ),
@@ -227,9 +251,20 @@ with as_written():
             sp.Limit(n * (landed - came_from), n, sp.oo),
             (
                 Step(
+                    sp.Limit(n * (1 - sqrt(left)), n, sp.oo) * sqrt(alpha_bar(t)) * x0_guess
+                    + sp.Limit(
+                        n * (sqrt(1 - alpha_bar(t)) - sqrt(1 - left * alpha_bar(t))), n, sp.oo
+                    )
+                    * eps_hat,
+                    "sorted by $\\hat x_0$ and $\\hat\\epsilon$; the limit of each term",
+                    CALCULUS,
+                ),
+                Step(
                     half * sqrt(alpha_bar(t)) * x0_guess
                     - alpha_bar(t) / (2 * sqrt(1 - alpha_bar(t))) * eps_hat,
-                    "the slope of each root",
+                    "at $h = 0$, $\\sqrt{1 - h}$ has the slope $-\\frac12$, and "
+                    "$\\sqrt{1 - \\bar\\alpha_t + h \\bar\\alpha_t}$ the slope "
+                    "$\\frac{\\bar\\alpha_t}{2 \\sqrt{1 - \\bar\\alpha_t}}$",
                     CALCULUS,
                 ),
                 Step(
@@ -241,8 +276,15 @@ with as_written():
                     (("marginal.x0-from-eps", {x(0): x0_guess, eps: eps_hat}),),
                 ),
                 Step(
+                    half * x(t)
+                    - (1 - alpha_bar(t) + alpha_bar(t)) / (2 * sqrt(1 - alpha_bar(t))) * eps_hat,
+                    "multiply out; with $\\sqrt{1 - \\bar\\alpha_t} = "
+                    "(1 - \\bar\\alpha_t) / \\sqrt{1 - \\bar\\alpha_t}$ "
+                    "one fraction stands before $\\hat\\epsilon$",
+                ),
+                Step(
                     half * x(t) - 1 / (2 * sqrt(1 - alpha_bar(t))) * eps_hat,
-                    "$1 - \\bar\\alpha_t + \\bar\\alpha_t = 1$ stands before the noise",
+                    "$1 - \\bar\\alpha_t + \\bar\\alpha_t = 1$",
                 ),
             ),
             uncomputed=SHORT,

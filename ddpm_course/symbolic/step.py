@@ -17,6 +17,10 @@ ASSUMED = "what the claim assumes"
 class ClaimError(Exception):
     """A claim that does not hold: which step, both of its sides, and what is left between them."""
 
+    def _render_traceback_(self) -> list[str]:
+        """In a notebook: what does not hold, without the lines of our program that found it."""
+        return [f"ClaimError: {self}"]
+
 
 class Step(NamedTuple):
     """An expression, and why it equals the one before it.

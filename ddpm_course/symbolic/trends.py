@@ -24,7 +24,9 @@ from .notation import (
     as_written,
     exp,
     i,
+    key,
     log,
+    query,
     sqrt,
 )
 from .worlds import matrices as worlds
@@ -32,7 +34,6 @@ from .worlds import matrices as worlds
 queries, keys, values = (sp.Symbol(name, commutative=False) for name in "QKV")
 width = sp.Symbol("d_k", integer=True, positive=True)
 output = sp.Symbol(r"\operatorname{Attention}(Q, K, V)")
-query, key = sp.Symbol("q"), sp.Symbol("k")
 pairing = sp.Symbol(r"\mathcal L")
 pairs = sp.Symbol("N", integer=True, positive=True)
 j = sp.Symbol("j", integer=True, positive=True)

@@ -144,6 +144,16 @@ with as_written():
                 Step((1 + gain) ** 2, "the norm has made the variance 1"),
             ),
         ),
+        Claim(
+            "unet.adaptive-sign",
+            E(((1 + gain) * z + shift) * z),
+            (
+                Step(
+                    (1 + gain) * E(z**2) + shift * E(z), "multiply out; $a$ and $b$ are no chance"
+                ),
+                Step(1 + gain, "the norm has made the mean 0, and the mean square 1"),
+            ),
+        ),
     ]
 
 __all__ = ["CLAIMS"]

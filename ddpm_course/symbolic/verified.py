@@ -57,10 +57,13 @@ class Verified:
             f"<td style='text-align:left'>{escape(', '.join(one.witnesses))}</td></tr>"
             for one in self.lines
         )
+        heads = "".join(
+            f"<th scope='col' style='text-align:left'>{head}</th>"
+            for head in ("Line", "Reason", "Witnesses")
+        )
         assumed = "; ".join(map(escape, self.claim.conditions))
         said = f"<p>Assuming {assumed}.</p>" if assumed else ""
         return (
             f"<p><code>{escape(self.claim.name)}</code> holds, line by line.</p>{said}"
-            "<table><thead><tr><th scope='col'>Line</th><th scope='col'>Reason</th>"
-            f"<th scope='col'>Witnesses</th></tr></thead><tbody>{rows}</tbody></table>"
+            f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
         )

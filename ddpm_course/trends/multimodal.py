@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ddpm_course import checkpoint
+from ddpm_course import checkpoint, checks
 from ddpm_course.data import digit_labels, digits
 from ddpm_course.trends.prompts import (
     HELD_OUT,
@@ -101,8 +101,8 @@ class Contrastive(nn.Module):
         self.text_encoder = TextEncoder(words, DIM)
 
     def images(self, images: Tensor) -> Tensor:
-        """(B, DIM) vectors of length 1 for images (B, 1, 8, 8)."""
-        return F.normalize(self.image_encoder(images), dim=1)
+        """(B, DIM) vectors of length 1 for images (B, 1, 8, 8), in [-1, 1] or uint8."""
+        return F.normalize(self.image_encoder(checks.pictures(images)), dim=1)
 
     def prompts(self, prompts: Sequence[str]) -> Tensor:
         """(B, DIM) vectors of length 1.

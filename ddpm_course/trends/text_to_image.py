@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ddpm_course import checkpoint, metrics, reverse, solvers
+from ddpm_course import checkpoint, checks, metrics, reverse, solvers
 from ddpm_course.data import digit_labels, digits
 from ddpm_course.loss import epsilon_loss
 from ddpm_course.schedule import Schedule
@@ -95,8 +95,9 @@ def guide(free: Tensor, told: Tensor, w: float) -> Tensor:
         w: 0 ignores the prompt, 1 follows it, more exaggerates it.
 
     Raises:
-        ValueError: w is negative, or no finite number.
+        ValueError: w is negative, or no finite number; the two have other shapes.
     """
+    checks.agree(free=free, told=told)
     if not (math.isfinite(w) and w >= 0):
         raise ValueError(
             f"guidance is {w}; give 0 (ignore the prompt), 1 (follow it) or more (insist on it)."

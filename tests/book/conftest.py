@@ -32,6 +32,9 @@ def pytest_report_header() -> list[str]:
     return [] if FIREFOX else ["Firefox is not installed: tests/book/test_firefox.py is left out"]
 
 
+# A formula that MathJax has not set yet.
+UNSET = ".math:not(:has(mjx-container))"
+
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
 
@@ -71,7 +74,7 @@ class Visit:
     def set_all(self, page: Page) -> None:
         """Have MathJax set every formula, as for printing, not only those near the screen."""
         page.evaluate("['beforeprint', 'afterprint'].map(name => dispatchEvent(new Event(name)))")
-        assert page.locator("mjx-lazy").count() == 0
+        assert page.locator(UNSET).count() == 0
 
     def _hear(self, message) -> None:
         if message.type in {"error", "warning"}:
@@ -182,8 +185,7 @@ def _at_desk(browser: Browser, name: str) -> Seen:
         page.emulate_media(media="screen", color_scheme="dark")
         more["theme after print"] = theme(page)
 
-        more["not set"] = page.locator("mjx-lazy").count()
-        more["raw"] = page.locator(".math:not(:has(mjx-container))").all_inner_texts()
+        more["raw"] = page.locator(UNSET).all_inner_texts()
         more["merror"] = page.locator("mjx-merror, [data-mjx-error]").count()
         more["stops"] = page.locator("mjx-container[tabindex]").count()
         more["untold"] = page.locator("main mjx-container:not(:has(mjx-assistive-mml))").count()

@@ -276,7 +276,7 @@ def test_walk_with_each_mistake_agrees_with_torch(mistake: str, steps: int, visi
             const eps = (x, kept) => (asked.push(kept), Float64Array.from(said.shift()));
             const noise = () => Float64Array.from(fresh.shift());
             x = Float64Array.from(x);
-            const walk = ddpmWalk(alphaBar, eps, x, noise, steps, ddpmMistakes[mistake]);
+            const walk = [...ddpmWalk(alphaBar, eps, x, noise, steps, ddpmMistakes[mistake])];
             return [asked, walk.slice(1).map(({x}) => [...x])];
         }""",
         [mistake, steps, start, said, fresh],
@@ -354,16 +354,54 @@ def test_a_seed_that_is_none_is_refused_in_a_sentence(seed: str, visit: Visit) -
     assert visit.errors == []
 
 
-def test_what_is_missing_is_said_and_the_page_works(visit: Visit) -> None:
+DATA = {"model.js", "examples.js", "painter.js", "student.js"}  # what the build writes
+MODES = {"pad": ("noise", "back", "loss", "judge"), "reverse-plane": ("", "alpha")}
+
+
+@pytest.mark.parametrize("lost", ["files", "workers"])
+def test_what_is_missing_is_said_and_all_else_works(
+    lost: str, visit: Visit, tmp_path: Path
+) -> None:
+    """Every kind of figure on one page: in its place one sentence, or what it computes without."""
+    folder = HTML / "_static" / "live"
+    kinds = [(kind, mode) for kind in live.NEEDS for mode in MODES.get(kind, ("",))]
+    figures = "".join(
+        f'<div class="live" data-live="{kind}"{f" data-mode={mode}" if mode else ""}>'
+        f'<img alt="a still picture" src="{(folder / "stills" / "unet.png").as_uri()}"></div>'
+        for kind, mode in kinds
+    )
+    names = dict.fromkeys(name for needed in live.NEEDS.values() for name in needed)
+    there = sorted(names, key=lambda name: name not in DATA)  # data first, as on a page
+    given = [name for name in there if lost != "files" or name not in DATA]
+    scripts = "".join(f'<script src="{(folder / name).as_uri()}"></script>' for name in given)
+    path = tmp_path / "page.html"
+    path.write_text(f'<meta charset="utf-8">{figures}{scripts}', encoding="utf8")
     page = visit.context.new_page()
-    page.add_init_script("window.Worker = function () { throw new Error('none'); }")
-    page.goto((HTML / "index.html").as_uri())
-    expect(page.locator(".live").get_by_role("alert")).to_contain_text("runs no workers")
-    expect(page.locator(".live img")).to_be_visible()  # the still picture stays
-    other = visit.context.new_page()
-    other.add_init_script("Object.defineProperty(window, 'ddpmModel', {set() {}, get() {}})")
-    other.goto((HTML / "index.html").as_uri())
-    expect(other.locator(".live").get_by_role("alert")).to_contain_text("model.js, is missing")
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.set_viewport_size({"width": 800, "height": 20_000})  # so that all are near
+    if lost == "workers":
+        page.add_init_script("window.Worker = function () { throw new Error('none'); }")
+    page.goto(path.as_uri())
+    page.wait_for_function(
+        """[...document.querySelectorAll(".live")].every(figure =>
+            figure.querySelector("[role=alert]")
+            || figure.querySelector(".live-words")?.innerText)"""
+    )
+    for (kind, mode), figure in zip(kinds, page.locator(".live").all(), strict=True):
+        needs = set(live.NEEDS[kind])
+        if lost == "files":
+            fails = needs & DATA
+        else:  # a worker has the network, or the training
+            fails = needs & {"service.js", "pointnet.js"} if mode != "noise" else set()
+        assert figure.locator("canvas").count() == (not fails), (kind, mode)
+        assert figure.get_by_role("alert").count() == bool(fails), (kind, mode)
+        if not fails:
+            continue
+        said = figure.get_by_role("alert").text_content() or ""
+        known = [*(f"{name}, is missing" for name in fails), "runs no workers"]
+        assert any(words in said for words in known), said
+        expect(figure.locator("img")).to_be_visible()  # the still picture stays
+    assert visit.errors == []
 
 
 def test_a_figure_that_fails_says_so_and_leaves_no_worker(visit: Visit) -> None:

@@ -1046,7 +1046,7 @@ def mending(steps: Any) -> Any:
 
 
 values(
-    "training.mended",
+    "evaluation.mended",
     mending(lambda u, T: torch.floor(u * T).to(torch.int64) + 1),
     mending(lambda u, T: (u * T).ceil().clamp(min=1).long()),
     mending(lambda u, T: torch.bucketize(u, torch.arange(1, T) / T, right=True) + 1),

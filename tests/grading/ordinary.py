@@ -1,5 +1,5 @@
 """Notebooks as students write them: odd, and right. Each is a list of cells; a line ``check NAME``
-is the check cell of a task of the chapter "marginal".
+is the check cell of a task of the chapter "marginal", and ``check NAME = X`` one that is given X.
 
 Run as a program, it runs them in IPython, in order, with the course's own check, and prints as JSON
 which checks were green: ``python ordinary.py``.
@@ -556,12 +556,19 @@ SETUP = "marginal-setup"
 LONGEST = 120  # seconds for one notebook
 
 
+def promised_by(cells: Sequence[str]) -> set[str]:
+    """The tasks that a notebook checks."""
+    return {cell.split()[1] for cell in cells if cell.startswith("check ")}
+
+
 def cells_of(name: str, setup: str) -> list[str]:
     """The code cells of a notebook."""
 
     def spelled(source: str) -> str:
-        task = source.removeprefix("check ")
-        return f'check("marginal.{task}", {task})' if task != source else source
+        if not source.startswith("check "):
+            return source
+        task, _, given = source.removeprefix("check ").partition(" = ")
+        return f'check("marginal.{task}", {given or task})'
 
     return [setup, *map(spelled, NOTEBOOKS[name])]
 

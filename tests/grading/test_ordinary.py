@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ordinary
 import pytest
-from ordinary import NOTEBOOKS, cells_of
+from ordinary import NOTEBOOKS, cells_of, promised_by
 from submissions import RELEASED, cell_of, hand_in, solved
 
 from ddpm_course.grading.judge import grade
@@ -41,7 +41,7 @@ def lost(
     """The tasks of each notebook that got no points, and why."""
     folder = tmp_path_factory.mktemp("class")
     released = folder / "released" / "marginal"
-    asked = {cell.removeprefix("check ") for one in NOTEBOOKS.values() for cell in one}
+    asked = {task for one in NOTEBOOKS.values() for task in promised_by(one)}
     nb = json.loads((RELEASED / "marginal" / "marginal.ipynb").read_text(encoding="utf8"))
     kept = {"marginal-setup", *(f"marginal-{task}" for task in asked)}
     nb["cells"] = [c for c in nb["cells"] if c["metadata"]["nbgrader"].get("grade_id") in kept]
@@ -62,7 +62,7 @@ def lost(
 def test_no_point_is_lost_that_a_green_check_promised(
     name: str, green: dict[str, list[str]], lost: dict[str, dict[str, str]]
 ) -> None:
-    promised = {f"marginal.{c[6:]}" for c in NOTEBOOKS[name] if c.startswith("check ")}
+    promised = {f"marginal.{task}" for task in promised_by(NOTEBOOKS[name])}
     assert set(green[name]) == promised  # in Jupyter it is right
     assert not {task: said for task, said in lost[name].items() if task in promised}
 

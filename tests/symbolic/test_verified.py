@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from ddpm_course.symbolic import CLAIMS, claim, kernel
+import pytest
+
+from ddpm_course.symbolic import CLAIMS, ClaimError, claim, kernel
 from ddpm_course.symbolic.claim import DEFINITION
 
 
@@ -70,3 +72,13 @@ def test_signs_of_html_are_not_read_as_tags() -> None:
     shown = claim("marginal.snr-decreases").verify()._repr_html_()  # a claim with <
     assert "&lt; 0" in shown
     Table(shown)
+
+
+def test_notebook_shows_what_does_not_hold_and_no_program() -> None:
+    """IPython asks an error for its own form, and shows that alone."""
+    made = claim("marginal.variance")
+    with pytest.raises(ClaimError) as caught:
+        made.with_step(1, 2 * made.steps[1].expr).verify()
+    (shown,) = caught.value._render_traceback_()
+    assert shown == f"ClaimError: {caught.value}"
+    assert shown.startswith("ClaimError: marginal.variance: step 2 of 5")

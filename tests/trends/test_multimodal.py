@@ -156,3 +156,11 @@ def test_load_refuses_other_models(tmp_path) -> None:
 
 def test_the_shipped_file_is_small() -> None:
     assert checkpoint.asset("multimodal").stat().st_size <= 1_000_000
+
+
+def test_whole_numbers_are_pictures_in_0_to_255(model: Contrastive) -> None:
+    picture = digits("test")[:3]
+    whole = ((picture + 1) * 127.5).round().to(torch.uint8)
+    torch.testing.assert_close(model.images(whole), model.images(whole / 127.5 - 1))
+    with pytest.raises(ValueError, match="give floating point pictures in"):
+        model.images(whole.float())

@@ -48,6 +48,13 @@ def test_guidance_is_a_line_through_the_two_predictions() -> None:
     torch.testing.assert_close(guide(free, told, 3) - told, 2 * (told - free))
 
 
+def test_guidance_wants_two_predictions_of_one_shape() -> None:
+    with pytest.raises(
+        ValueError, match=r"free has shape \(2, 3\), told \(2, 1\); they must agree"
+    ):
+        guide(torch.zeros(2, 3), torch.zeros(2, 1), 1.0)
+
+
 def test_guidance_moves_towards_the_label_and_not_away() -> None:
     """Mistake 20, its sign: for two clouds whose best ε is known, every sample that is guided
     to the right one lands there, and further out the more it is guided."""

@@ -12,6 +12,7 @@ CHAPTERS = (
     *("trends", "forward", "marginal", "reverse", "loss"),
     *("unet", "training", "evaluation", "beyond", "solvers", "flow", "few_steps", "masked"),
 )  # reading order
+_MOVED = {"training.mended": "evaluation.mended"}  # notebooks that were given out keep their checks
 
 
 def chapter(name: str) -> Chapter:
@@ -33,6 +34,7 @@ def find(name: str) -> Task:
     Raises:
         ValueError: there is no task of that name.
     """
+    name = _MOVED.get(name, name)
     tasks = chapter(name.partition(".")[0]).tasks
     for task in tasks:
         if task.name == name:

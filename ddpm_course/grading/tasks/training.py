@@ -480,172 +480,6 @@ plt.show()
     "jitters from batch to batch about a quarter.",
 )
 
-# -- a fault and its symptoms -----------------------------------------------------------------
-
-
-def mended(
-    model: nn.Module, optimizer: torch.optim.Optimizer, batches: list[Batch], alpha_bar: Tensor
-) -> list[float]:
-    """Train on each batch in turn, without the fault; return the losses.
-
-    batches: (x_0, u, eps) each; x_0, eps: (B, 2); u: (B,), uniform in [0, 1): the step t of each
-    item is made of it, the smallest u giving t = 1. alpha_bar: (T+1,) float64.
-    """
-    ### BEGIN SOLUTION
-    T, losses = len(alpha_bar) - 1, []
-    for x_0, u, eps in batches:
-        t = (u * T).long() + 1
-        share = alpha_bar[t].float()[:, None]
-        loss = ((eps - model(share.sqrt() * x_0 + (1 - share).sqrt() * eps, t)) ** 2).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
-    ### END SOLUTION
-
-
-def _steps_of(u: Tensor, T: int, form: str) -> Tensor:
-    """The steps that a trainer makes of uniform numbers, and what goes wrong with it."""
-    return {
-        "broken": lambda: (u * T).long(),
-        "at least one": lambda: (u * T).long().clamp(min=1),
-        "both ends": lambda: (u * (T + 1)).long(),
-        "never T": lambda: (u * (T - 1)).long() + 1,
-        "rounded": lambda: (u * (T - 1)).round().long() + 1,
-        "turned": lambda: T - (u * T).long(),
-        "one": lambda: ((u * T).long() + 1)[:1].expand(len(u)),
-    }.get(form, lambda: (u * T).long() + 1)()
-
-
-def _mended(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batches: list[Batch],
-    alpha_bar: Tensor,
-    form: str,
-) -> list[float]:
-    losses = []
-    for x_0, u, eps in batches:
-        t = _steps_of(u, len(alpha_bar) - 1, form)
-        share = alpha_bar[t].float()[:, None]
-        x_t = share.sqrt() * x_0 + (1 - share).sqrt() * eps
-        loss = ((eps - model(x_t, t - 1 if form == "told" else t)) ** 2).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
-
-
-def _mended_cases(seed: int) -> list[Case]:
-    g = draw.generator(seed)
-    cases = []
-    for B, T, count in ((24, 12, 5), (20, 9, 4)):
-        table = (1 - draw.betas(g, T)).cumprod(0)
-        model = draw.PerStep(T)
-        model.weight.data = draw.noise(g, T + 1)  # or it would not matter which number is trained
-        batches = []
-        for _ in range(count):
-            u = torch.rand(B, generator=g)
-            u[:2] = torch.tensor([0.01, 0.99])  # both ends are drawn, or a fault there is not seen
-            batches.append(
-                (draw.noise(g, B, 2), u[torch.randperm(B, generator=g)], draw.noise(g, B, 2))
-            )
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.2)
-        cases.append(Case((model, optimizer, batches, table), gives="numbers"))
-    return cases
-
-
-MENDED = Task(
-    name="training.mended",
-    title="This trainer is broken: mend it",
-    points=2,
-    minutes=10,
-    prompt=r"""
-The cell below has a trainer that runs without an error, and its loss falls. Its model is as small
-as can be, one number for each step, $\epsilon_\theta(x_t, t) = w_t\,x_t$, so you can look at what
-it has learned. The picture shows the symptoms: what the trainer found, and the best numbers there
-are. Samplers that use this model go wrong in their very first step. Find the fault, and write
-`mended` without it. (The random numbers `u` are given, so that all of us draw the same steps.)""",
-    hint="At which t was nothing learned at all? At which t was something learned that no sampler "
-    "asks for?",
-    lesson="the loss is a mean over t: it falls, and says nothing of the one t that is missing.",
-    reference=mended,
-    cases=_mended_cases,
-    given="""
-def broken(model, optimizer, batches, alpha_bar):
-    T, losses = len(alpha_bar) - 1, []
-    for x_0, u, eps in batches:
-        t = (u * T).long()
-        share = alpha_bar[t].float()[:, None]
-        x_t = share.sqrt() * x_0 + (1 - share).sqrt() * eps
-        loss = ((eps - model(x_t, t)) ** 2).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
-
-
-def show_learned(trainer):
-    T, g = 10, torch.Generator().manual_seed(0)
-    model, share = PerStep(T), Schedule.linear(T, 0.02, 0.5).alpha_bar
-    batches = []
-    for _ in range(400):
-        x_0, eps = torch.randn(2, 64, 2, generator=g)
-        batches.append((0.5 * x_0, torch.rand(64, generator=g), eps))
-    losses = trainer(model, torch.optim.SGD(model.parameters(), lr=0.5), batches, share)
-    _, (left, right) = plt.subplots(1, 2, figsize=(6, 2))
-    left.plot(losses, lw=1)
-    left.set(xlabel="updates", ylabel="loss")
-    best = (1 - share).sqrt() / (share * 0.25 + 1 - share)
-    right.plot(best, "_", ms=12, label="the best numbers")
-    right.plot(model.weight.detach(), "o", ms=4, label="learned")
-    right.set(xlabel="t", ylabel="$w_t$", xticks=range(T + 1))
-    right.legend()
-    plt.show()
-
-
-show_learned(broken)
-""",
-    shows="Left, a loss that falls and then jitters. Right, the numbers learned for t = 0 to 10 "
-    "beside the best ones: they agree from t = 1 to 9, but the one at t = 10 is still 0, where it "
-    "began, and the best there is near 1.",
-    mistakes=(
-        Mistake(
-            "The fault is still there: t runs from 0 to T - 1.", partial(_mended, form="broken")
-        ),
-        Mistake(
-            "t = 0 is gone, but T is still never drawn, and 1 comes twice as often.",
-            partial(_mended, form="at least one"),
-        ),
-        Mistake(
-            "T is drawn now, but 0 is too: it stands for clean data, where there is no noise.",
-            partial(_mended, form="both ends"),
-        ),
-        Mistake("T is still never drawn.", partial(_mended, form="never T")),
-        Mistake(
-            "Rounding gives the two ends half as often as the others.",
-            partial(_mended, form="rounded"),
-        ),
-        Mistake(
-            "The steps run the other way: the smallest u gives t = 1.",
-            partial(_mended, form="turned"),
-        ),
-        Mistake("The whole batch uses the t of its first item.", partial(_mended, form="one")),
-        Mistake(
-            "The model is told t - 1, but its input has the noise of t steps.",
-            partial(_mended, form="told"),
-        ),
-    ),
-    picture="""
-show_learned(mended)
-""",
-    alt="The same two pictures: the loss falls, and now all numbers from t = 1 to 10 agree with "
-    "the best ones; the one at t = 0 is still 0, for nobody trains it.",
-)
-
 # -- the hard one -----------------------------------------------------------------------------
 
 
@@ -751,9 +585,8 @@ CHAPTER = Chapter(
     name="training",
     title="network and training",
     intro=r"""
-A loss is not yet a model. Here you write the loop that trains one, mend a loop that does not,
-write two parts of the network, the average of the weights that samples are drawn with, and a
-sampler that skips steps.""",
+A loss is not yet a model. Here you write the loop that trains one, two parts of the network,
+the average of the weights that samples are drawn with, and a sampler that skips steps.""",
     setup="""
 import matplotlib.pyplot as plt
 import torch
@@ -762,12 +595,12 @@ from torch import Tensor, nn
 
 from ddpm_course import Schedule, data, plots
 from ddpm_course.grading import check
-from ddpm_course.grading.draw import PerStep, Tiny
+from ddpm_course.grading.draw import Tiny
 from ddpm_course.widgets import Explorer
 
 plots.style()
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """,
-    tasks=(EMA, TIME_EMBEDDING, RESIDUAL, TRAIN, MENDED, DDIM),
+    tasks=(EMA, TIME_EMBEDDING, RESIDUAL, TRAIN, DDIM),
 )

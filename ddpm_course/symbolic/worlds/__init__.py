@@ -27,13 +27,14 @@ from .noising import Noising
 from .tables import MATRICES, Tables
 from .world import COUNT, NAMED, NoWorld, World
 
-__all__ = ["WITHOUT", "NoWorld", "World", "kind", "witness", "worlds"]
+__all__ = ["WITHOUT", "NoWorld", "World", "kind", "lines", "witness", "worlds"]
 
 TOLERANCE = 1e-6
 SHAPES = ((4, 3, 1), (5, 2, 1), (4, 4, 2), (6, 5, 3))  # (T, t, s) of each batch of worlds
 LENGTHS = ((2, 2), (3, 2), (3, 3), (4, 3))  # (T, t) of each batch of chains
 STEPS = ((3, 2), (4, 2), (4, 3), (5, 5))  # (T, t) of each batch of pixels
 WITHOUT: dict[str, str] = {}  # claims without a world, and why
+NO_WORLD = "no world: "  # before what is missing, where nothing can be tried
 
 OF_TABLES = (nt.Softmax, nt.Spread, nt.Similarity, nt.Frequency, nt.Embedding, nt.QueryNoise)
 
@@ -94,24 +95,26 @@ def worlds(claim: Any) -> Iterator[World]:
             yield Noising(claim, seed, *shape)
 
 
-def _lines(claim: Any) -> Iterator[tuple[str, Any, str, Any]]:
+def lines(claim: Any) -> Iterator[tuple[str, Any, str, Any]]:
     """What a claim says: each line, and each equation that is displayed."""
     for lhs, steps in _chains(claim):
         before = lhs
         for number, step in enumerate(steps):
-            name = f"step {number + 1} of {len(steps)} ({step.reason})"
+            base = "base, " if claim.base and steps is claim.base.steps else ""
+            name = f"{base}step {number + 1} of {len(steps)} ({step.reason})"
             yield name, before, step.relation, step.expr
             before = step.expr
     if len(claim.steps) > 1:
         yield "the equation", claim.lhs, claim.relation, claim.rhs
 
 
-def _points(world: Any, lhs: Any) -> Any:
-    """The worlds for a proportion: all points alike but for the variable of the density."""
-    if isinstance(world, Chains):
-        raise NoWorld("proportions are tried on densities over a line")
+def _points(world: Any, lhs: Any) -> tuple[Any, int]:
+    """The worlds for a proportion: all points alike but for the variable of the density; and the
+    axis along which it takes its values."""
     if not isinstance(lhs, nt.Density) or len(lhs.args[1]) != 1:
         raise NoWorld(f"{lhs} is no density of one variable")
+    if isinstance(world, Chains):
+        return world, world.states(lhs.args[1])[0] + 1
     key = world.key(lhs.args[1][0])
     sliced = object.__new__(type(world))
     sliced.__dict__.update(world.__dict__)
@@ -119,17 +122,18 @@ def _points(world: Any, lhs: Any) -> Any:
         name: np.repeat(one[:, :, :1], one.shape[2], 2) if name != key else one
         for name, one in world.point.items()
     }
-    return sliced
+    return sliced, 2
 
 
-def _wrong(value: Any, before: Any, relation: str, after: Any) -> str:
-    """What is wrong with a line in these worlds, or nothing; ``value`` evaluates a side."""
+def _wrong(value: Any, before: Any, relation: str, after: Any, axis: int) -> str:
+    """What is wrong with a line in these worlds, or nothing; ``value`` evaluates a side, and along
+    ``axis`` what is proportional is in proportion."""
     one, two = (np.asarray(value(side), dtype=float) for side in (before, after))
     one, two = np.broadcast_arrays(one, two)
     if relation == r"\propto":
         with np.errstate(divide="ignore", invalid="ignore"):
             one, two = np.log(one) - np.log(two), 0.0 * two
-        one = one - one[:, :, :1]
+        one = one - np.take(one, [0], axis)
     with np.errstate(invalid="ignore"):
         gap = one - two
         size = TOLERANCE * (1 + np.abs(one) + np.abs(two))
@@ -148,7 +152,7 @@ def _wrong(value: Any, before: Any, relation: str, after: Any) -> str:
     return f"{one[bad]:.6g} against {two[bad]:.6g}"
 
 
-ERRORS = (NoWorld, ArithmeticError, ValueError, TypeError, IndexError, KeyError)
+ERRORS = (NoWorld, ArithmeticError, ValueError, TypeError, IndexError)
 
 
 class Trial:
@@ -187,13 +191,15 @@ class Trial:
             for number, world in enumerate(itertools.islice(self._worlds(), batches)):
                 for letter, value in (more or {}).items():
                     world = world.with_letter(letter, value)
-                value = world if more else partial(self._value, number)
+                value, axis = world if more else partial(self._value, number), 0
                 if relation == r"\propto":
-                    value = _points(world, self.lhs)
-                if found := _wrong(value, before, relation, after):
+                    value, axis = _points(world, self.lhs)
+                if found := _wrong(value, before, relation, after, axis):
                     return f"in a random world it is {found}"
+        except KeyError as error:
+            return f"{NO_WORLD}{error.args[0]} has no value in these worlds"
         except ERRORS as error:
-            return f"no world: {error}"
+            return f"{NO_WORLD}{error}"
         return ""
 
 
@@ -206,7 +212,7 @@ def witness(claim: Any, trial: Trial | None = None) -> tuple[str, str] | None:
     if claim.name in WITHOUT:
         return None
     trial = trial or Trial(claim)
-    for name, before, relation, after in _lines(claim):
+    for name, before, relation, after in lines(claim):
         if wrong := trial.wrong(before, relation, after):
             return name, wrong
     return None

@@ -12,6 +12,7 @@ import numpy as np
 import sympy as sp
 
 from .. import notation as nt
+from ..printing import latex
 from .world import COUNT, Array, NoWorld, World
 
 STATES = 2
@@ -106,7 +107,9 @@ class Chains(World):
             share = share / self._over(share, behind)
             kept = behind
         else:
-            raise NoWorld(f"a mean over {law or 'no law'} is not one over the paths of a chain")
+            if not law:
+                raise NoWorld(f"{latex(e)} does not say over which law it is a mean, q or p_θ")
+            raise NoWorld(f"no law is named {law}, over which {latex(e)} is a mean")
         return self._over(share * self(of), kept)
 
     def on_KL(self, e: nt.KL) -> Array:

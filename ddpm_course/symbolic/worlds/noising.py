@@ -16,6 +16,7 @@ import scipy.special
 import sympy as sp
 
 from .. import notation as nt
+from ..printing import latex
 from .laws import Law
 from .world import COUNT, LINE, STEP, Array, NoWorld, World
 
@@ -327,7 +328,7 @@ class Noising(World):
                 continue
             left, right = (np.asarray(self(side), dtype=float) for side in (one, value))
             if not np.allclose(left, right, rtol=1e-8, atol=1e-8):  # infinities are equal, too
-                raise NoWorld(f"no world could be built in which {one} = {value}")
+                raise NoWorld(f"none could be built in which {latex(one)} = {latex(value)}")
 
     # -- evaluation --------------------------------------------------------------------------------
 
@@ -354,7 +355,11 @@ class Noising(World):
     def on_sigma(self, e: Any) -> Any:
         return self.table(self.sigma, e.at)
 
+    share: Any = None  # of the signal, on the uncut curve of the cosine schedule
+
     def on_cosine_share(self, e: Any) -> Any:
+        if self.share is None:
+            raise NoWorld(f"{latex(e)} has a value for the cosine schedule alone")
         return self.table(self.share, e.at)
 
     def on_snr(self, e: Any) -> Any:
@@ -460,7 +465,7 @@ class Noising(World):
         if subscript.startswith("t, "):
             return self._over_all(e, subscript)
         if subscript not in ("", "p"):
-            raise NoWorld(f"a mean over {subscript} is not one over the states of these worlds")
+            raise NoWorld(f"no law is named {subscript}, over which {latex(e)} is a mean")
         if subscript == "p" and self.walk is None:
             raise NoWorld("the sampler's law is known for Gaussian data alone")
         law = self.walk if subscript == "p" and self.walk else self.law

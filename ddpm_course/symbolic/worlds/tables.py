@@ -102,7 +102,7 @@ class Tables(World):
         return np.concatenate([np.sin(angles), np.cos(angles)])
 
     def on_Inner(self, e: Any) -> Any:
-        if e.args == (sp.Symbol("q"), sp.Symbol("k")):  # a random query and a random key
+        if e.args == (nt.query, nt.key):
             ends = range(1, self.letters[WIDTH] + 1)
             return sum(self(nt.QueryNoise(n)) * self(nt.KeyNoise(n)) for n in ends)
         one, two = (np.asarray(self(a)) for a in e.args)

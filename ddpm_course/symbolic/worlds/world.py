@@ -87,7 +87,7 @@ class World:
             found = getattr(self, f"on_{kind.__name__}", None)
             if found is not None:
                 return found(e)
-        raise NoWorld(f"{type(e).__name__} {e} has no value in this world")
+        raise NoWorld(f"{e} has no value in this world")
 
     def time(self, at: Any) -> int:
         """An index as a whole number."""

@@ -111,6 +111,7 @@ with as_written():
         said(q(x(t), x(t - 1)), Normal(x(t), sqrt(1 - beta(t)) * x(t - 1), beta(t))),
         said(beta_tilde(t), beta(t), r"\le"),
         said(KL(q(x(T), x(0)), nt.prior(x(T))), sp.S.Zero, r"\ge"),
+        said(q(x(t - 1), x(t), x(0)), q(x(t), x(t - 1)) * q(x(t - 1), x(0)), r"\propto"),
     ]
     FALSE = [
         said(E(eps, x(t)), sp.S.Zero),
@@ -138,7 +139,7 @@ def test_assumption_that_no_world_can_meet_is_named() -> None:
     both = said(beta(t), beta(t), assuming=((beta(t), alpha_bar(t) + 3),))
     found = worlds.witness(both)
     assert found is not None
-    assert "no world could be built in which" in found[1]
+    assert "no world: none could be built in which" in found[1]
 
 
 def test_worlds_refuse_what_a_careless_proof_lets_pass() -> None:
