@@ -20,13 +20,8 @@ def test_a_chapters_points_are_what_its_weight_says() -> None:
     """90 for the chapters of the notes, 97 for those on the model, of five tasks or more each."""
     points = {name: chapter(name).points for name in CHAPTERS}
     notes = {"trends": 10, "forward": 15, "marginal": 20, "reverse": 25, "loss": 20}
-<<<<<<< HEAD
-    model = {"unet": 11, "training": 12, "evaluation": 11, "beyond": 12, "solvers": 14}
-    model |= {"flow": 14, "few_steps": 9, "masked": 14}
-=======
     model = {"unet": 11, "training": 10, "evaluation": 13, "beyond": 12, "solvers": 14}
-    model |= {"flow": 14, "few_steps": 9}
->>>>>>> main
+    model |= {"flow": 14, "few_steps": 9, "masked": 14}
     assert points == notes | model
     for name in model:
         assert len(chapter(name).tasks) >= 5
