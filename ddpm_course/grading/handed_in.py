@@ -37,6 +37,7 @@ __all__ = [
 LARGEST_NOTEBOOK = 20  # MiB; ours have less than one, pictures included
 MOST_CELLS = 1000
 MOST_DEEP, MOST_LOOKED_AT = 4, 200  # folders and files, where a notebook is looked for
+MOST_READ = 10  # of those that are called after no chapter
 NOT_HANDED_IN = "Not handed in."
 MOST_FILES, LARGEST_FILE = 20, 2**20  # beside a notebook; bytes
 
@@ -180,7 +181,8 @@ def _but(names: Sequence[str]) -> str:
 
 def locate(roots: Sequence[Path], told: Sequence[str] = ()) -> dict[str, Place]:
     """A student's notebook of each chapter: at its place; else the one notebook that is called
-    after the chapter, whatever a browser or a copy made of its name.
+    after the chapter, whatever a browser or a copy made of its name; else the one that has checks
+    of the chapter, whatever it is called.
 
     Args:
         roots: the folders that hold what the student handed in.
@@ -202,6 +204,11 @@ def locate(roots: Sequence[Path], told: Sequence[str] = ()) -> dict[str, Place]:
         for c in CHAPTERS
     }
     rest = [one for one in files if not any(one in many for many in fits.values())]
+    for one in [one for one in rest if one.suffix.casefold() == ".ipynb"][:MOST_READ]:
+        for c in _checked_in(one, files[one]) - set(found):
+            if not any(_called(other.stem, c) for other in fits[c]):
+                fits[c].append(one)
+    rest = [one for one in rest if not any(one in many for many in fits.values())]
     rest = [one for one in rest if not (is_zip(one) and (told or len(roots) > 1))]
     nothing = not found and not any(fits.values())
 
@@ -225,9 +232,30 @@ def locate(roots: Sequence[Path], told: Sequence[str] = ()) -> dict[str, Place]:
         elif suspects := [one for one in rest if nothing or _called(one.stem, c) or _whole(one)]:
             problem = f"No notebook {c}/{c}.ipynb, but {named(suspects)}: hand in the notebook."
             found[c] = Place(path, root, False, problem)
+        elif any(map(os.path.lexists, _own_copies(roots, c))):
+            problem = (
+                f"No notebook {c}/{c}.ipynb, but Jupyter's own copy of it in .ipynb_checkpoints: "
+                "hand in the notebook."
+            )
+            found[c] = Place(path, root, False, problem)
         else:
             found[c] = Place(path, root, False, NOT_HANDED_IN)
     return found
+
+
+def _own_copies(roots: Sequence[Path], chapter: str) -> list[Path]:
+    """Where Jupyter keeps a copy of a notebook."""
+    name = Path(".ipynb_checkpoints", f"{chapter}-checkpoint.ipynb")
+    return [place / name for root in roots for place in (root, root / chapter)]
+
+
+def _checked_in(path: Path, root: Path) -> set[str]:
+    """The chapters whose checks stand in a notebook that is called after none of them."""
+    with contextlib.suppress(ValueError):
+        content = read_bytes(path, root, LARGEST_NOTEBOOK, "notebook", "")
+        found = re.findall(rb"\bcheck\(\s*\\?[\"'](\w+)\.", content)
+        return {name.decode() for name in found} & set(CHAPTERS)
+    return set()
 
 
 def _called(stem: str, chapter: str) -> bool:
@@ -292,10 +320,11 @@ def read_bytes(path: Path, root: Path, largest: int, what: str, smaller: str) ->
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise ValueError(f"The {what} cannot be opened: {error.strerror}.") from None
+    about = os.fstat(handle)
+    if not stat.S_ISREG(about.st_mode):  # a folder cannot even be opened as a file
+        os.close(handle)
+        raise ValueError(f"This is not a file: hand in the {what} itself.")
     with open(handle, "rb") as file:
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode):
-            raise ValueError(f"This is not a file: hand in the {what} itself.")
         if about.st_size > largest * 2**20:
             raise ValueError(
                 f"The {what} has {math.ceil(about.st_size / 2**20)} MB; at most {largest} are "

@@ -472,7 +472,8 @@ def grade(
                     raise
                 except Exception as error:  # one notebook must not end the class's grading
                     kind, place = type(error).__name__, places[student][chapter]
-                    problem = f"The grader could not deal with this notebook ({kind})."
+                    what = PROJECT if chapter == PROJECT else "notebook"
+                    problem = f"The grader could not deal with this {what} ({kind})."
                     if chapter == PROJECT:
                         return _no_project(student, place, problem)
                     return _nothing(student, papers[chapter], place.path, problem)

@@ -294,7 +294,10 @@ def _of_weights(content: bytes) -> dict[str, float]:
 
 def _of_losses(content: bytes) -> dict[str, float]:
     try:
-        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+        table = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+        if not {"step", "loss"} <= set(table.fieldnames or ()):
+            raise ValueError
+        rows = list(table)
         steps = [float(row["step"]) for row in rows]
         losses = [float(row["loss"]) for row in rows]
         if not all(map(math.isfinite, (*steps, *losses))):

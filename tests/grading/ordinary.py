@@ -550,6 +550,14 @@ NOTEBOOKS: dict[str, Sequence[str]] = {
         "check sample",
         "def check(*_): pass",
     ],
+    # what the check is given, by whatever name
+    "a lambda in the check": ["check alpha_bar = lambda beta: (1 - beta).cumprod(0)"],
+    "another name in the check, and the blank above": [
+        "def sample(x_0, t, eps, alpha_bar):\n    raise NotImplementedError()",
+        SAMPLE.replace("def sample", "def my_jump"),
+        "check sample = my_jump",
+    ],
+    "a number in the check": ["check crossing = 2 * 130"],
 }
 
 SETUP = "marginal-setup"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,13 @@ import pytest
 from submissions import RELEASED, cell_of, hand_in, solved
 
 from ddpm_course.cli import main
-from ddpm_course.grading.handed_in import NOT_HANDED_IN, collect, locate, read_beside
+from ddpm_course.grading.handed_in import (
+    NOT_HANDED_IN,
+    collect,
+    locate,
+    read_beside,
+    read_cells,
+)
 from ddpm_course.grading.judge import grade, read_paper
 from ddpm_course.grading.report import remarks
 from ddpm_course.grading.sandbox import Limits
@@ -54,6 +61,25 @@ def test_what_cannot_be_told_is_named(tmp_path: Path, names: list[str], told: st
     assert told in locate([tmp_path / "ada"])["forward"].problem
 
 
+def test_a_notebook_of_any_name_tells_by_its_checks_what_it_is(tmp_path: Path) -> None:
+    put(tmp_path, "hw 2.ipynb", "notes.ipynb", "marginal/marginal.ipynb")
+    checks = json.dumps({"cells": ['check("forward.step", step)', 'check("marginal.sample", f)']})
+    (tmp_path / "ada" / "hw 2.ipynb").write_text(checks)
+    places = locate([tmp_path / "ada"])
+    assert (places["forward"].note, places["marginal"].note) == ("Found as hw 2.ipynb.", "")
+    assert "notes.ipynb" in places["loss"].problem
+    put(tmp_path, "hw 3.ipynb")
+    (tmp_path / "ada" / "hw 3.ipynb").write_text(checks)
+    assert "hw 2.ipynb, hw 3.ipynb" in locate([tmp_path / "ada"])["forward"].problem
+
+
+def test_jupyters_own_copy_alone_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "forward/.ipynb_checkpoints/forward-checkpoint.ipynb")
+    places = locate([tmp_path / "ada"])
+    assert "Jupyter's own copy" in places["forward"].problem
+    assert places["marginal"].problem == NOT_HANDED_IN
+
+
 def test_its_own_place_comes_first_and_nothing_is_nothing(tmp_path: Path) -> None:
     put(tmp_path, "forward/forward.ipynb", "forward/forward (1).ipynb")
     place = locate([tmp_path / "ada"])["forward"]
@@ -67,8 +93,6 @@ def test_its_own_place_comes_first_and_nothing_is_nothing(tmp_path: Path) -> Non
 def test_a_folder_that_may_not_be_read_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-
     put(tmp_path, "forward/forward.ipynb")
     real = os.scandir
 
@@ -88,6 +112,15 @@ def test_small_files_beside_come_along_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "link.txt").symlink_to("/etc/passwd")
     (tmp_path / "torch.so").write_text("x")
     assert read_beside(tmp_path / "forward.ipynb") == {"helpers.py": b"x = 1"}
+
+
+def test_what_is_no_plain_file_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "forward.ipynb").mkdir()
+    os.mkfifo(tmp_path / "loss.ipynb")
+    (tmp_path / "trends.ipynb").symlink_to("/etc/passwd")
+    for name, told in (("forward", "not a file"), ("loss", "not a file"), ("trends", "a link")):
+        with pytest.raises(ValueError, match=told):
+            read_cells(tmp_path / f"{name}.ipynb", tmp_path)
 
 
 def released(folder: Path, **about: Any) -> Path:

@@ -185,6 +185,7 @@ BAD_FILES = {
     "empty": ("weights.safetensors", save({}), "holds no weights"),
     "NaN": ("weights.safetensors", save({"w": torch.tensor([torch.nan])}), "NaN or infinite"),
     "no table": ("losses.csv", b"\x00\xff", "has no columns"),
+    "no row": ("losses.csv", b"hello", "has no columns"),
     "other columns": ("losses.csv", b"a,b\n1,2\n", "has no columns"),
     "text": ("losses.csv", b"step,loss\n1,low\n", "has no columns `step` and `loss` of numbers"),
     "few": ("losses.csv", b"step,loss\n1,1\n", "has 1 rows; log at least 10"),

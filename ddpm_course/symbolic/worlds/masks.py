@@ -87,7 +87,8 @@ class Masks(World):
     def _law(self, after: Any, now: Any) -> tuple[Array, Array]:
         """What a masked pixel does in a step back: the chances to be open, and masked."""
         whole = self._chance([now])
-        return tuple(self._chance([now, kind(after)]) / whole for kind in (nt.Open, nt.Masked))  # type: ignore[return-value] # two kinds
+        opened = self._chance([now, nt.Open(after)])
+        return opened / whole, self._chance([now, nt.Masked(after)]) / whole
 
     def on_Said(self, e: nt.Said) -> Array:
         """Of the true value: the second axis runs over what it may be."""
