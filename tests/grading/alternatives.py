@@ -1121,6 +1121,14 @@ def _(x_0, t, alpha_bar, values, generator):
 
 @right("masked.hide")
 def _(x_0, t, alpha_bar, values, generator):
+    """The time at which each place is masked."""
+    number = torch.rand((*x_0.shape, 1), generator=generator, dtype=torch.float64)
+    when = (number < alpha_bar).sum(2)
+    return torch.where(when > t[:, None], x_0, values)
+
+
+@right("masked.hide")
+def _(x_0, t, alpha_bar, values, generator):
     """Row by row, as lists."""
     rows, kept_at = [], alpha_bar.tolist()
     all_coins = torch.rand(x_0.shape, generator=generator).tolist()
@@ -1133,6 +1141,9 @@ def _(x_0, t, alpha_bar, values, generator):
 values(
     "masked.opens",
     lambda a, t, s: 1 - (1 - a[s]) / (1 - a[t]),
+    lambda a, t, s: torch.stack(  # it stays masked in each of the steps between
+        [1 - ((1 - a[j:i]) / (1 - a[j + 1 : i + 1])).prod() for i, j in zip(t, s)]
+    ),
     lambda a, t, s: [float((a[j] - a[i]) / (1 - a[i])) for i, j in zip(t.tolist(), s.tolist())],
     lambda a, t, s: ((a.numpy()[t] - a.numpy()[s]) / (a.numpy()[t] - 1)).astype(np.float32),
 )

@@ -23,8 +23,10 @@ def _open_shares(g: torch.Generator, T: int, power: float) -> Tensor:
     return left ** (power + 0.2 * torch.rand((), generator=g, dtype=torch.float64))
 
 
-def _whole(found: Tensor) -> Tensor:
+def _whole(found: Tensor | tuple[Tensor, ...]) -> Tensor:
     """The answer as (B, N) whole numbers; refuses what a network could not take."""
+    if isinstance(found, tuple):
+        raise TypeError(f"{len(found)} things came back; one tensor is asked for, (B, N)")
     found = torch.as_tensor(found)
     if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool:
         raise TypeError(f"the values have dtype {found.dtype}; whole numbers (int64) are asked for")
@@ -126,7 +128,8 @@ def _hide(
         order = torch.rand(x_0.shape, generator=g).argsort(1)
         return torch.where(order < (kept[:, None] * x_0.shape[1]).round(), x_0, values)
     size = {"rows": (len(x_0), 1), "batch": (1, x_0.shape[1])}.get(form, x_0.shape)
-    open_ = torch.rand(size, generator=g, dtype=torch.float64) < kept[:, None]
+    number = torch.randn if form == "normal" else torch.rand
+    open_ = number(size, generator=g, dtype=torch.float64) < kept[:, None]
     if form == "noise":
         return torch.where(open_, x_0, torch.randint(values, x_0.shape, generator=g))
     return torch.where(open_, x_0, {"zero": 0, "last": values - 1, "minus": -1}.get(form, values))
@@ -142,7 +145,8 @@ You are given clean rows `x_0`, a step `t` for each row, the shares $\bar\alpha$
 after each step, and the number `values` of values that a place may have. At its step $t$ each
 place of a row is still open with the chance $\bar\alpha_t$, whatever the other places do.
 Else it is masked, and holds the number `values`. Draw $x_t$, with the generator that is given.
-(The check draws some thousand rows and looks at how much is masked, and where.)""",
+(The check draws some thousand rows and looks at how much is masked, and where.) Return one tensor
+of whole numbers, of the shape of `x_0`.""",
     hint="`torch.rand(..., generator=generator)` gives numbers between 0 and 1. How many of them "
     "are below ᾱ_t?",
     lesson="one draw goes from x_0 to any t: nobody has to walk through the steps between.",
@@ -193,7 +197,14 @@ Else it is masked, and holds the number `values`. Draw $x_t$, with the generator
             "The last value stands for the mask: values end at `values - 1`.",
             partial(_hide, form="last"),
         ),
-        Mistake("The mask is the number `values`, not -1.", partial(_hide, form="minus")),
+        Mistake(
+            "What is masked holds another number than `values`, which stands for the mask.",
+            partial(_hide, form="minus"),
+        ),
+        Mistake(
+            "Normal numbers lie outside 0..1, too: `torch.rand` gives those between 0 and 1.",
+            partial(_hide, form="normal"),
+        ),
         Mistake(
             "A random value stands where the mask belongs: the network could not see what is "
             "hidden.",
@@ -266,6 +277,16 @@ def _opens_cases(seed: int) -> list[Case]:
     return cases
 
 
+def _reveals(alpha_bar: Tensor) -> Tensor:
+    """(T,) the chance that a mask opens, in the steps back from 1..T."""
+    return -alpha_bar.diff() / (1 - alpha_bar[1:])
+
+
+def _added(alpha_bar: Tensor) -> Tensor:
+    """(T+1,) their running sums."""
+    return F.pad(_reveals(alpha_bar).cumsum(0), (1, 0))
+
+
 OPENS = Task(
     name="masked.opens",
     title="How often does a mask open?",
@@ -300,6 +321,11 @@ which chance was it open at $s$? Return one chance for each pair.""",
             lambda a, t, s: (a[t - 1] - a[t]) / (1 - a[t]),
         ),
         Mistake("This holds where masking is even; use `alpha_bar`.", lambda a, t, s: (t - s) / t),
+        Mistake("1/t is one step of even masking; use `alpha_bar`.", lambda a, t, s: 1 / t),
+        Mistake(
+            "This adds up the chances of the steps between; each is for a place still masked.",
+            lambda a, t, s: _added(a)[t] - _added(a)[s],
+        ),
         Mistake(
             "That is how often any place is open at s; this one is masked at t.",
             lambda a, t, s: a[s],
@@ -397,20 +423,30 @@ def _back(chances: Tensor, x_t: Tensor, share: Tensor, g: torch.Generator, form:
         law = chances.softmax(-1)
     if form == "uniform":
         law = torch.ones_like(chances)
-    drawn = torch.multinomial(law.flatten(0, 1), 1, generator=g).reshape(B, N)
+    if form == "first law":
+        law = chances[:1, :1].expand_as(chances)
+    edges = law.cumsum(-1) / law.sum(-1, keepdim=True)
+    drawn = (torch.rand(B, N, 1, generator=g) > edges).sum(-1).clamp(max=K - 1)
     if form == "likeliest":
         drawn = chances.argmax(-1)
     size = {"rows": (B, 1), "batch": (1, N)}.get(form, (B, N))
-    coin = torch.rand(size, generator=g) < share[:, None]
+    number = torch.rand(size, generator=g)
+    coin = number < (share[:1] if form == "first share" else share[:, None])
+    if form == "linked":
+        drawn = (number[..., None] > edges).sum(-1).clamp(max=K - 1)
     if form == "turned":
         coin = ~coin
-    masked = x_t == K
+    masked = x_t == (K - 1 if form == "last" else K)
     if form == "all":
         coin = torch.ones_like(masked)
     if form == "surest":
         sure = torch.where(masked, chances.amax(-1), -torch.rand(B, N, generator=g))
         count = (share * masked.sum(1)).round()[:, None]
         coin = sure.argsort(1, descending=True).argsort(1) < count
+    if form == "drawn":
+        return drawn
+    if form == "open":
+        return torch.where(~masked & coin, drawn, x_t)
     if form == "anew":
         return torch.where(coin, drawn, x_t)
     if form == "closed":
@@ -428,7 +464,8 @@ You are given rows `x_t` in which some places are masked (they hold $K$), the ch
 values that a network says for each place, and for each row the share of its masks that open in
 this step. Take the step: what is open stays as it is. A masked place opens with the chance
 `share` of its row, each by itself; then it gets a value by the network's chances. Else it
-stays masked. Use the generator that is given.""",
+stays masked. Use the generator that is given, and return one tensor of whole numbers, of the shape
+of `x_t`.""",
     hint="Draw a value for every place, and toss a coin for every place; then choose with "
     "`torch.where`. `torch.multinomial` wants rows: `chances.flatten(0, 1)`.",
     lesson="an open place is never touched again: a wrong guess stays until the end.",
@@ -473,6 +510,31 @@ stays masked. Use the generator that is given.""",
         Mistake(
             "All rows open at the same places: each row needs coins of its own.",
             partial(_back, form="batch"),
+        ),
+        Mistake(
+            "This draws every place: some were open, and most masks wait for a later step.",
+            partial(_back, form="drawn"),
+        ),
+        Mistake(
+            "Open places are drawn, and masks stay: a mask is where `x_t` holds K.",
+            partial(_back, form="open"),
+        ),
+        Mistake(
+            "K - 1 is the last value; the mask is K.",
+            partial(_back, form="last"),
+        ),
+        Mistake(
+            "All rows use the share of the first; each has its own.",
+            partial(_back, form="first share"),
+        ),
+        Mistake(
+            "All places use the chances of the first; each has its own.",
+            partial(_back, form="first law"),
+        ),
+        Mistake(
+            "The number that decides whether a place opens chooses its value, too: so small "
+            "values come too often. Draw another one.",
+            partial(_back, form="linked"),
         ),
         Mistake(
             "The number of places that open is fixed, chance has no part in it: toss a coin for "
@@ -531,19 +593,33 @@ def _loss(
         "forward": 1 - now / before,
         "stays": (1 - before) / (1 - now),
     }.get(form, (before - now) / (1 - now))
+    if form == "twice":
+        logits = logits.softmax(2)
     log_p = logits if form == "raw" else logits.log_softmax(1 if form == "axis" else 2)
     asked = x_t.clamp(max=K - 1) if form == "seen" else x_0
     said = log_p.gather(2, asked[:, :, None])[:, :, 0]
-    surprise = 1 - said.exp() if form == "chance" else -said
+    surprise = {"chance": 1 - said.exp(), "minus": -said.exp()}.get(form, -said)
     if form == "base":
         surprise = surprise / torch.tensor(2.0).log()
-    counted = {"every": torch.ones_like(masked), "open": ~masked}.get(form, masked)
+    counted = {
+        "every": torch.ones_like(masked),
+        "open": ~masked,
+        "last": x_t == K - 1,
+    }.get(form, masked)
+    if form == "mean":
+        return surprise.mean()
     rows = (surprise * counted).sum(1)
     if form == "rows":
         rows = rows / masked.sum(1)
     if form == "places":
         rows = rows / x_0.shape[1]
     costs = weight.float() * rows
+    if form == "masks":
+        return costs.sum() / masked.sum()
+    if form == "apart":
+        return weight.float().mean() * rows.mean()
+    if form == "bound":
+        return (len(alpha_bar) - 1) * costs.mean()
     return costs.sum() if form == "sum" else costs.mean()
 
 
@@ -622,6 +698,32 @@ the mean over the rows, as a tensor that can be trained on.""",
             partial(_loss, form="axis"),
         ),
         Mistake("A logarithm is missing: this adds up 1 - p̂.", partial(_loss, form="chance")),
+        Mistake("A logarithm is missing: this adds up -p̂.", partial(_loss, form="minus")),
+        Mistake(
+            "The softmax is taken twice: `F.cross_entropy` and `log_softmax` want logits.",
+            partial(_loss, form="twice"),
+        ),
+        Mistake(
+            "This divides by the number of all masks; a row's costs add up, and the mean is over "
+            "rows.",
+            partial(_loss, form="masks"),
+        ),
+        Mistake(
+            "This is the mean over all places: neither masks nor weights are looked at.",
+            partial(_loss, form="mean"),
+        ),
+        Mistake(
+            "The weights and the costs are averaged apart; each row has its own weight.",
+            partial(_loss, form="apart"),
+        ),
+        Mistake(
+            "T times this estimates the sum over all steps; one step is asked for.",
+            partial(_loss, form="bound"),
+        ),
+        Mistake(
+            "K - 1 is the last value; the mask is K.",
+            partial(_loss, form="last"),
+        ),
         Mistake("These are bits; natural logarithms give nats.", partial(_loss, form="base")),
         Mistake("The true value is in `x_0`, not in `x_t`.", partial(_loss, form="seen")),
     ),
@@ -703,10 +805,6 @@ def together(alpha_bar: Tensor) -> float:
     ### END SOLUTION
 
 
-def _reveals(alpha_bar: Tensor) -> Tensor:
-    return (alpha_bar[:-1] - alpha_bar[1:]) / (1 - alpha_bar[1:])
-
-
 TOGETHER = Task(
     name="masked.together",
     title="Two at once",
@@ -736,8 +834,17 @@ which chance do two given places open in the same step, whichever it is?""",
             lambda a: float((_reveals(a) ** 2).sum()),
         ),
         Mistake(
-            "This adds up how often one place opens, which gives 1; both are to open.",
+            "This is 1 for any masking: it adds up how often one place opens; both are to open.",
             lambda a: -float(a.diff().sum()),
+        ),
+        Mistake(
+            "These are the chances of a place that was open at t - 1; at the start nobody knows "
+            "of any place that it was.",
+            lambda a: float(((1 - a[1:] / a[:-1]) ** 2).sum()),
+        ),
+        Mistake(
+            "This multiplies the steps; it may be any of them, so their chances add up.",
+            lambda a: float((a.diff() ** 2).prod()),
         ),
         Mistake(
             "This is the mean over the steps; the chances of the steps add up.",
@@ -800,7 +907,14 @@ def _sums(words: Tensor, form: str) -> float:
         right = (a + b) % 10 == d
     if form == "close":
         right = (a + b - number).abs() <= 1
+    if form == "zero":
+        a, b, c, d = words.where(words < 10, 0).T
+        return float((a + b == 10 * c + d).double().mean())
+    if form == "rows":
+        return 0.0
     good = right if form == "masks" else right & whole
+    if form == "plain":
+        good = good & (c > 0)
     if form == "count":
         return float(good.sum())
     if form == "whole":
@@ -814,7 +928,7 @@ def _sums(words: Tensor, form: str) -> float:
 
 _SUM_SLIPS = (
     *("masks", "last", "turned", "digits", "carry", "close"),
-    *("count", "whole", "kinds", "wrong", "open"),
+    *("count", "whole", "kinds", "wrong", "open", "zero", "plain", "rows"),
 )
 
 
@@ -831,9 +945,11 @@ def _said(g: torch.Generator, right: int, wrong: int) -> Tensor:
         *([2, 3, 5, 0], [4, 4, 8, 0], [1, 0, 1, 0]),  # turned round
         *([3, 4, 2, 5], [6, 5, 3, 8]),  # digits added
         *([4, 5, 0, 8], [7, 6, 1, 4]),  # one beside
+        *([10, 7, 0, 7], [5, 4, 10, 9], [10, 10, 0, 10]),  # a mask for a 0
         *([7, 2, 4, 9], [3, 3, 2, 6]),
     ]
-    rows = torch.cat([good, good[:2], bad.clamp(0, 10), torch.tensor(traps)])
+    some = torch.tensor(traps)[torch.randint(len(traps), (len(traps),), generator=g)]
+    rows = torch.cat([good, good[:2], bad.clamp(0, 10), some])
     return rows[torch.randperm(len(rows), generator=g)]
 
 
@@ -851,7 +967,7 @@ def _told_apart(seed: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-_SUMS = ((30, 20), (25, 12))
+_SUMS = ((30, 20), (25, 12), (38, 9))
 
 
 def _sums_cases(seed: int) -> list[Case]:
@@ -887,6 +1003,9 @@ all rows that are right: no place is masked, and the sum holds.""",
             ("count", "This is a number of rows; the share is asked for."),
             ("whole", "This divides by the rows without masks; all rows count."),
             ("kinds", "Rows that come twice count once here; each row counts."),
+            ("zero", "A mask is read as the digit 0; such a row is not right."),
+            ("plain", "A sum below 10 is written with a 0 before it, and as right."),
+            ("rows", "No row passes. `words[0]` is the first row; `words[:, 0]` the first digits."),
             ("wrong", "This is the share of rows that are not right."),
             ("open", "This is the share of rows without masks, right or not."),
         )
@@ -921,6 +1040,9 @@ plt.show()
     "all sums: 5 percent after one call, about 60 after four, and 95 at the end.",
     play="""
 # Play: how many calls until most of these twelve sums are right?
+shares = {calls: float(right_sums(drawn[calls])) for calls in counts}
+
+
 def show(calls):
     figure, axes = plt.subplots(figsize=(5, 1.5))
     axes.set_axis_off()
@@ -932,8 +1054,7 @@ def show(calls):
 
 
 def describe(calls):
-    share = float(right_sums(drawn[calls]))
-    return f"After {calls} calls {share:.0%} of a thousand sums are right."
+    return f"After {calls} calls {shares[calls]:.0%} of a thousand sums are right."
 
 
 Explorer(show, describe, calls=list(drawn))
