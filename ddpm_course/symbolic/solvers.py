@@ -280,7 +280,7 @@ with as_written():
                     - (1 - alpha_bar(t) + alpha_bar(t)) / (2 * sqrt(1 - alpha_bar(t))) * eps_hat,
                     "multiply out; with $\\sqrt{1 - \\bar\\alpha_t} = "
                     "(1 - \\bar\\alpha_t) / \\sqrt{1 - \\bar\\alpha_t}$ "
-                    "one fraction stands before $\\hat\\epsilon$",
+                    "both stand over $2\\sqrt{1 - \\bar\\alpha_t}$",
                 ),
                 Step(
                     half * x(t) - 1 / (2 * sqrt(1 - alpha_bar(t))) * eps_hat,

@@ -840,7 +840,7 @@ def assert_nothing_outside_was_touched(graded: Graded) -> None:
 def test_a_few_attacks_get_nothing_and_harm_nobody(
     tmp_path: Path, visits: tuple[int, list[str]], walls: None
 ) -> None:
-    few = [*list(ATTACKS)[::12], "os._exit", "borrows", "edited"]
+    few = [*list(ATTACKS)[::24], "os._exit", "borrows", "edited"]
     port, seen = visits
     hand_in_attacks(few, tmp_path, port)
     hand_in(tmp_path / "submitted", "zz honest", "marginal", solved("marginal"))
