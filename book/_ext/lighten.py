@@ -30,7 +30,7 @@ LETTERS = re.compile(r"letters ([\d.]+) pt")
 
 UNSEEN = 6
 # A picture of more bytes than this keeps 1.5 dots for each of the page, not two, in 256 colors.
-HEAVY, FEWER = 230_000, 0.75
+HEAVY, FEWER = 200_000, 0.75
 
 # What a page asks for: the TeX component, its extensions and fonts.
 ASKED_FOR = ("tex-chtml.js", "input/tex/extensions/", "output/chtml/fonts/woff-v2/")
