@@ -49,7 +49,7 @@ class Ladder(NamedTuple):
         """The probability of the given values, summed over those that are not given."""
         return self._share(name, tuple(sorted(path.items())), last)
 
-    @lru_cache(4096)  # noqa: B019 # a ladder is a number
+    @lru_cache(4096)  # noqa: B019 # a ladder is its number of states: no object is kept alive
     def _share(self, name: str, path: tuple[tuple[int, int], ...], last: int) -> sp.Rational:
         free = [at for at in range(last + 1) if at not in dict(path)]
         total = sp.S.Zero
