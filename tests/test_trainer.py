@@ -1,16 +1,21 @@
 """The trainer: what it draws, what it learns, and what it refuses."""
 
+import contextlib
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from ddpm_course import Schedule, UNet, UNetConfig
 from ddpm_course import trainer as trainer_module
 from ddpm_course.trainer import TrainConfig, Trainer, pick_device
+from ddpm_course.unet import Block, Labelled
 
 SCHEDULE = Schedule.linear(50, 1e-3, 0.2)
 CONFIG = TrainConfig(steps=20, batch_size=8, warmup=2, device="cpu")
@@ -359,17 +364,25 @@ def test_the_settings_of_a_launcher_do_not_reach_into_a_run(monkeypatch, name, v
 # -- every part of the contract --------------------------------------------------------------------
 
 
+def seeded(*numbers: int) -> torch.Generator:
+    """The generator of one use of chance: the config's seed, the use, and its number."""
+    state = np.random.SeedSequence(numbers).generate_state(1)
+    return torch.Generator().manual_seed(int(state[0]))
+
+
+def taken(config: TrainConfig, count: int, step: int) -> list[int]:
+    """The items of a step, from the definition: an endless shuffle, one seed for each epoch."""
+    items = []
+    for place in range(step * config.batch_size, (step + 1) * config.batch_size):
+        epoch, at = divmod(place, count)
+        items.append(int(torch.randperm(count, generator=seeded(config.seed, 0, epoch))[at]))
+    return items
+
+
 def stream(config: TrainConfig, data: torch.Tensor, step: int) -> tuple[torch.Tensor, ...]:
-    """x_0, t and ε of a step, from the definition: seeds by use and number, an endless shuffle."""
-
-    def seeded(*use: int) -> torch.Generator:
-        state = np.random.SeedSequence([config.seed, *use]).generate_state(1)
-        return torch.Generator().manual_seed(int(state[0]))
-
-    size, generator, items = config.batch_size, seeded(1, step), []
-    for place in range(step * size, (step + 1) * size):
-        epoch, at = divmod(place, len(data))
-        items.append(int(torch.randperm(len(data), generator=seeded(0, epoch))[at]))
+    """x_0, t and ε of a step, from the definition."""
+    size, generator = config.batch_size, seeded(config.seed, 1, step)
+    items = taken(config, len(data), step)
     t = torch.randint(1, SCHEDULE.T + 1, (size,), generator=generator)
     eps = torch.randn(size, *data.shape[1:], generator=generator)
     return data[items], t, eps
@@ -535,6 +548,8 @@ def test_the_presets():
         ({"accumulate": True}, "accumulate is True; it must be a whole number"),
         ({"warmup": math.nan}, "warmup is nan; it must be 0 or more"),
         ({"drop_label": math.nan}, "drop_label is nan"),
+        ({"drop_label": -0.1}, r"drop_label is -0\.1; it must be in \[0, 1\]"),
+        ({"drop_label": 1.1}, r"drop_label is 1\.1"),
         ({"seed": 1.5}, "seed is 1.5; choose a whole number"),
         ({"batch_size": "8"}, "^batch_size is '8'; it must be a whole number.$"),
         ({"batch_size": None}, "batch_size is None; it must be a whole number"),
@@ -553,6 +568,7 @@ def test_more_that_is_out_of_range(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         replace(CONFIG, **changes)
     assert replace(CONFIG, ema_decay=0.0, warmup=0, accumulate=1, steps=1, batch_size=1)
+    assert all(replace(CONFIG, drop_label=end) for end in (0, 0.0, 1, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -588,10 +604,10 @@ def test_a_launcher_that_wants_the_model_in_shares_is_refused(monkeypatch, name)
 class Several:
     """In place of accelerate's, where several processes share a batch."""
 
-    rank, ranks = 0, 1
+    rank, ranks, place = 0, 1, torch.device("cpu")
 
     def __init__(self, **options) -> None:
-        self.options, self.device = options, torch.device("cpu")
+        self.options, self.device = options, self.place
         self.process_index, self.num_processes = self.rank, self.ranks
 
     def prepare(self, *parts):
@@ -702,3 +718,268 @@ def test_every_step_flips_a_fair_coin_for_each_image():
         straight = (found - x_0).abs().amax(dim=(1, 2, 3)) < 1e-3
         assert bool((flipped ^ straight).all())
         assert 0 < int(flipped.sum()) < len(x_0)
+
+
+def test_the_coins_of_the_flips_follow_from_the_step_and_are_shared(monkeypatch):
+    import accelerate
+
+    trainer = Trainer(tiny_unet(), SCHEDULE, images(), replace(CONFIG, flip=True))
+    whole = trainer._draw()[0]
+    torch.rand(3)  # torch's own chance has no say
+    assert torch.equal(trainer._draw()[0], whole)
+    monkeypatch.setattr(accelerate, "Accelerator", Several)
+    monkeypatch.setattr(Several, "ranks", 2)
+    shares = []
+    for rank in range(2):
+        monkeypatch.setattr(Several, "rank", rank)
+        shares.append(Trainer(tiny_unet(), SCHEDULE, images(), replace(CONFIG, flip=True))._draw())
+    assert torch.equal(torch.cat([share[0] for share in shares]), whole)
+
+
+# -- labels ----------------------------------------------------------------------------------------
+
+CLASSES = torch.arange(20) % 3
+
+
+def labelled() -> Labelled:
+    torch.manual_seed(0)
+    return Labelled(replace(TINY, classes=3))
+
+
+@pytest.mark.parametrize("drop", [0.0, 0.3, 1.0])
+def test_the_network_hears_the_labels_of_its_pictures_but_for_those_that_are_dropped(drop):
+    config = replace(CONFIG, seed=4, batch_size=12, accumulate=2, drop_label=drop, steps=None)
+    model, heard = labelled(), []
+    model.register_forward_hook(lambda _m, given, _o: heard.append(given[2]))
+    list(Trainer(model, SCHEDULE, images(), config, CLASSES).steps(3))
+    assert [len(piece) for piece in heard] == [6] * 6
+    for step in range(3):
+        true = CLASSES[taken(config, 20, step)]
+        dropped = torch.rand(12, generator=seeded(4, 3, step)) < drop
+        expected = torch.where(dropped, 3, true)  # 3: the class of none
+        assert torch.equal(torch.cat(heard[2 * step : 2 * step + 2]), expected)
+
+
+def test_no_label_is_dropped_where_none_shall_be(monkeypatch):
+    config = replace(CONFIG, drop_label=0.0)
+    trainer = Trainer(labelled(), SCHEDULE, images(), config, CLASSES)
+    monkeypatch.setattr(torch, "rand", lambda n, **_: torch.zeros(n))  # the smallest that it draws
+    (given,) = trainer._labels()
+    assert torch.equal(given, CLASSES[taken(config, 20, 0)])
+    assert Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)._labels() == ()
+
+
+def test_processes_share_the_labels_too(monkeypatch):
+    import accelerate
+
+    (whole,) = Trainer(labelled(), SCHEDULE, images(), CONFIG, CLASSES)._labels()
+    monkeypatch.setattr(accelerate, "Accelerator", Several)
+    monkeypatch.setattr(Several, "ranks", 2)
+    shares = []
+    for rank in range(2):
+        monkeypatch.setattr(Several, "rank", rank)
+        shares += Trainer(labelled(), SCHEDULE, images(), CONFIG, CLASSES)._labels()
+    assert torch.equal(torch.cat(shares), whole)
+
+
+@pytest.mark.parametrize(
+    ("labels", "model", "sentence"),
+    [
+        (None, labelled, "a Labelled model learns from labels; give them, or take a UNet."),
+        (
+            CLASSES,
+            tiny_unet,
+            "labels are for a Labelled model; give one, or leave the labels out.",
+        ),
+        (
+            CLASSES[:5],
+            labelled,
+            "labels has shape (5,) and dtype torch.int64; give (20,) int64, one for each item.",
+        ),
+        (
+            CLASSES.int(),
+            labelled,
+            "labels has shape (20,) and dtype torch.int32; give (20,) int64, one for each item.",
+        ),
+        (CLASSES + 1, labelled, "labels run from 1 to 3; the model knows 0 to 2."),
+        (CLASSES - 1, labelled, "labels run from -1 to 1; the model knows 0 to 2."),
+    ],
+)
+def test_labels_that_do_not_fit(labels, model, sentence):
+    with pytest.raises(ValueError) as error:
+        Trainer(model(), SCHEDULE, images(), CONFIG, labels)
+    assert str(error.value) == sentence
+
+
+# -- data that stay where they are -----------------------------------------------------------------
+
+
+class Read:
+    """In place of ``stream.Streamed``: pictures that are read when they are asked for."""
+
+    ndim = 4
+
+    def __init__(self, pictures: torch.Tensor, window: int | None = None) -> None:
+        self.pictures, self.window = pictures, window
+        self.shape, self.dtype = pictures.shape, pictures.dtype
+        self.begun = 0
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def batches(self, order: Iterable[list[int]]) -> Iterator[torch.Tensor]:
+        self.begun += 1
+        return (self.pictures[items] for items in order)
+
+
+def test_data_that_are_read_give_the_same_training():
+    pictures = (images() * 127.5 + 127.5).byte()
+    kept, read = Trainer(tiny_unet(), SCHEDULE, pictures, CONFIG), Read(pictures)
+    trainer = Trainer(tiny_unet(), SCHEDULE, read, CONFIG)
+    for step, begun in ((1, 1), (2, 1), (3, 1), (9, 2), (10, 2), (3, 3)):  # one that goes on jumps
+        kept.step = trainer.step = step
+        assert torch.equal(trainer._draw()[0], kept._draw()[0])
+        assert read.begun == begun  # what is read ahead is used
+
+
+@pytest.mark.parametrize(("n", "window"), [(10, 4), (8, 4), (5, 9), (6, None)])
+def test_a_window_is_shuffled_in_itself(n, window):
+    order = trainer_module._shuffle(n, window, seeded(1))
+    generator, expected = seeded(1), []
+    for start in range(0, n, window or n):
+        here = range(n)[start : start + (window or n)]
+        expected += [here[int(i)] for i in torch.randperm(len(here), generator=generator)]
+    assert order.tolist() == expected
+    read = Read(images(10), window=4)
+    trainer = Trainer(tiny_unet(), SCHEDULE, read, replace(CONFIG, batch_size=10))
+    assert [int(i) // 4 for i in trainer._batch(0)] == [0] * 4 + [1] * 4 + [2] * 2
+
+
+def test_each_epoch_is_shuffled_once(monkeypatch):
+    shuffled, real = [], trainer_module._shuffle
+    monkeypatch.setattr(trainer_module, "_shuffle", lambda *a: shuffled.append(1) or real(*a))
+    trainer = Trainer(labelled(), SCHEDULE, images(), replace(CONFIG, batch_size=6), CLASSES)
+    list(trainer.steps(11))  # 66 of 20 items: into the fourth epoch
+    assert len(shuffled) == 4
+
+
+# -- where things lie ------------------------------------------------------------------------------
+
+
+class Places(TorchFunctionMode):
+    """Where tensors are made and moved to: what a GPU would need, seen on a CPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[tuple[str, object]] = []
+        self.moved: list[object] = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function in (torch.zeros, torch.rand, torch.randn, torch.randint, torch.tensor):
+            self.made.append((function.__name__, kwargs.get("device")))
+        if function is torch.Tensor.to:
+            self.moved.append(args[1])
+        return function(*args, **kwargs)
+
+
+def test_all_that_is_drawn_is_made_on_the_device(monkeypatch):
+    import accelerate
+    import accelerate.utils
+
+    here = torch.device("cpu:0")  # a name of its own: "cpu" alone would be torch's default
+    monkeypatch.setattr(accelerate, "Accelerator", Several)
+    monkeypatch.setattr(accelerate.utils, "broadcast", lambda seconds: seconds)
+    monkeypatch.setattr(Several, "ranks", 2)
+    monkeypatch.setattr(Several, "place", here)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    config = replace(CONFIG, flip=True, max_seconds=1e9)
+    with Places() as places:
+        trainer = Trainer(labelled(), SCHEDULE, images(), config, CLASSES)
+        places.made.clear()  # the weights of the network
+        assert trainer.device is here
+        list(trainer.steps(1))
+    assert None not in places.moved
+    assert {name for name, _ in places.made} == {"zeros", "rand", "randn", "randint", "tensor"}
+    assert [name for name, device in places.made if device is None] == []
+    monkeypatch.delenv("WORLD_SIZE")
+    assert Trainer(labelled(), SCHEDULE, images(), CONFIG, CLASSES).device == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("kind", "free", "goes"), [("cuda", 201, True), ("cuda", 200, False), ("cpu", 0, True)]
+)
+def test_data_go_to_a_gpu_that_has_twice_the_room(monkeypatch, kind, free, goes):
+    device = SimpleNamespace(type=kind)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda one: {device.type: (free, 10**9)}[kind])
+    data = SimpleNamespace(nbytes=100, to=lambda where: ("there", where))
+    placed = Trainer._placed(SimpleNamespace(device=device), data)
+    assert placed == ("there", device) if goes else placed is data
+
+
+def test_data_are_placed_and_what_is_read_is_not(monkeypatch):
+    monkeypatch.setattr(Trainer, "_placed", lambda self, data: data.clone())
+    data = images()
+    placed = Trainer(tiny_unet(), SCHEDULE, data, CONFIG).data
+    assert placed is not data
+    assert torch.equal(placed, data)
+    assert Trainer(tiny_unet(), SCHEDULE, read := Read(data), CONFIG).data is read
+
+
+@pytest.mark.parametrize("kind", ["cuda", "cpu"])
+def test_dropouts_seed_leaves_no_trace_on_the_device(monkeypatch, kind):
+    forked, device = [], SimpleNamespace(type=kind)
+
+    @contextlib.contextmanager
+    def fork(devices):
+        forked.append(devices)
+        yield
+
+    monkeypatch.setattr(torch.random, "fork_rng", fork)
+    with trainer_module._dropout_from(7, device):
+        assert torch.initial_seed() == 7
+    assert forked == [[device] if kind == "cuda" else []]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_low_precision_is_bfloat16_whatever_a_device_would_choose(monkeypatch, precision):
+    told = []
+
+    def autocast(*arguments, **options):
+        told.append((arguments, options))
+        return contextlib.nullcontext()
+
+    trainer = Trainer(Affine(), SCHEDULE, images(), replace(CONFIG, precision=precision))
+    monkeypatch.setattr(torch, "autocast", autocast)
+    list(trainer.steps(1))
+    assert told == [(("cpu", torch.bfloat16), {"enabled": precision == "bfloat16"})]
+
+
+def test_compilation_is_for_cuda():
+    config, cuda = replace(CONFIG, compile=True), torch.device("cuda")
+    trainer_module._check(images(), config, cuda)
+    with pytest.raises(ValueError, match="compile needs a CUDA device, and this is mps; leave it"):
+        trainer_module._check(images(), config, torch.device("mps"))
+
+
+def test_activations_that_are_computed_anew_change_no_step(monkeypatch):
+    import torch.utils.checkpoint
+
+    told, real = [], torch.utils.checkpoint.checkpoint
+
+    def spy(forward, *arguments, **options):
+        told.append(options)
+        return real(forward, *arguments, **options)
+
+    monkeypatch.setattr(torch.utils.checkpoint, "checkpoint", spy)
+    states = []
+    for anew in (False, True):
+        trainer = Trainer(
+            tiny_unet(), SCHEDULE, images(), replace(CONFIG, checkpoint_activations=anew)
+        )
+        list(trainer.steps(2))
+        states.append(trainer.state())
+    blocks = sum(isinstance(part, Block) for part in trainer.model.modules())
+    assert told == [{"use_reentrant": False}] * blocks * 2
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name]), name
