@@ -247,6 +247,7 @@ def test_a_condition_is_one_for_each_image(shape):
         ({"channels": (9, 18), "groups": 9}, "the first width must be even"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"dropout": -0.1}, "dropout is -0.1"),
+        ({"classes": -1}, "classes is -1; give how many there are, or 0 for none"),
         ({"size": 8.0}, "size is 8.0; give whole numbers"),
         ({"size": "8"}, "size is '8'; give whole numbers"),
         ({"size": None}, "size is None; give whole numbers"),
@@ -539,9 +540,39 @@ class Second(nn.Module):
         return x
 
 
-def test_one_class_is_enough_and_labels_are_counted():
-    from ddpm_course.unet import Labelled
+def test_a_label_is_a_row_that_is_added_to_the_time():
+    model = stirred(Labelled(UNetConfig(8, channels=(8, 16), blocks=1, groups=4, classes=3)))
+    assert model.label.weight.shape == (4, 32)  # a row for each class and one for none
+    x, t = noise(2, 1, 8, 8), torch.tensor([3, 70])
+    for label in ([0, 2], [1, 1], [3, 3]):
+        told = UNet.forward(model, x, t, model.label.weight[label])
+        assert torch.equal(model(x, t, torch.tensor(label)), told)
+    assert torch.equal(model(x, t), told)  # the last: no label
 
+
+def test_the_label_of_none_lies_where_the_pictures_lie():
+    with torch.device("meta"):
+        model = Labelled(UNetConfig(8, channels=(8, 16), blocks=1, groups=4, classes=3))
+        x, t = torch.zeros(2, 1, 8, 8), torch.ones(2, dtype=torch.int64)
+    seen = []
+    model.label.register_forward_hook(lambda _m, given, _o: seen.append(given[0].device.type))
+    assert model(x, t).shape == x.shape
+    assert seen == ["meta"]
+
+
+def test_no_picture_needs_no_label():
+    model = Labelled(UNetConfig(8, channels=(8, 16), blocks=1, groups=4, classes=3))
+    none = torch.zeros(0, dtype=torch.int64)
+    assert model(torch.zeros(0, 1, 8, 8), none, none).shape == (0, 1, 8, 8)
+
+
+def test_a_network_for_labels_has_classes():
+    with pytest.raises(ValueError) as error:
+        Labelled(UNetConfig())
+    assert str(error.value) == "classes is 0; a network for labels needs at least 1."
+
+
+def test_one_class_is_enough_and_labels_are_counted():
     model = Labelled(UNetConfig(channels=(8, 8), blocks=1, groups=4, classes=1))
     x, t = torch.zeros(2, 1, 8, 8), torch.ones(2, dtype=torch.int64)
     with pytest.raises(ValueError, match=r"label has shape \(3,\); give one for each of the 2"):
