@@ -107,6 +107,7 @@ def test_quiet_says_results_and_errors_alone(tmp_path, capsys):
     few = ["--num", "2", "--steps", "2", "--quiet"]
     assert main(["sample", "digits", *few, "--out", str(out)]) == 0
     assert main([*TRAIN, "--quiet", "--out", str(tmp_path / "run")]) == 0
+    assert main(["draw", "a gorgeous 칠", *few, "--out", str(tmp_path / "y.npy")]) == 0
     assert capsys.readouterr() == ("", "")
     assert main(["sample", "digits", *few, "--out", str(out)]) == 2
     assert "exists already" in capsys.readouterr().err

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from ddpm_course.cli.output import add_quiet
+from ddpm_course.cli.output import add_quiet, tell
 from ddpm_course.cli.pictures import write_images
 
 
@@ -49,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     model = text_to_image.load()
     reading = model.encoder.read(options.prompt)
     if reading.unknown:
-        print(f"ddpm-course: {reading}", file=sys.stderr)
+        tell(f"ddpm-course: {reading}")
     prompts = [options.prompt] * options.num
     write_images(
         options.out,
