@@ -56,6 +56,8 @@ class UNetConfig:
         object.__setattr__(self, "attention", tuple(self.attention))
         _check_whole(self)
         if not isinstance(self.size, int):
+            if len(self.size) != 2:
+                raise ValueError(f"size is {self.size}; give one number, or height and width.")
             height, width = self.size
             object.__setattr__(self, "size", height if height == width else (height, width))
         height, width = self.shape

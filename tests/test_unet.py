@@ -254,6 +254,8 @@ def test_a_condition_is_one_for_each_image(shape):
         ({"size": np.int64(8)}, "size is np.int64(8); give whole numbers"),
         ({"dropout": "0.1"}, "dropout is '0.1'; it must be a number"),
         ({"size": (8, 8.5)}, "size is (8, 8.5); give whole numbers"),
+        ({"size": (8,)}, "size is (8,); give one number, or height and width."),
+        ({"size": (8, 8, 8)}, "size is (8, 8, 8); give one number, or height and width."),
         ({"in_channels": 1.5}, "in_channels is 1.5; give whole numbers"),
         ({"channels": (8.0, 16)}, "channels is (8.0, 16); give whole numbers"),
         ({"blocks": True}, "blocks is True; give whole numbers"),
