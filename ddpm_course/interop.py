@@ -12,6 +12,7 @@ converted network answers at our t what theirs answers at t - 1, exactly.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -235,7 +236,7 @@ def _load(source: str | os.PathLike[str]) -> UNet2DModel:
     inside = {"subfolder": "unet"} if (Path(source) / "unet").is_dir() else {}
     try:
         return UNet2DModel.from_pretrained(source, use_safetensors=True, **inside)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, TypeError) as error:  # the last: of wrong sizes
         raise ValueError(
             f"{source} cannot be read as a diffusers model with safetensors weights ({error}); "
             "give its folder, or its name on the Hugging Face Hub."
@@ -313,6 +314,23 @@ class HubUNet(UNet, PyTorchModelHubMixin, tags=["ddpm"]):
             super().__init__(UNetConfig(**known(sizes, UNetConfig, "the model's config.json")))
         except TypeError as error:
             raise ValueError(f"these are no sizes of a UNet ({error}).") from error
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options: Any) -> HubUNet:
+        """The model of a folder, or of a name on the Hub, in evaluation mode.
+
+        Raises:
+            ValueError: its config.json or its weights are damaged, or not those of a UNet.
+        """
+        source = pretrained_model_name_or_path
+        try:
+            return super().from_pretrained(source, **options)
+        except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:  # no object
+            raise ValueError(
+                f"config.json of {source} holds no sizes of a UNet ({error}); copy it again."
+            ) from error
+        except ValueError as error:  # what does not fit is known where its place is not
+            raise ValueError(f"{source}: {error}") from error
 
     @classmethod
     def of(cls, model: UNet) -> HubUNet:

@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from diffusers import DDPMPipeline, UNet2DModel
 from safetensors.torch import load_file, save_file
 
 from ddpm_course import Schedule, UNet, UNetConfig, interop, reverse
+from ddpm_course.unet import Labelled
 
 # What google/ddpm-cifar10-32 has in its config.json.
 GOOGLE = {
@@ -132,10 +134,22 @@ class Bomb:
 
 
 def test_a_folder_of_pickles_is_refused(tmp_path):
+    """Harmless ones too: none is opened to see what it is."""
+    model = UNet2DModel(**GOOGLE | THEIRS["digits"])
+    model.save_pretrained(tmp_path, safe_serialization=False)
+    pickled = tmp_path / "diffusion_pytorch_model.bin"
+    assert pickled.is_file()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="cannot be read as a diffusers model with safetens"):
+            interop.from_diffusers(tmp_path)
+        pickled.write_bytes(pickle.dumps(Bomb()))
+
+
+@pytest.mark.parametrize("config", [b"", b"{", b"\xff", b'{"in_channels": "x"}'])
+def test_a_damaged_config_of_theirs_is_told_with_its_place(tmp_path, config):
     UNet2DModel(**GOOGLE | THEIRS["digits"]).save_pretrained(tmp_path)
-    (tmp_path / "diffusion_pytorch_model.safetensors").unlink()
-    (tmp_path / "diffusion_pytorch_model.bin").write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(ValueError, match="cannot be read as a diffusers model with safetensors"):
+    (tmp_path / "config.json").write_bytes(config)
+    with pytest.raises(ValueError, match=f"^{tmp_path} cannot be read as a diffusers model"):
         interop.from_diffusers(tmp_path)
 
 
@@ -240,8 +254,36 @@ def test_the_hub_format(tmp_path):
     weights = load_file(tmp_path / "model.safetensors")
     weights.pop("conv_in.bias")
     save_file(weights, tmp_path / "model.safetensors")
-    with pytest.raises(ValueError, match=r"lacks the weight conv_in\.bias"):
+    with pytest.raises(ValueError) as error:
         interop.HubUNet.from_pretrained(str(tmp_path))
+    assert f"{tmp_path / 'model.safetensors'} lacks the weight conv_in.bias" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (b"", "config.json of {} holds no sizes of a UNet (Expecting value: line 1"),
+        (b'{"size": 8', "config.json of {} holds no sizes of a UNet (Expecting ',' delimiter"),
+        (b"\xff", "config.json of {} holds no sizes of a UNet ('utf-8' codec can't decode byte"),
+        (b"[8]", "config.json of {} holds no sizes of a UNet ('list' object has no attribute"),
+        (b"null", "config.json of {} holds no sizes of a UNet ("),
+        (b'{"size": 9}', "{}: images of 9x9 cannot be halved 1 times"),
+        (b'{"channels": 5}', "{}: these are no sizes of a UNet ("),
+        (b'{"size": 8, "rope": 1}', "{}: the model's config.json has 'rope', which this version"),
+    ],
+)
+def test_a_damaged_config_is_told_with_its_place(tmp_path, config, said):
+    interop.HubUNet.of(UNet(UNetConfig.digits())).save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_bytes(config)
+    with pytest.raises(ValueError) as error:
+        interop.HubUNet.from_pretrained(tmp_path)
+    assert str(error.value).startswith(said.format(tmp_path))
+
+
+def test_a_model_from_the_hub_goes_where_it_is_wanted(tmp_path):
+    interop.HubUNet.of(UNet(UNetConfig.digits())).save_pretrained(tmp_path)
+    model = interop.HubUNet.from_pretrained(tmp_path, map_location="meta")
+    assert {value.device.type for value in model.state_dict().values()} == {"meta"}
 
 
 def test_sizes_of_a_later_version_are_told():
@@ -311,8 +353,21 @@ def test_every_setting_is_carried_over_and_back():
         torch.testing.assert_close(back.state_dict()[name], value, rtol=1e-6, atol=1e-6)
 
 
-def test_a_model_without_a_size_gets_the_smallest():
-    assert interop.from_diffusers(UNet2DModel(**SMALL | {"sample_size": None})).config.size == 2
+@pytest.mark.parametrize(("name", "size"), [("one level", 1), ("digits", 2)])
+def test_a_model_without_a_size_gets_the_smallest(name, size):
+    theirs = UNet2DModel(**GOOGLE | THEIRS[name] | {"sample_size": None})
+    assert interop.from_diffusers(theirs).config.size == size
+
+
+def test_what_an_older_diffusers_could_not_choose_is_as_ours():
+    """Its configs lack the settings that came later; the parts were those of Ho et al."""
+    later = {*interop._FIXED, "mid_block_type"} - {"flip_sin_to_cos", "freq_shift"}
+    config = dict(UNet2DModel(**SMALL).config)
+    old = {name: value for name, value in config.items() if name not in later}
+    assert len(old) == len(config) - len(later)
+    expected = interop._sizes(SimpleNamespace(config=config))
+    assert expected is not None
+    assert interop._sizes(SimpleNamespace(config=old)) == expected
 
 
 @torch.no_grad()
@@ -351,6 +406,12 @@ def test_what_is_around_a_model_comes_off():
     for take in (interop.to_diffusers, interop.HubUNet.of):
         with pytest.raises(ValueError, match=r"^this model is a Linear; give a UNet\.$"):
             take(torch.nn.Linear(1, 1))
+        with pytest.raises(ValueError) as error:
+            take(Labelled(UNetConfig(channels=(8, 8), blocks=1, classes=2)))
+        assert str(error.value) == (
+            "this model needs labels, and only those that need none are taken."
+        )
+    assert interop.to_diffusers(ours, Schedule.linear(3)).config.sample_size == 8  # no folder
 
 
 @pytest.mark.parametrize("given", [torch.nn.Linear(1, 1), UNet(UNetConfig.digits()), {"a": 1}, 5])
