@@ -761,12 +761,12 @@ def test_the_network_hears_the_labels_of_its_pictures_but_for_those_that_are_dro
 
 
 def test_no_label_is_dropped_where_none_shall_be(monkeypatch):
+    assert Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)._labels() == ()
     config = replace(CONFIG, drop_label=0.0)
     trainer = Trainer(labelled(), SCHEDULE, images(), config, CLASSES)
     monkeypatch.setattr(torch, "rand", lambda n, **_: torch.zeros(n))  # the smallest that it draws
     (given,) = trainer._labels()
     assert torch.equal(given, CLASSES[taken(config, 20, 0)])
-    assert Trainer(tiny_unet(), SCHEDULE, images(), CONFIG)._labels() == ()
 
 
 def test_processes_share_the_labels_too(monkeypatch):
@@ -913,7 +913,9 @@ def test_data_go_to_a_gpu_that_has_twice_the_room(monkeypatch, kind, free, goes)
     device = SimpleNamespace(type=kind)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda one: {device.type: (free, 10**9)}[kind])
     data = SimpleNamespace(nbytes=100, to=lambda where: ("there", where))
-    placed = Trainer._placed(SimpleNamespace(device=device), data)
+    trainer = object.__new__(Trainer)
+    trainer.device = device
+    placed = trainer._placed(data)
     assert placed == ("there", device) if goes else placed is data
 
 
