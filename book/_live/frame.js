@@ -30,8 +30,10 @@ const ddpmFigure = (() => {
     const workers = [];
     let asked = false;
     let telling = null;
+    let untold = null; // what is to be said as soon as there is time
     let refused = false;
     let moving = false; // by a hand, or by the button that plays
+    let hues = null; // as long as the page is as light, and as wide, as it was
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const kind of ["input", "change", "keydown", "pointerdown"])
       root.addEventListener(kind, () => (refused = false), true);
@@ -53,8 +55,10 @@ const ddpmFigure = (() => {
 
     function paint() {
       asked = false;
-      for (const { canvas, height, draw } of canvases) {
-        const width = canvas.clientWidth;
+      hues ??= colors();
+      for (const one of canvases) {
+        const { canvas, height, draw } = one;
+        const width = (one.width ||= canvas.clientWidth);
         if (!width) continue;
         const dots = moving ? devicePixelRatio : Math.max(2, devicePixelRatio); // in motion no eye counts them
         const tall = height(width);
@@ -68,13 +72,15 @@ const ddpmFigure = (() => {
         brush.scale(dots, dots);
         brush.font = "13px system-ui, sans-serif";
         brush.lineJoin = "round";
-        draw(brush, width, tall, colors());
+        draw(brush, width, tall, hues);
       }
       root.removeAttribute("data-stale");
     }
 
+    // While something moves, the words wait their turn: four times a second is as fast as anybody reads.
     function move(now) {
       moving = now;
+      if (!moving) utter();
       redraw();
     }
 
@@ -84,8 +90,14 @@ const ddpmFigure = (() => {
       asked = true;
       root.setAttribute("data-stale", "");
     }
-    new ResizeObserver(redraw).observe(root);
-    new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    // What the page looks like is asked when it has changed, not at each painting.
+    function look() {
+      hues = null;
+      for (const one of canvases) one.width = null;
+      redraw();
+    }
+    new ResizeObserver(look).observe(root);
+    new MutationObserver(look).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 
     // draw(brush, width, height, colors); height is a part of the width, or a function of it.
     function canvas(draw, height = 0.6) {
@@ -99,6 +111,15 @@ const ddpmFigure = (() => {
     // The same as the picture, in words: at once beside it, and aloud when it has come to rest.
     // A refusal stays until the reader does something else, whatever still runs meanwhile.
     function tell(text) {
+      if (untold === null && moving) setTimeout(utter, 250);
+      untold = text;
+      if (!moving) utter();
+    }
+
+    function utter() {
+      if (untold === null) return;
+      const text = untold;
+      untold = null;
       for (const { canvas } of canvases) canvas.setAttribute("aria-label", text);
       stage.style.background = "";
       if (refused) return;
@@ -210,6 +231,7 @@ const ddpmFigure = (() => {
     // the hand, what follows from its move is computed once for each picture that is painted.
     function handle(text, at, moved, color = "x0") {
       let told = true;
+      let from = null; // where a hand took it; from there it is shifted, so that the page is laid out once
       const follow = () => {
         if (told) requestAnimationFrame(() => ((told = true), moved(at)));
         told = false;
@@ -219,12 +241,26 @@ const ddpmFigure = (() => {
       element.style.setProperty("--hand", `var(--live-${color})`);
       const place = ([x, y]) => {
         at = [x, y].map((value) => Math.min(0.98, Math.max(0.02, value)));
+        if (from) {
+          const shift = at.map((value, axis) => `${(value - from.at[axis]) * from.size[axis]}px`);
+          element.style.translate = shift.join(" ");
+          return;
+        }
+        element.style.translate = "";
         element.style.left = `${100 * at[0]}%`;
         element.style.top = `${100 * at[1]}%`;
       };
       place(at);
-      element.addEventListener("pointerdown", (event) => (element.setPointerCapture(event.pointerId), move(true)));
-      element.addEventListener("lostpointercapture", () => move(false));
+      element.addEventListener("pointerdown", (event) => {
+        element.setPointerCapture(event.pointerId);
+        from = { at, size: [stage.clientWidth, stage.clientHeight] };
+        move(true);
+      });
+      element.addEventListener("lostpointercapture", () => {
+        from = null;
+        place(at);
+        move(false);
+      });
       element.addEventListener("pointermove", (event) => {
         if (!element.hasPointerCapture(event.pointerId)) return;
         const box = stage.getBoundingClientRect();

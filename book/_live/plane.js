@@ -29,11 +29,20 @@ function points(count, one) {
   return Float64Array.from(Array.from({ length: count }, one).flat());
 }
 
+// exp(x) for -25 <= x <= 0, to 11 digits, in a third of the time of Math.exp, where most of the time went:
+// from the table the nearest power above, then four terms of the series for what is left.
+const ddpmPowers = Float64Array.from({ length: 25 * 256 + 1 }, (_, n) => Math.exp(-n / 256));
+function ddpmExp(x) {
+  const n = (-256 * x) | 0;
+  const rest = x + n / 256;
+  return ddpmPowers[n] * (1 + rest * (1 + rest * (1 / 2 + rest / 6)));
+}
+
 // A mixture of equally likely round clouds, all of one deviation, whose best network is known:
 // under q(x_t) the cloud k is N(√ᾱ_t m_k, ᾱ_t std² + 1 - ᾱ_t), so each point knows what to expect.
 function ddpmMixture(means, std) {
-  const centers = new Float64Array(2 * means.length); // √ᾱ_t m_k
-  const far = new Float64Array(2 * means.length); // squared, of a point from each
+  const count = means.length;
+  const [cx, cy, power] = [0, 1, 2].map(() => new Float64Array(count)); // √ᾱ_t m_k, and a point's weights
   let answer = new Float64Array(0); // used again by the next call
   return {
     means,
@@ -44,30 +53,34 @@ function ddpmMixture(means, std) {
       const variance = alphaBar * std ** 2 + 1 - alphaBar;
       const scale = Math.sqrt(1 - alphaBar) / variance;
       const narrow = -1 / (2 * variance);
-      for (let k = 0; k < centers.length; k++) centers[k] = Math.sqrt(alphaBar) * means[k >> 1][k & 1];
+      for (let k = 0; k < count; k++) {
+        cx[k] = Math.sqrt(alphaBar) * means[k][0];
+        cy[k] = Math.sqrt(alphaBar) * means[k][1];
+      }
       for (let i = 0; i < x.length; i += 2) {
-        const [a, b] = [x[i], x[i + 1]];
-        let least = Infinity;
-        for (let k = 0; k < centers.length; k += 2) {
-          const dx = a - centers[k];
-          const dy = b - centers[k + 1];
-          const square = dx * dx + dy * dy;
-          far[k] = square;
-          if (square < least) least = square;
+        const a = x[i];
+        const b = x[i + 1];
+        let most = -Infinity;
+        for (let k = 0; k < count; k++) {
+          const dx = a - cx[k];
+          const dy = b - cy[k];
+          power[k] = narrow * (dx * dx + dy * dy);
+          if (power[k] > most) most = power[k];
         }
         let total = 0;
         let mx = 0;
         let my = 0;
-        for (let k = 0; k < centers.length; k += 2) {
-          const more = far[k] - least;
-          const weight = more === 0 ? 1 : Math.exp(narrow * more);
+        for (let k = 0; k < count; k++) {
+          const less = power[k] - most;
+          if (less < -25) continue; // no more than 1e-11 of the whole
+          const weight = ddpmExp(less);
           total += weight;
-          mx += weight * centers[k];
-          my += weight * centers[k + 1];
+          mx += weight * cx[k];
+          my += weight * cy[k];
         }
-        const part = 1 / total;
-        answer[i] = scale * (a - mx * part);
-        answer[i + 1] = scale * (b - my * part);
+        const part = scale / total;
+        answer[i] = scale * a - mx * part;
+        answer[i + 1] = scale * b - my * part;
       }
       return answer;
     },
@@ -91,6 +104,12 @@ const ddpmMistakes = {
 function* ddpmWalk(alphaBar, eps, x, fresh, steps, mistake = {}) {
   const T = alphaBar.length - 1;
   const { told = 0, wrongAlpha, oneBack, noiseAtEnd, spread = Math.sqrt } = mistake;
+  // a x + b y + c z, number by number; by itself, because a browser is quicker outside of a walk.
+  function sum(a, x, b, y, c, z) {
+    const result = new Float64Array(x.length);
+    for (let i = 0; i < result.length; i++) result[i] = a * x[i] + b * y[i] + c * z[i];
+    return result;
+  }
   for (let step = 0; step < steps; step++) {
     const t = Math.round((T * (steps - step)) / steps);
     const next = Math.round((T * (steps - step - 1)) / steps);
@@ -104,14 +123,10 @@ function* ddpmWalk(alphaBar, eps, x, fresh, steps, mistake = {}) {
     const [signal, noise] = [Math.sqrt(alphaBar[t]), Math.sqrt(rest)];
     const sigma = s > 0 || noiseAtEnd ? spread(variance) : 0;
     const z = sigma > 0 ? fresh(x.length) : null;
-    const [first, mean] = [[0, 0], [0, 0]];
-    const after = new Float64Array(x.length);
-    for (let i = 0; i < x.length; i++) {
-      const x0 = (x[i] - noise * epsHat[i]) / signal;
-      after[i] = ofX0 * x0 + ofX * x[i];
-      if (i < 2) [first[i], mean[i]] = [x0, after[i]];
-      if (z) after[i] += sigma * z[i];
-    }
+    const first = [0, 1].map((i) => (x[i] - noise * epsHat[i]) / signal); // x̂_0
+    const mean = first.map((x0, i) => ofX0 * x0 + ofX * x[i]);
+    // The same for all points, x̂_0 put in.
+    const after = sum(ofX0 / signal + ofX, x, (-ofX0 * noise) / signal, epsHat, sigma, z ?? epsHat);
     yield { t, x, sigma, x0: first, mean };
     x = after;
   }

@@ -7,6 +7,7 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
   const alphaBar = ddpmSchedules.alphaBar(ddpmSchedules.cosine(250));
   const means = [[-1.3, 0.9], [1.3, 1], [0.2, -1.3]];
   const chosen = { mistake: mode ?? "none", steps: mode ? 250 : 50, seed: 4, place: 0 };
+  let across = LIMIT / 0.62; // from the middle to the side, as LIMIT is to the top
   let walk = null;
   let frames = []; // the steps of the walk that were asked for
   let kicks = []; // the fresh noise of the marked point at each of them
@@ -30,10 +31,14 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
     };
     [frames, kicks] = [[], []];
     walk = ddpmWalk(alphaBar, ddpmMixture(means, STD).eps, drawn(0), fresh, chosen.steps, ddpmMistakes[chosen.mistake]);
-    slider.max = slider.dataset.to = chosen.steps;
-    chosen.place = Math.min(chosen.place, chosen.steps);
-    slider.set(chosen.place);
     show();
+  }
+
+  function count(steps) {
+    chosen.place = Math.round((chosen.place / chosen.steps) * steps);
+    chosen.steps = slider.max = slider.dataset.to = steps;
+    compute();
+    slider.set(chosen.place);
   }
 
   // No step is taken before it is to be seen, so that the cloud follows a hand that drags.
@@ -69,7 +74,7 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
   figure.canvas((brush, width, height, colors) => {
     if (!walk) return;
     const box = { left: 0.5, top: 0.5, width: width - 1, height: height - 1 };
-    const across = (LIMIT * width) / height;
+    across = (LIMIT * width) / height;
     const { x, y } = axes(brush, box, [-across, across], [-LIMIT, LIMIT], colors, { xs: [], ys: [] });
     const frame = at(chosen.place);
     brush.save();
@@ -107,16 +112,12 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
 
   const handles = means.map((mean, i) =>
     figure.handle(`Cloud ${i + 1}`, [0.5, 0.5], ([right, down]) => {
-      const across = LIMIT / aspect();
       means[i] = [(2 * right - 1) * across, (1 - 2 * down) * LIMIT];
       compute();
     }),
   );
-  const aspect = () => figure.stage.clientHeight / figure.stage.clientWidth || 0.62;
-  const settle = () => {
-    const across = LIMIT / aspect();
+  const settle = () =>
     handles.forEach(({ place }, i) => place([(means[i][0] / across + 1) / 2, (1 - means[i][1] / LIMIT) / 2]));
-  };
   new ResizeObserver(settle).observe(figure.stage);
 
   const slider = figure.slider("steps taken", {
@@ -140,8 +141,9 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
     (value) => ((chosen.mistake = value), compute()),
     chosen.mistake,
   );
-  figure.menu("steps", [[50, "50"], [10, "10"], [250, "250"]], (value) => ((chosen.steps = Number(value)), (chosen.place = Math.round((chosen.place / Number(slider.max)) * chosen.steps)), compute()), chosen.steps);
+  figure.menu("steps", [[50, "50"], [10, "10"], [250, "250"]], (value) => count(Number(value)), chosen.steps);
   figure.button("Other noise", () => ((chosen.seed += 1), compute()));
   chosen.place = mode ? 250 : 34;
   compute();
+  slider.set(chosen.place);
 });

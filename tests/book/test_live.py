@@ -287,6 +287,64 @@ def test_walk_with_each_mistake_agrees_with_torch(mistake: str, steps: int, visi
         assert torch.allclose(torch.tensor(ours).double() / scale, theirs / scale, atol=1e-4)
 
 
+# What a page does while a hand drags, three moves for each picture of the screen. Timers wait.
+DRAG = """async kind => {
+    const handle = document.querySelector(`[data-live="${kind}"] .live-handle`);
+    const seen = {drawn: 0, walks: 0, looks: 0, changed: []};
+    const count = (holder, name, what) => {
+        const old = holder[name];
+        holder[name] = function (...all) { seen[what] += 1; return old.apply(this, all); };
+        return () => (holder[name] = old);
+    };
+    const undo = [
+        count(CanvasRenderingContext2D.prototype, "scale", "drawn"),
+        count(window, "ddpmWalk", "walks"),
+        count(window, "getComputedStyle", "looks"),
+    ];
+    const [later, wait] = [[], window.setTimeout];
+    window.setTimeout = (...all) => later.push(all);
+    const watch = new MutationObserver(all => seen.changed.push(...all.map(
+        one => `${one.target.className ?? one.target.nodeName} ${one.attributeName ?? one.type}`)));
+    const everything = {subtree: true, attributes: true, childList: true, characterData: true};
+    watch.observe(document.documentElement, everything);
+    const {left, top} = handle.getBoundingClientRect();
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame();
+    await frame();
+    [seen.drawn, seen.walks, seen.looks, seen.changed] = [0, 0, 0, []];
+    for (let i = 1; i <= 15; i++) {
+        const [clientX, clientY] = [left + 3 * i, top + 2 * i];
+        handle.dispatchEvent(new PointerEvent("pointermove", {pointerId: held, clientX, clientY}));
+        if (i % 3 === 0) await frame();
+    }
+    watch.disconnect();
+    undo.forEach(one => one());
+    window.setTimeout = wait;
+    later.forEach(all => setTimeout(...all));
+    return seen;
+}"""
+
+
+def test_a_drag_draws_once_for_each_picture_of_the_screen_and_writes_no_word(visit: Visit) -> None:
+    figure = start(visit, "reverse-plane")
+    said = words(figure)
+    box = figure.locator(".live-handle").first.bounding_box()
+    assert box is not None
+    mouse = figure.page.mouse
+    mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    figure.page.evaluate(
+        "addEventListener('pointerdown', event => (window.held = event.pointerId))"
+    )
+    mouse.down()
+    seen = figure.page.evaluate(DRAG, "reverse-plane")
+    assert (seen["drawn"], seen["walks"], seen["looks"]) == (5, 5, 0)
+    assert {one.split()[-1] for one in seen["changed"]} == {"style", "data-stale"}
+    mouse.up()
+    assert words(figure) != said
+    assert figure.locator("canvas").get_attribute("aria-label") == words(figure)
+    assert visit.errors == []
+
+
 def test_first_page_draws_and_draws_others(visit: Visit) -> None:
     page = visit.open("index.html")
     page.wait_for_selector(READY)
@@ -674,8 +732,8 @@ def test_training_step_agrees_with_torch(visit: Visit) -> None:
     batches, losses = [], []
     before = {name: w.flatten().tolist() for name, w in net.state_dict().items()}
     for _ in range(3):
-        x, eps = torch.randn(2, 50, 2, generator=generator)
-        t = torch.randint(1, 21, (50,), generator=generator)
+        x, eps = torch.randn(2, 51, 2, generator=generator)  # products are taken two rows at a time
+        t = torch.randint(1, 21, (51,), generator=generator)
         loss = ((net(x, t) - eps) ** 2).mean()
         optimizer.zero_grad()
         loss.backward()
