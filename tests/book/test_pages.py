@@ -141,6 +141,11 @@ def test_mathjax_comes_only_where_there_is_mathematics(page_name: str, at_desk: 
     assert asked == bool(parsed(page_name).select(".math"))
 
 
+def test_only_the_page_of_the_search_loads_its_index(page_name: str, at_desk: Seen) -> None:
+    asked = [url for url in at_desk.requests if re.search(r"search(?:index|tools)\.js", url)]
+    assert bool(asked) == (page_name == "search.html")
+
+
 def test_paper_cuts_no_formula(page_name: str, at_desk: Seen) -> None:
     assert at_desk.more["cut"] == []
 
