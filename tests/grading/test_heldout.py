@@ -11,6 +11,7 @@ import heldout_fifth
 import heldout_first
 import heldout_fourth
 import heldout_second
+import heldout_sixth
 import heldout_third
 import pytest
 
@@ -23,6 +24,7 @@ SETS = {
     "third": (heldout_third, 0.9),
     "fourth": (heldout_fourth, 0.95),
     "fifth": (heldout_fifth, 0.95),
+    "sixth": (heldout_sixth, 1.0),
 }
 GENERAL = re.compile(r"(is|are) not (right|the number asked for)")
 

@@ -449,6 +449,8 @@ def _back(chances: Tensor, x_t: Tensor, share: Tensor, g: torch.Generator, form:
         return torch.where(~masked & coin, drawn, x_t)
     if form == "anew":
         return torch.where(coin, drawn, x_t)
+    if form == "fresh":
+        return torch.where(coin, drawn, K)
     if form == "closed":
         return torch.where(coin, torch.where(masked, drawn, x_t), K)
     return torch.where(masked & coin, drawn, x_t)
@@ -487,6 +489,10 @@ of `x_t`.""",
         Mistake(
             "Places that were open are masked again; they stay as they are.",
             partial(_back, form="closed"),
+        ),
+        Mistake(
+            "Each place is drawn or masked, whatever stood there; what is open stays as it is.",
+            partial(_back, form="fresh"),
         ),
         Mistake(
             "This always takes the likeliest value; draw one by the chances.",
@@ -866,6 +872,10 @@ which chance do two given places open in the same step, whichever it is?""",
             "This squares how much is open; what opens in a step is a difference.",
             lambda a: float((a[1:] ** 2).sum()),
         ),
+        Mistake(
+            "This squares how much is open after 0..T steps; what opens in a step is a difference.",
+            lambda a: float((a**2).sum()),
+        ),
     ),
     picture="""
 counts = range(1, 31)
@@ -900,7 +910,8 @@ def right_sums(words: Tensor) -> float:
 
 def _sums(words: Tensor, form: str) -> float:
     a, b, c, d = words.T
-    whole = (words < 10).all(1)
+    asked = {"result": words[:, 2:], "addends": words[:, :2]}.get(form, words)
+    whole = (asked < 10).all(1)
     number = {"turned": 10 * d + c, "digits": c + d, "carry": d}.get(form, 10 * c + d)
     right = a + b == number
     if form == "last":
@@ -927,7 +938,7 @@ def _sums(words: Tensor, form: str) -> float:
 
 
 _SUM_SLIPS = (
-    *("masks", "last", "turned", "digits", "carry", "close"),
+    *("masks", "result", "addends", "last", "turned", "digits", "carry", "close"),
     *("count", "whole", "kinds", "wrong", "open", "zero", "plain", "rows"),
 )
 
@@ -995,6 +1006,8 @@ all rows that are right: no place is masked, and the sum holds.""",
         Mistake(sentence, partial(_sums, form=form))
         for form, sentence in (
             ("masks", "Rows with a mask count as right: a mask is no digit 10."),
+            ("result", "A mask among a and b passes: look for masks in all four places."),
+            ("addends", "A mask among c and d passes: look for masks in all four places."),
             ("last", "This compares the last digit alone."),
             ("turned", "The two last digits are read in the wrong order: c counts tens."),
             ("digits", "This adds the digits c and d; they write one number."),
@@ -1006,7 +1019,7 @@ all rows that are right: no place is masked, and the sum holds.""",
             ("zero", "A mask is read as the digit 0; such a row is not right."),
             ("plain", "A sum below 10 is written with a 0 before it, and as right."),
             ("rows", "No row passes. `words[0]` is the first row; `words[:, 0]` the first digits."),
-            ("wrong", "This is the share of rows that are not right."),
+            ("wrong", "This is the share of the wrong rows; that of the right ones is asked for."),
             ("open", "This is the share of rows without masks, right or not."),
         )
     ),
