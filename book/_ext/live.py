@@ -43,6 +43,7 @@ NEEDS = {
     "contrast": (*BASE, "contrast.js"),
     "rank": ("examples.js", *BASE, "rank.js"),
     "pagerank": (*BASE, "pagerank.js"),
+    "masks": (*BASE, "masks.js"),
     "reverse-plane": (*BASE, "plane.js", "reverse-plane.js"),
 }
 

@@ -27,7 +27,6 @@ CHAPTERS = (
     "solvers",
     "flow",
     "few_steps",
-    "masked",
 )
 
 
