@@ -668,6 +668,9 @@ def test_processes_share_a_batch_evenly(monkeypatch):
     monkeypatch.setattr(accelerate.utils, "broadcast", lambda seconds: 0 * seconds + 7)
     assert next(Trainer(Affine(), SCHEDULE, images(), config).steps()).seconds == 7
     assert next(Trainer(Affine(), SCHEDULE, images(), CONFIG).steps()).seconds != 7
+    monkeypatch.setattr(Several, "rank", 0)
+    monkeypatch.setattr(Several, "ranks", 1)
+    assert next(Trainer(Affine(), SCHEDULE, images(), config).steps()).seconds != 7
     monkeypatch.setattr(Several, "ranks", 3)
     with pytest.raises(ValueError, match="cannot be shared evenly by 3 processes; set batch_size"):
         Trainer(Affine(), SCHEDULE, images(), CONFIG)
@@ -872,14 +875,14 @@ class Places(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.made: list[tuple[str, object]] = []
-        self.moved: list[object] = []
+        self.moved: list[tuple[torch.Tensor, object]] = []
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if function in (torch.zeros, torch.rand, torch.randn, torch.randint, torch.tensor):
             self.made.append((function.__name__, kwargs.get("device")))
         if function is torch.Tensor.to:
-            self.moved.append(args[1])
+            self.moved.append((args[0], args[1]))
         return function(*args, **kwargs)
 
 
@@ -894,12 +897,18 @@ def test_all_that_is_drawn_is_made_on_the_device(monkeypatch):
     monkeypatch.setattr(Several, "place", here)
     monkeypatch.setenv("WORLD_SIZE", "2")
     config = replace(CONFIG, flip=True, max_seconds=1e9)
+    generators, real = [], torch.Generator
+    monkeypatch.setattr(torch, "Generator", lambda *where: generators.append(where) or real(*where))
     with Places() as places:
         trainer = Trainer(labelled(), SCHEDULE, images(), config, CLASSES)
         places.made.clear()  # the weights of the network
         assert trainer.device is here
         list(trainer.steps(1))
-    assert None not in places.moved
+    assert [where for _, where in places.moved if where is None] == []
+    assert any(moved is CLASSES and where is here for moved, where in places.moved)
+    # One for all noise and one for the labels of a step; the order is drawn on the CPU.
+    assert set(generators) == {(here,), ()}
+    assert generators.count((here,)) == 2
     assert {name for name, _ in places.made} == {"zeros", "rand", "randn", "randint", "tensor"}
     assert [name for name, device in places.made if device is None] == []
     monkeypatch.delenv("WORLD_SIZE")
@@ -911,7 +920,8 @@ def test_all_that_is_drawn_is_made_on_the_device(monkeypatch):
 )
 def test_data_go_to_a_gpu_that_has_twice_the_room(monkeypatch, kind, free, goes):
     device = SimpleNamespace(type=kind)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda one: {device.type: (free, 10**9)}[kind])
+    room = {id(device): (free, 10**9)}
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda one: room.get(id(one), (0, 0)))
     data = SimpleNamespace(nbytes=100, to=lambda where: ("there", where))
     trainer = object.__new__(Trainer)
     trainer.device = device
