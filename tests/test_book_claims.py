@@ -14,7 +14,6 @@ import pytest
 
 from ddpm_course.symbolic import CLAIMS, worlds
 from ddpm_course.symbolic.worlds.chains import STATES
-from ddpm_course.symbolic.worlds.noising import COMPONENTS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "book").glob("*.md"))
@@ -85,9 +84,11 @@ def test_pages_say_of_the_worlds_what_is_true() -> None:
         for page in ("proofs.md", "index.md")
     )
     words = ("", "one", "two", "three", "four", "five", "six", "seven", "eight")
+    most = max(shape[3] for shape in worlds.SHAPES)
+    assert {shape[3] for shape in worlds.SHAPES} == set(range(1, most + 1))
     steps = max(shape[0] for shape in (*worlds.SHAPES, *worlds.LENGTHS))
     assert (
-        f"Their data have {words[COMPONENTS]} components, their chains {words[STATES]} states, "
+        f"Their data have one to {words[most]} components, their chains {words[STATES]} states, "
         f"their schedules up to {words[steps]} steps."
     ) in proofs
     assert min(map(worlds.count, CLAIMS.values())) == 100

@@ -416,8 +416,27 @@ def by(lhs: Any, relation: str) -> Method:
     return BY[relation] if relation in BY else proportional(lhs.args[1][0])
 
 
+def dimensions() -> Iterator[Pair]:
+    """True for two components and false for three, or for one."""
+    shift = alpha_bar(T) / (1 - alpha_bar(T))
+    yield d, "=", sp.Integer(2)
+    yield Norm2(eps) + (d - 1) * (d - 2), "=", Norm2(eps)
+    yield (
+        KL(q(x(T), x(0)), prior(x(T))),
+        r"\le",
+        alpha_bar(T) / 2 * (Norm2(x(0)) + shift),
+    )
+    yield (
+        KL(Normal(None, nt.mu_1, nt.var_1), Normal(None, nt.mu_2, nt.var_2)),
+        "=",
+        log(nt.var_2 / nt.var_1) + (2 * nt.var_1 + Norm2(nt.mu_1 - nt.mu_2)) / (2 * nt.var_2) - 1,
+    )
+    yield Norm2(x(t)), "=", Norm2(x(t)) * d / 2
+    yield Norm2(eps - x(0)), r"\ge", (d - 2) * 100
+
+
 with as_written():
-    LOOKS = [attacks, second_look, third_look]
+    LOOKS = [attacks, second_look, third_look, dimensions]
     KINDS = [relations, laws, conditions, densities, algebra, masks, *LOOKS]
     FALSE = [
         Claim(f"wrong.{kind.__name__}-{n}", lhs, (Step(rhs, "", by(lhs, relation), (), relation),))

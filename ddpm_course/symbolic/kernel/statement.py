@@ -34,12 +34,14 @@ class Refused(ValueError):
 class Hypothesis(NamedTuple):
     """What a statement takes for granted: its name in Coq, what it says, and in parts.
 
-    ``rule`` is (bound names, left, right) where it is an equation that replaces its left side.
+    ``rule`` is (bound names, left, right) where it is an equation that replaces its left side;
+    ``sign`` is ("<", term) where it is 0 < term, with "<=" or "<>" in place of "<", too.
     """
 
     name: str
     says: str
     rule: tuple[tuple[str, ...], Term, Term] | None = None
+    sign: tuple[str, Term] | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ class Writer:
         self.rules = rules
         self.variables: dict[str, str] = {}
         self.owners: dict[str, Any] = {}
-        self.signs: dict[str, str] = {}
+        self.signs: dict[str, tuple[str, Term]] = {}
         self.least: dict[sp.Symbol, int] = {}  # the least value of an index
         self.means: dict[str, tuple[Any, ...]] = {}
         self.random: dict[str, dict[Any, Term]] = {}  # of each mean: what varies
@@ -225,7 +227,7 @@ class Writer:
         starts = isinstance(e, nt.beta_tilde) and e.at == 1
         term = Term(name, (self.index(e.at, 0 if starts else least),))
         if e.is_positive and not starts and not (e.at.free_symbols & self.bound_indices):
-            self.signs[f"0 < {term}"] = ""
+            self.signs[f"0 < {term}"] = "<", term
         return term
 
     # -- expressions --
@@ -267,9 +269,9 @@ class Writer:
             return Term("INR", (self.index(e, 1),))
         name = self.declare(letter(e.name), "R", e)
         if e.is_positive:
-            self.signs[f"0 < {name}"] = ""
+            self.signs[f"0 < {name}"] = "<", variable(name)
         elif e.is_nonnegative:
-            self.signs[f"0 <= {name}"] = ""
+            self.signs[f"0 <= {name}"] = "<=", variable(name)
         return variable(name)
 
     def _sum(self, e: Any, place: Place) -> Term:
@@ -318,7 +320,7 @@ class Writer:
                 raise Refused(
                     f"it is not clear that the root of {base} is one of a positive number"
                 )
-            self.signs[f"0 <= {text(written, 49)}"] = ""
+            self.signs[f"0 <= {text(written, 49)}"] = "<=", written
         if power == sp.S.Half:
             return Term("sqrt", (written,))
         if power.is_Integer:
@@ -355,7 +357,8 @@ class Writer:
         for factor in sp.Mul.make_args(e):
             base = factor.base if factor.is_Pow else factor
             if _may_vanish(base) and not place.bound and not place.mean:
-                self.signs[f"{text(self.real(base, place), 49)} <> 0"] = ""
+                written = self.real(base, place)
+                self.signs[f"{text(written, 49)} <> 0"] = "<>", written
         return term
 
     def _Grouped(self, e: Any, place: Place) -> Term:
@@ -485,7 +488,8 @@ class Writer:
         args = [self.real(a, place) for a in (*variables, *given)]
         self.declare(own, " -> ".join(["R"] * (len(args) + 1)))
         names = [f"y{n}'" for n in range(len(args))]
-        self.signs[f"(forall {' '.join(names)}, 0 < {own} {' '.join(names)})"] = ""
+        anywhere = Term(own, tuple(map(variable, names)))
+        self.signs[f"(forall {' '.join(names)}, 0 < {anywhere})"] = "<", anywhere
         self.seen[e, VALUES] = None
         return Term(own, tuple(args))
 
@@ -919,7 +923,8 @@ def _background(writer: Writer) -> list[Hypothesis]:
     for symbol, least in writer.least.items():
         if least > 0:
             out.append(Hypothesis(f"at_{symbol}", f"({least} <= {symbol})%nat"))
-    out += [Hypothesis(f"S{n}", says) for n, says in enumerate(writer.signs, 1)]
+    signs = enumerate(writer.signs.items(), 1)
+    out += [Hypothesis(f"S{n}", says, sign=sign) for n, (says, sign) in signs]
     if writer.integrals:
         out.append(Hypothesis("is_integral", "integral Int"))
     for name in writer.means:

@@ -30,7 +30,8 @@ from .world import COUNT, NAMED, NoWorld, World
 __all__ = ["WITHOUT", "NoWorld", "World", "kind", "lines", "witness", "worlds"]
 
 TOLERANCE = 1e-6
-SHAPES = ((4, 3, 1), (5, 2, 1), (4, 4, 2), (6, 5, 3))  # (T, t, s) of each batch of worlds
+# (T, t, s, d) of each batch of worlds: what holds for d = 2 alone dies in the next ones.
+SHAPES = ((4, 3, 1, 2), (5, 2, 1, 1), (4, 4, 2, 3), (6, 5, 3, 2))
 LENGTHS = ((2, 2), (3, 2), (3, 3), (4, 3))  # (T, t) of each batch of chains
 STEPS = ((3, 2), (4, 2), (4, 3), (5, 5))  # (T, t) of each batch of pixels
 WITHOUT: dict[str, str] = {}  # claims without a world, and why

@@ -1,7 +1,7 @@
 """Data, a schedule and a network with random values: worlds for what is said of DDPM.
 
-The data are mixtures of two Gaussians (or what the claim assumes of them), in two components that
-are independent. Every state and every noise is linear in x_0 and the noises of the steps, so their
+The data are mixtures of two Gaussians (or what the claim assumes of them), in components that are
+independent. Every state and every noise is linear in x_0 and the noises of the steps, so their
 joint law is exact. An array has the axes (worlds, components, points), and one more for every mean
 or integral around it. The points are draws of all random quantities together.
 """
@@ -20,7 +20,7 @@ from ..printing import latex
 from .laws import Law
 from .world import COUNT, LINE, STEP, Array, NoWorld, World
 
-COMPONENTS, POINTS = 2, 3
+POINTS = 3
 FARTHER = sp.Symbol("r", integer=True, positive=True)
 SAMPLED = "$x_{t-1}$ is drawn by the sampler"
 LEVELS = sp.Symbol("K", integer=True, positive=True)
@@ -32,13 +32,16 @@ class Noising(World):
 
     Args:
         claim: whose letters get values, and whose assumptions are met.
+        components: of the data; d.
     """
 
-    def __init__(self, claim: Any, seed: int, last: int, when: int, far: int) -> None:
+    def __init__(
+        self, claim: Any, seed: int, last: int, when: int, far: int, components: int
+    ) -> None:
         super().__init__(seed)
-        self.last = last
-        self.shape = (COUNT, COMPONENTS, POINTS)
-        self.letters |= {nt.T: last, nt.t: when, nt.s: far, nt.d: COMPONENTS, nt.n: 3}
+        self.last, self.components = last, components
+        self.shape = (COUNT, self.components, POINTS)
+        self.letters |= {nt.T: last, nt.t: when, nt.s: far, nt.d: self.components, nt.n: 3}
         self.letters |= {nt.i: 2, nt.k: 1, LEVELS: 5, FARTHER: when + 1}
         pairs = [one for one in claim.assuming if not isinstance(one, str)]
         words = {one for one in claim.assuming if isinstance(one, str)}
@@ -94,7 +97,7 @@ class Noising(World):
 
     def _data(self, pairs: list[Any]) -> None:
         """A mixture of two Gaussians in each component, or what is assumed."""
-        shape = (COUNT, COMPONENTS, 2)
+        shape = (COUNT, self.components, 2)
         shares = self.rng.uniform(0.3, 0.7, shape)
         shares[..., 1] = 1 - shares[..., 0]
         means, spreads = self.rng.normal(0, 0.4, shape), self.rng.uniform(0.5, 0.9, shape)
@@ -121,8 +124,8 @@ class Noising(World):
         """The value of the mean or the variance of assumed data, for every component."""
         for letter in e.free_symbols:
             if isinstance(letter, nt.Letter) and letter not in self.letters:
-                self.letters[letter] = self.rng.normal(0, 0.6, (COUNT, COMPONENTS, 1))
-        return np.broadcast_to(np.asarray(self(e), dtype=float), (COUNT, COMPONENTS, 1))
+                self.letters[letter] = self.rng.normal(0, 0.6, (COUNT, self.components, 1))
+        return np.broadcast_to(np.asarray(self(e), dtype=float), (COUNT, self.components, 1))
 
     def _sources(self) -> None:
         """x_0, the noise of each step, and fresh noise; and the law of the states."""
@@ -143,9 +146,9 @@ class Noising(World):
             self.law.rows["eps_at", at] = np.tile(unit[at], (COUNT, 1))
         self.states = dict(self.law.rows)  # of the chain, whatever else x_{t-1} may be
         self.fresh = np.tile(unit[-1], (COUNT, 1)), np.tile(unit[-2], (COUNT, 1))
-        part = (self.rng.random((COUNT, COMPONENTS, POINTS)) > shares[..., :1]).astype(int)
+        part = (self.rng.random((COUNT, self.components, POINTS)) > shares[..., :1]).astype(int)
         part = np.minimum(part, means.shape[-1] - 1)
-        drawn = self.rng.normal(0, 1, (COUNT, COMPONENTS, POINTS, count))
+        drawn = self.rng.normal(0, 1, (COUNT, self.components, POINTS, count))
         drawn[..., 0] *= np.take_along_axis(spreads, part, -1)
         drawn[..., 0] += np.take_along_axis(means, part, -1)
         self.drawn = drawn
@@ -193,7 +196,7 @@ class Noising(World):
 
     def _assumed(self, pairs: list[Any]) -> None:
         """Letters of the claim: those that are assumed to be something, then all others."""
-        shape = (COUNT, COMPONENTS, POINTS)
+        shape = (COUNT, self.components, POINTS)
         said = dict(pairs)
         when = self.letters[nt.t]
         signal, noise = (
@@ -212,7 +215,7 @@ class Noising(World):
                 self.point[nt.x0_guess] = (here - noise * guess) / signal
             self.point[nt.v_hat] = (signal * here - self.point[nt.x0_guess]) / noise
         for letter in (nt.mu_1, nt.mu_2, nt.gain, nt.shift):
-            self.letters.setdefault(letter, self.rng.normal(0, 1, (COUNT, COMPONENTS, 1)))
+            self.letters.setdefault(letter, self.rng.normal(0, 1, (COUNT, self.components, 1)))
         self.point[nt.x0_before] = self.rng.normal(0, 1, shape)
         for name, side in ((r"\delta_-(x_0)", -0.3), (r"\delta_+(x_0)", 0.4)):  # a cell around x_0
             self.letters[sp.Symbol(name, real=True)] = self.point["x", 0] + side
@@ -242,7 +245,7 @@ class Noising(World):
         if self.straight:
             for letter in self.straight[1].free_symbols:
                 if isinstance(letter, nt.Letter):
-                    self.letters[letter] = self.rng.normal(0, 0.5, (COUNT, COMPONENTS, 1))
+                    self.letters[letter] = self.rng.normal(0, 0.5, (COUNT, self.components, 1))
 
     def _ahead(self) -> None:
         """The line through two guesses, as a function of λ, in the middle of the jump."""
@@ -306,7 +309,7 @@ class Noising(World):
         if shares.shape[-1] != 1 or self.naive or self.letters[nt.t] < 1:
             return
         when = self.letters[nt.t]
-        mean = np.zeros((COUNT, COMPONENTS, 1, 3))  # x_t, z, and 1
+        mean = np.zeros((COUNT, self.components, 1, 3))  # x_t, z, and 1
         var = np.ones_like(mean)
         mean[..., 0] = self.rng.normal(0, 0.5, mean.shape[:-1])
         var[..., 0] = self.rng.uniform(0.5, 1.5, mean.shape[:-1])
@@ -388,7 +391,7 @@ class Noising(World):
     def on_data_variance(self, e: Any) -> Any:
         when = self.time(e.at)
         _, cov = self.law.moments(self.law.stacked([("x", when)]))
-        return cov[:, :, 0, 0, 0].reshape((COUNT, COMPONENTS, 1) + (1,) * self.depth)
+        return cov[:, :, 0, 0, 0].reshape((COUNT, self.components, 1) + (1,) * self.depth)
 
     def on_Continuous(self, e: Any) -> Any:
         at = self(e.args[0])
@@ -453,9 +456,9 @@ class Noising(World):
         if keys:
             stacked = np.stack(np.broadcast_arrays(*(self.point[key] for key in keys)), -1)
             rest = stacked.shape[2:-1]
-            stacked = np.broadcast_to(stacked, (COUNT, COMPONENTS, *rest, len(keys)))
-            return stacked.reshape(COUNT, COMPONENTS, -1, len(keys)), rest
-        return np.zeros((COUNT, COMPONENTS, int(np.prod(rest)), 0)), rest
+            stacked = np.broadcast_to(stacked, (COUNT, self.components, *rest, len(keys)))
+            return stacked.reshape(COUNT, self.components, -1, len(keys)), rest
+        return np.zeros((COUNT, self.components, int(np.prod(rest)), 0)), rest
 
     def on_E(self, e: nt.E) -> Any:
         """A mean that stands in several lines is worked out once; in no world but this one."""
@@ -499,7 +502,7 @@ class Noising(World):
             return value if type(e) is nt.E else 0 * value
         values, rest = self._values(known)
         nodes, weights = law.given(wanted, known, values)
-        shape = (COUNT, COMPONENTS, *rest, weights.shape[-1])
+        shape = (COUNT, self.components, *rest, weights.shape[-1])
         more = {key: nodes[..., n].reshape(shape) for n, key in enumerate(wanted)}
         found, weights = self.deeper(more)(of), weights.reshape(shape)
         mean = (found * weights).sum(-1)
@@ -507,10 +510,9 @@ class Noising(World):
             return mean
         return (found**2 * weights).sum(-1) - mean**2
 
-    @staticmethod
-    def _wide(value: Any) -> tuple[int, ...]:
+    def _wide(self, value: Any) -> tuple[int, ...]:
         shape = list(np.shape(value)) or [1, 1, 1]
-        shape[1] = COMPONENTS
+        shape[1] = self.components
         return tuple(shape)
 
     def _over_all(self, e: nt.E, subscript: str) -> Any:
@@ -586,7 +588,7 @@ class Noising(World):
         ordered = sorted(keys, key=str)
         values, rest = self._values(ordered)
         found = self.law.log_density(ordered, values)
-        return found.reshape(COUNT, COMPONENTS, *rest)
+        return found.reshape(COUNT, self.components, *rest)
 
     def on_log(self, e: Any) -> Any:
         """Densities far out are too small for a number; their logarithms are not."""
@@ -608,7 +610,10 @@ class Noising(World):
             return self(value)
         step = nt.q(behind[0], of[0])
         inner = self.deeper()
-        inner.point = {**inner.point, self.key(of[0]): LINE * np.ones((COUNT, COMPONENTS, 1, 1))}
+        inner.point = {
+            **inner.point,
+            self.key(of[0]): LINE * np.ones((COUNT, self.components, 1, 1)),
+        }
         whole = (inner(step) * inner(value) * STEP).sum(-1)
         return self(step) * self(value) / whole
 
@@ -671,7 +676,7 @@ class Noising(World):
         inner = self.deeper()
         inner.point = {
             **inner.point,
-            self.key(by): LINE * np.ones((COUNT, COMPONENTS, 1) + (1,) * (self.depth + 1)),
+            self.key(by): LINE * np.ones((COUNT, self.components, 1) + (1,) * (self.depth + 1)),
         }
         return (inner(of) * STEP).sum(-1)
 
@@ -680,7 +685,7 @@ class Noising(World):
         inner = self.deeper()
         tables, wide = [], False
         inner.point = dict(inner.point)
-        grid = LINE * np.ones((COUNT, COMPONENTS, 1) + (1,) * (self.depth + 1))
+        grid = LINE * np.ones((COUNT, self.components, 1) + (1,) * (self.depth + 1))
         named = {
             self.key(law.args[1][0])
             for law in e.args
@@ -793,7 +798,7 @@ class Noising(World):
 
     def named_bits(self) -> Any:
         nats: Any = sum(self.on_Loss(nt.Loss(at)) for at in range(self.last + 1))
-        return nats / COMPONENTS / np.log(2)
+        return nats / self.components / np.log(2)
 
     # -- lengths and losses ------------------------------------------------------------------------
 
@@ -826,7 +831,7 @@ class Noising(World):
         law, here = self.law, ("x", self.letters[nt.t])
         values, rest = self._values([])
         nodes, weights = law.given([here], [], values)
-        shape = (COUNT, COMPONENTS, *rest, weights.shape[-1])
+        shape = (COUNT, self.components, *rest, weights.shape[-1])
         inner = self.deeper({here: nodes[..., 0].reshape(shape)})
         heights = []
         for guess in (-1.0, 0.0, 1.0):

@@ -76,7 +76,7 @@ def test_law_given_a_sum_is_that_of_two_gaussians() -> None:
 
 @pytest.fixture(scope="module")
 def noising() -> Noising:
-    return Noising(said(x(t), x(t)), 7, 5, 3, 1)
+    return Noising(said(x(t), x(t)), 7, 5, 3, 1, 2)
 
 
 def test_noising_mixes_densities_of_random_schedules(noising: Noising) -> None:
