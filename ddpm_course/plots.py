@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +16,11 @@ from torch import Tensor
 from ddpm_course import checks
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
     from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
+    from PIL.Image import Image
 
 __all__ = ["COLORS", "OF", "image_grid", "save_images", "show_clouds", "show_images", "style"]
 
@@ -30,6 +33,12 @@ OF = {"x_0": "#0072B2", "x_t": "#D55E00", "eps": "#B0518F", "x0_hat": "#00805F"}
 MADE_BY = "ddpm_course"  # kept in each picture that is saved
 FOR_THE_BOOK = "DDPM_COURSE_BOOK"  # in the environment of the book's build: `as_svg`
 MANY = 400  # points of a light drawing
+# Between the images of a grid: white as 1 is, and yet no value of an image.
+GAP = 1 + 2**-20
+LETS_THROUGH = 250  # of 255, at most, how opaque a dot is that belongs to no picture
+DRAWN = 5 / 16  # of the colors of a PNG, those of what is drawn; the rest are for its pictures
+EDGE = {"linewidth": 0.5, "color": "#b0b0b0"}  # of a picture
+UNSEEN = 6  # levels of 255 by which nobody sees a color change
 DOTS = 110  # dots per inch on the page
 # On a phone a figure has this much room (CSS pixels, less a margin), and its letters are this high.
 PHONE, LEGIBLE = 380, 9.0
@@ -150,16 +159,142 @@ def as_svg(figure: Figure) -> str | None:
 
 def as_dots(figure: Figure) -> object:
     """What is no light drawing as PNG, with twice the dots; a drawing says so in its comment."""
-    from IPython.core.pylabtools import retina_figure
+    import base64
+    import io
+
+    from PIL.PngImagePlugin import PngInfo
 
     drawing = is_drawing(figure)
     if drawing and is_light(figure):
         return None
     enlarge_letters(figure)
-    about = {"Description": f"letters {letters(figure):g} pt"}
-    if drawing:
-        about["Comment"] = "drawing"
-    return retina_figure(figure, base64=True, metadata=about)
+    about = PngInfo()
+    about.add_text("Description", f"letters {letters(figure):g} pt")
+    about.add_text("Comment", "drawing" if drawing else "pictures")
+    figure.draw_without_rendering()  # the layout for these letters, before its edge is looked for
+    picture = without_ground(*dots(figure, 2 * DOTS, figure.get_tightbbox().padded(0.1)))
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True, dpi=(2 * DOTS, 2 * DOTS), pnginfo=about)
+    shown = {"width": picture.width // 2, "height": picture.height // 2}
+    return base64.b64encode(file.getvalue()).decode(), shown
+
+
+def dots(figure: Figure, dpi: float, box: Bbox) -> tuple[Image, Image]:
+    """Draw a figure on white, and where in it pictures are.
+
+    Args:
+        box: the part of the figure that is drawn, in inches.
+
+    Returns:
+        The drawing (RGB), and of the same size a mask (L): 255 where a picture is, less elsewhere.
+    """
+    import io
+
+    import numpy as np
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+    from PIL import Image
+
+    def drawn(transparent: bool) -> Image.Image:
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=dpi, bbox_inches=box, transparent=transparent)
+        return Image.open(file)
+
+    flat = drawn(transparent=False).convert("RGB")
+    # Once more with the pictures alone, each of them plain; nothing moves when the words are gone.
+    layout = figure.get_layout_engine()
+    figure.set_layout_engine("none")
+    kept = AxesImage | QuadMesh | Axes | Figure
+    others = [
+        one for one in figure.findobj(Artist) if one.get_visible() and not isinstance(one, kept)
+    ]
+    pictures: list[tuple[AxesImage, Any, str | None]] = [
+        (one, np.ma.asanyarray(one.get_array()), one.get_interpolation())
+        for one in figure.findobj(AxesImage)
+    ]
+    for one in others:
+        one.set_visible(False)
+    for one, values, _ in pictures:
+        one.set_interpolation("nearest")
+        if values.ndim == 2:
+            one.set_data(np.ma.masked_where(values == np.float32(GAP), values))
+    mask = drawn(transparent=True).getchannel("A")
+    for one in others:
+        one.set_visible(True)
+    for one, values, interpolation in pictures:
+        one.set_interpolation(interpolation)
+        one.set_data(values)
+    figure.set_layout_engine(layout)
+    return flat, mask
+
+
+def without_ground(flat: Image, mask: Image, colors: int = 256, always: bool = False) -> Image:
+    """The same picture without its white ground, in few colors where nobody sees that.
+
+    A dot that belongs to no picture becomes as transparent as it can be: over white it looks as
+    it did, and by night the page turns these dots, and no others, into light ones on its own
+    ground (``book.css`` tells them by their being less than opaque).
+
+    Args:
+        flat, mask: as ``dots`` gives them.
+        always: take so few colors even where it is to be seen.
+    """
+    import numpy as np
+    from PIL import Image
+
+    of, inside = np.asarray(flat), np.asarray(mask) == 255
+    most = round(DRAWN * colors)
+    drawn = few_colors(of[~inside], most, always)
+    pictures = few_colors(of[inside], colors - most, always)
+    if drawn is None or pictures is None:
+        return Image.fromarray(np.where(inside[..., None], _opaque(of), _thinned(of)))
+    thin = _thinned(drawn[0])
+    palette = np.concatenate([thin[:, :3], pictures[0]])
+    index = np.zeros(inside.shape, dtype=np.uint8)
+    index[~inside], index[inside] = drawn[1], pictures[1] + len(thin)
+    picture = Image.fromarray(index)
+    picture.putpalette(palette.tobytes())
+    picture.info["transparency"] = thin[:, 3].tobytes()  # all others are opaque
+    return picture
+
+
+def few_colors(of: np.ndarray, most: int, always: bool) -> tuple[np.ndarray, np.ndarray] | None:
+    """At most so many colors in place of those of these dots, (n, 3), where nobody sees it: of a
+    thousand dots, 999 are within ``UNSEEN`` of 255 levels of what they were. Else None.
+
+    Returns:
+        The colors, (most, 3) or fewer, and for each dot which of them is its own.
+    """
+    import numpy as np
+    from PIL import Image
+
+    if len(of) == 0:
+        return of, np.zeros(0, dtype=np.uint8)
+    row = Image.fromarray(of[None])
+    fewer = row.quantize(most, kmeans=0 if always else 2, dither=Image.Dither.NONE)
+    palette = np.array(fewer.getpalette(), dtype=np.uint8).reshape(-1, 3)
+    places = np.asarray(fewer)[0]
+    moved = np.abs(palette[places].astype(int) - of) > UNSEEN
+    return (palette, places) if always or (moved.mean(axis=0) <= 1 / 1000).all() else None
+
+
+def _opaque(colors: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    return np.concatenate([colors, np.full_like(colors[..., :1], 255)], axis=-1)
+
+
+def _thinned(colors: np.ndarray) -> np.ndarray:
+    """Colors with an opacity, as little as there can be, that over white look like these."""
+    import numpy as np
+
+    light = colors.astype(float)
+    opacity = (255 - light.min(axis=-1, keepdims=True)).clip(max=LETS_THROUGH)
+    ink = 255 - (255 - light) * 255 / opacity.clip(min=1)
+    return np.concatenate([ink.clip(0, 255), opacity], axis=-1).round().astype(np.uint8)
 
 
 def _show_for_the_book() -> None:
@@ -179,7 +314,8 @@ def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
         columns: images a row; about a square when left out.
 
     Returns:
-        (rows · (H + 1) + 1, columns · (W + 1) + 1, C) in [0, 1], with a line of 1 between images.
+        (rows · (H + 1) + 1, columns · (W + 1) + 1, C) in [0, 1]; between images, and where there
+        is none, ``GAP``, which is 1 but for its last digits.
     """
     if images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
         raise ValueError(
@@ -191,7 +327,7 @@ def image_grid(images: Tensor, columns: int | None = None) -> Tensor:
     count, channels, height, width = images.shape
     columns = min(columns or math.ceil(math.sqrt(count)), count)
     rows = math.ceil(count / columns)
-    grid = torch.ones(channels, rows * (height + 1) + 1, columns * (width + 1) + 1)
+    grid = torch.full((channels, rows * (height + 1) + 1, columns * (width + 1) + 1), GAP)
     for i, image in enumerate(images.detach().float().cpu().clamp(-1, 1)):
         top, left = (i // columns) * (height + 1) + 1, (i % columns) * (width + 1) + 1
         grid[:, top : top + height, left : left + width] = (image + 1) / 2
@@ -242,6 +378,8 @@ def show_images(
         grid = image_grid(_finer(rows) if smooth else rows, columns)
         height, width = grid.shape[:2]
         figure, axes = plt.subplots(figsize=(7.0, 7.0 * height / width))
+        if grid.shape[-1] == 3:  # matplotlib takes no color above 1, but one that lets through
+            grid = torch.cat([grid.clamp(max=1), (grid[..., :1] != GAP).to(grid)], dim=-1)
         axes.imshow(grid.squeeze(-1).numpy(), vmin=0, vmax=1)
         axes.set_axis_off()
         return figure
@@ -259,7 +397,7 @@ def show_images(
         for c, axes in enumerate(grid_of_axes[r]):
             axes.set(xticks=[], yticks=[])
             axes.grid(False)
-            axes.spines[:].set_visible(False)
+            axes.spines[:].set(visible=c < len(row), **EDGE)  # a white picture ends somewhere
             if c < len(row):
                 picture = (row[c].detach().float().cpu().clamp(-1, 1) + 1) / 2
                 axes.imshow(

@@ -255,15 +255,18 @@ def _picture(figure: Any, setting: tuple[Value, ...]) -> tuple[str, tuple[int, i
     width, height = figure.get_size_inches() * figure.dpi
     if os.environ.get(plots.FOR_THE_BOOK):
         plots.enlarge_letters(figure)
-    figure.set_dpi(SHARPNESS)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    image = Image.frombuffer("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
+        drawn = plots.dots(figure, SHARPNESS, figure.bbox_inches)
+        image = plots.without_ground(*drawn, colors=64, always=True)
+    else:  # a notebook may lie on any ground
+        figure.set_dpi(SHARPNESS)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        image = Image.frombuffer("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
+        few = Image.Quantize.FASTOCTREE
+        image = image.convert("RGB").quantize(64, few, dither=Image.Dither.NONE)
     plt.close(figure)  # or the notebook would show it a second time
-    file, few = BytesIO(), Image.Quantize.FASTOCTREE
-    image.convert("RGB").quantize(64, few, dither=Image.Dither.NONE).save(
-        file, "PNG", optimize=True
-    )
+    file = BytesIO()
+    image.save(file, "PNG", optimize=True)
     data = base64.b64encode(file.getvalue()).decode()
     return f"data:image/png;base64,{data}", (round(width), round(height))
 

@@ -27,9 +27,11 @@ def test_grid_lays_images_out_row_by_row():
     grid = plots.image_grid(images, columns=2)
     assert grid.shape == (7, 7, 1)
     assert (grid[1:3, 1:3] == 0).all()
+    assert (grid[0] == torch.tensor(plots.GAP)).all()  # no image has this value
+    assert torch.tensor(plots.GAP) != 1
     assert (grid[1:3, 4:6] == 0.5).all()
     assert (grid[4:6, 1:3] == 1).all()  # clipped
-    assert (grid[4:6, 4:6] == 1).all()  # empty
+    assert (grid[4:6, 4:6] == torch.tensor(plots.GAP)).all()  # empty
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -130,6 +132,97 @@ def test_pictures_and_many_points_are_dots(many):
     with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
         assert (picture.info.get("Comment") == "drawing") is many
         assert picture.width // 2 == shown["width"]  # twice the dots
+
+
+def png_of(figure):
+    import base64
+    import io
+
+    png, _ = plots.as_dots(figure)
+    return Image.open(io.BytesIO(base64.b64decode(png)))
+
+
+def over(picture, ground):
+    """How a picture looks on a ground of one gray."""
+    clear = picture.convert("RGBA")
+    flat = Image.alpha_composite(Image.new("RGBA", clear.size, (ground,) * 3 + (255,)), clear)
+    return np.asarray(flat.convert("RGB")).astype(int)
+
+
+def test_pictures_are_opaque_and_all_around_them_lets_the_page_through():
+    black, white = torch.full((1, 8, 8), -1.0), torch.full((1, 8, 8), 1.0)
+    figure = plots.show_images([[black, white]], ["a row"], ["black", "white"])
+    picture = png_of(figure)
+    alpha = np.asarray(picture.convert("RGBA").getchannel("A"))
+    assert set(np.unique(alpha)) >= {0, 255}
+    assert (alpha[0] == 0).all()  # the margin
+    assert (alpha[:, 0] == 0).all()
+    on_white, on_black = over(picture, 255), over(picture, 0)
+    inside = alpha == 255
+    assert (on_white[inside] == on_black[inside]).all()
+    shares = [(on_white[inside] == level).all(axis=-1).mean() for level in (0, 255)]
+    assert shares == pytest.approx([0.5, 0.5], abs=0.02)  # one is black, one white: nothing else
+    words = on_white[~inside]
+    assert words.min() < 30  # the letters are as black as they were
+    assert alpha[~inside].max() <= plots.LETS_THROUGH
+
+
+def test_a_picture_looks_on_white_as_matplotlib_draws_it():
+    import io
+
+    def draw(axes):
+        axes.imshow(np.linspace(0, 1, 64).reshape(8, 8))
+        axes.plot([0, 7], [0, 7], color="#0072B2", alpha=0.5)
+        axes.set_title("a title", color="#D55E00")
+        axes.fill_between([-3, -1], [0, 0], [7, 7], color="#009E73", alpha=0.3)
+
+    picture = png_of(figure_of(draw))
+    file = io.BytesIO()
+    figure = figure_of(draw)
+    plots.enlarge_letters(figure)
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox().padded(0.1)
+    figure.savefig(file, format="png", dpi=2 * plots.DOTS, bbox_inches=box)
+    with Image.open(file) as drawn:
+        expected = np.asarray(drawn.convert("RGB")).astype(int)
+    off = np.abs(over(picture, 255) - expected).max(axis=-1)
+    assert (off > 2 * plots.UNSEEN).mean() < 0.001
+
+
+@pytest.mark.parametrize(("channels", "directly"), [(1, False), (3, False), (1, True)])
+def test_between_the_images_of_a_grid_is_nothing(channels, directly):
+    images = torch.ones(5, channels, 8, 8)  # white, as the page by day
+    if directly:  # as pages do
+        grid = plots.image_grid(images, columns=3)[..., 0].numpy()
+        figure = figure_of(lambda axes: (axes.imshow(grid, vmin=0, vmax=1), axes.set_axis_off()))
+    else:
+        figure = plots.show_images(images, columns=3, pixels=True)
+    alpha = np.asarray(png_of(figure).convert("RGBA").getchannel("A"))
+    down, across = np.nonzero(alpha == 255)
+    part = alpha[down.min() : down.max() + 1, across.min() : across.max() + 1] == 255
+    # Five squares of 8 in 17 by 26, with lines of 1 between them and the sixth left out.
+    assert part.mean() == pytest.approx(5 * 64 / (17 * 26), abs=0.02)
+    assert not part[-len(part) // 4, -part.shape[1] // 8]
+
+
+def test_what_is_drawn_of_a_figure_is_as_it_was():
+    figure = plots.show_images([torch.zeros(2, 1, 8, 8)], ["a"], ["b", "c"])
+    before = [(type(one), one.get_visible()) for one in figure.findobj()]
+    plots.as_dots(figure)
+    assert [(type(one), one.get_visible()) for one in figure.findobj()] == before
+    assert {axes.images[0].get_interpolation() for axes in figure.axes} == {"bicubic"}
+    assert figure.get_layout_engine() is not None
+
+
+def test_few_colors_are_taken_only_where_nobody_sees_it():
+    dots = np.random.default_rng(0).integers(0, 256, (20_000, 3), dtype=np.uint8)
+    assert plots.few_colors(dots, 80, always=False) is None
+    colors, places = plots.few_colors(dots, 80, always=True)
+    assert len(colors) <= 80
+    assert len(places) == len(dots)
+    gray = np.repeat(dots[:, :1], 3, axis=1)
+    colors, places = plots.few_colors(gray, 80, always=False)
+    assert (np.abs(colors[places].astype(int) - gray) > plots.UNSEEN).mean() <= 0.001
 
 
 def small(axes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import re
 import sys
@@ -10,10 +11,13 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import nbformat
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
+from scipy import ndimage
 
-from ddpm_course import __version__, symbolic
+from ddpm_course import __version__, plots, symbolic
 from tests.book.conftest import (
     BUILD,
     DESKTOP,
@@ -27,6 +31,7 @@ from tests.book.conftest import (
 )
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
+import lighten
 import reading
 
 pytestmark = pytest.mark.book
@@ -175,7 +180,7 @@ def test_figures_keep_their_shape_on_a_phone(page_name: str, on_phone: Seen) -> 
 
 
 def test_drawings_are_sharp_and_lie_on_the_ground_of_the_page(visit: Visit) -> None:
-    """Curves are SVG; by night a drawing has no white box, and a picture is as it was."""
+    """Curves are SVG; by night nothing has a white box, drawings turn, and pictures stay."""
     places = "main .cell_output img[data-drawing][src$='.svg']"
     assert sum(len(parsed(name).select(places)) for name in PAGES) >= 15
     page = visit.open("marginal.html")  # it has both kinds
@@ -183,13 +188,57 @@ def test_drawings_are_sharp_and_lie_on_the_ground_of_the_page(visit: Visit) -> N
     grounds = page.evaluate(
         """() => [...document.querySelectorAll(".cell_output img")].map(image => {
             const {backgroundColor, filter} = getComputedStyle(image);
-            return ["drawing" in image.dataset, backgroundColor, filter !== "none"];
+            return ["drawing" in image.dataset, backgroundColor, filter];
         })"""
     )
     assert {drawing for drawing, *_ in grounds} == {True, False}
     for drawing, color, turned in grounds:
-        assert turned is drawing
-        assert (color == "rgba(0, 0, 0, 0)") is drawing
+        assert turned.startswith("invert" if drawing else 'url("#by-night")')
+        assert color == "rgba(0, 0, 0, 0)"
+
+
+def test_pictures_lie_on_the_ground_of_the_page_by_day_and_by_night(visit: Visit) -> None:
+    """Their dots stay as they are; words beside them are dark by day and light by night."""
+    page = visit.open("marginal.html")
+    image = page.locator("main .scrolls > img:not([data-drawing])").first
+    image.scroll_into_view_if_needed()
+    with Image.open(HTML / str(image.get_attribute("src"))) as file:
+        picture = file.convert("RGBA")
+    for scheme, ground in (("light", (255, 255, 255)), ("dark", (0x16, 0x19, 0x1D))):
+        if scheme == "dark":
+            darken(page)
+        shot = Image.open(io.BytesIO(image.screenshot())).convert("RGB")
+        expected = np.asarray(picture.resize(shot.size, Image.Resampling.BOX)).astype(int)
+        found = np.asarray(shot).astype(int)
+        inside = ndimage.minimum_filter(expected[..., 3], 9) == 255
+        outside = ndimage.maximum_filter(expected[..., 3], 9) == 0
+        beside = ~(ndimage.maximum_filter(expected[..., 3], 9) == 255)
+        assert inside.mean() > 0.2
+        assert outside.mean() > 0.02
+        assert np.abs(found - expected[..., :3])[inside].mean() < 8
+        assert (found[outside] == ground).all()
+        words = found[beside].mean(axis=-1)
+        assert words.min() < 90 if scheme == "light" else words.max() > 150
+
+
+def test_a_heavy_picture_is_smaller_and_looks_the_same() -> None:
+    noise = np.random.default_rng(0).normal(128, 50, (20, 40)).clip(0, 255).astype(np.uint8)
+    gray = Image.fromarray(noise).resize((800, 400), Image.Resampling.BICUBIC)
+    flat, mask = Image.new("RGB", (1000, 600), "white"), Image.new("L", (1000, 600))
+    flat.paste(gray, (100, 100))
+    flat.paste("black", (100, 40, 400, 60))  # a word
+    mask.paste(255, (100, 100, 900, 500))
+    before = plots.without_ground(flat, mask)
+    after = lighten.fewer(before)
+    assert after.size == (750, 450)
+    opaque = np.asarray(after.convert("RGBA"))[..., 3] == 255
+    assert opaque[75:375, 75:675].all()
+    assert opaque.sum() == 300 * 600
+    day = Image.new("RGBA", after.size, "white")
+    day.alpha_composite(after.convert("RGBA"))
+    expected = np.asarray(flat.resize(after.size, Image.Resampling.LANCZOS)).astype(int)
+    assert np.abs(np.asarray(day.convert("RGB")) - expected).mean() < 2
+    assert np.abs(np.asarray(day.convert("RGB")) - expected)[80:370, 80:670].max() < 20
 
 
 def test_colored_formulas_say_what_was_proved() -> None:
