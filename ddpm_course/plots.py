@@ -204,6 +204,8 @@ def dots(figure: Figure, dpi: float, box: Bbox) -> tuple[Image, Image]:
         return Image.open(file)
 
     flat = drawn(transparent=False).convert("RGB")
+    if not figure.findobj(lambda one: isinstance(one, AxesImage | QuadMesh)):
+        return flat, Image.new("L", flat.size, 0)
     # Once more with the pictures alone, each of them plain; nothing moves when the words are gone.
     layout = figure.get_layout_engine()
     figure.set_layout_engine("none")
