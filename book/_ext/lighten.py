@@ -18,6 +18,7 @@ from claims import letters
 from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
+from sphinx.errors import SphinxError
 
 from ddpm_course.plots import DOTS, least_width, without_ground
 
@@ -195,6 +196,27 @@ def spare_icons(app: Sphinx, exception: Exception | None) -> None:
     file.write_text(kept, encoding="utf8")
 
 
+# The theme asks of each listing whether it scrolls, and at once writes whether the Tab key stops
+# there; each of these writes has the browser lay the page out again for the next question.
+ASKED = re.compile(
+    r'(document\.querySelectorAll\(\[[^\]]*\]\.join\(", "\)\))'
+    r"\.forEach\(e=>\{e\.tabIndex=([^{}]*)\}\)"
+)
+FIRST_ALL = r"[...\1].map(e=>[e,\2]).forEach(([e,n])=>{e.tabIndex===n||(e.tabIndex=n)})"
+
+
+def ask_first(app: Sphinx, exception: Exception | None) -> None:
+    """Have the theme ask all its questions before it writes, and write only what is new."""
+    file = Path(app.outdir, "_static", "scripts", "pydata-sphinx-theme.js")
+    if exception is not None or app.builder.format != "html" or not file.is_file():
+        return
+    script = file.read_text(encoding="utf8")
+    changed = ASKED.sub(FIRST_ALL, script)
+    if "e.tabIndex===n||" not in changed:
+        raise SphinxError(f"{file.name} has changed: ASKED in book/_ext/lighten.py finds nothing.")
+    file.write_text(changed, encoding="utf8")
+
+
 def squeeze(app: Sphinx, exception: Exception | None) -> None:
     """Keep fewer dots of a heavy picture; once, since it takes a moment."""
     if exception is not None or app.builder.format != "html":
@@ -224,6 +246,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", keep_room)
     app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax was added
     app.connect("build-finished", prune, priority=900)  # after MathJax was copied
+    app.connect("build-finished", ask_first, priority=900)
     app.connect("build-finished", squeeze, priority=900)
     app.connect("build-finished", spare_icons, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -146,6 +146,14 @@ def test_mathjax_comes_only_where_there_is_mathematics(page_name: str, at_desk: 
     assert asked == bool(parsed(page_name).select(".math"))
 
 
+def test_theme_writes_of_listings_only_what_is_new(visit: Visit) -> None:
+    """A listing that does not scroll is no stop of the Tab key without a word about it, and each
+    word has the browser lay out the page once more."""
+    page = visit.open("reverse.html")
+    assert page.locator("main pre").count() > 20
+    assert page.locator("main pre[tabindex='-1']").count() == 0
+
+
 def test_only_the_page_of_the_search_loads_its_index(page_name: str, at_desk: Seen) -> None:
     asked = [url for url in at_desk.requests if re.search(r"search(?:index|tools)\.js", url)]
     assert bool(asked) == (page_name == "search.html")
