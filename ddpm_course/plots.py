@@ -171,19 +171,18 @@ def as_dots(figure: Figure) -> object:
     about = PngInfo()
     about.add_text("Description", f"letters {letters(figure):g} pt")
     about.add_text("Comment", "drawing" if drawing else "pictures")
-    figure.draw_without_rendering()  # the layout for these letters, before its edge is looked for
-    picture = without_ground(*dots(figure, 2 * DOTS, figure.get_tightbbox().padded(0.1)))
+    picture = without_ground(*dots(figure, 2 * DOTS))
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True, dpi=(2 * DOTS, 2 * DOTS), pnginfo=about)
     shown = {"width": picture.width // 2, "height": picture.height // 2}
     return base64.b64encode(file.getvalue()).decode(), shown
 
 
-def dots(figure: Figure, dpi: float, box: Bbox) -> tuple[Image, Image]:
+def dots(figure: Figure, dpi: float, box: Bbox | None = None) -> tuple[Image, Image]:
     """Draw a figure on white, and where in it pictures are.
 
     Args:
-        box: the part of the figure that is drawn, in inches.
+        box: the part of the figure that is drawn, in inches; when left out, all that is in it.
 
     Returns:
         The drawing (RGB), and of the same size a mask (L): 255 where a picture is, less elsewhere.
@@ -198,17 +197,25 @@ def dots(figure: Figure, dpi: float, box: Bbox) -> tuple[Image, Image]:
     from matplotlib.image import AxesImage
     from PIL import Image
 
+    layout = figure.get_layout_engine()
+    if figure.axes and layout is not None:
+        layout.execute(figure)  # once: it costs more than a drawing
+        figure.set_layout_engine("none")
+    part = box or figure.get_tightbbox().padded(0.1)
+
     def drawn(transparent: bool) -> Image.Image:
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=dpi, bbox_inches=box, transparent=transparent)
+        quick = {"compress_level": 1}
+        figure.savefig(
+            file, format="png", dpi=dpi, bbox_inches=part, transparent=transparent, pil_kwargs=quick
+        )
         return Image.open(file)
 
     flat = drawn(transparent=False).convert("RGB")
     if not figure.findobj(lambda one: isinstance(one, AxesImage | QuadMesh)):
+        figure.set_layout_engine(layout or "none")
         return flat, Image.new("L", flat.size, 0)
     # Once more with the pictures alone, each of them plain; nothing moves when the words are gone.
-    layout = figure.get_layout_engine()
-    figure.set_layout_engine("none")
     kept = AxesImage | QuadMesh | Axes | Figure
     others = [
         one for one in figure.findobj(Artist) if one.get_visible() and not isinstance(one, kept)
@@ -229,7 +236,7 @@ def dots(figure: Figure, dpi: float, box: Bbox) -> tuple[Image, Image]:
     for one, values, interpolation in pictures:
         one.set_interpolation(interpolation)
         one.set_data(values)
-    figure.set_layout_engine(layout)
+    figure.set_layout_engine(layout or "none")
     return flat, mask
 
 

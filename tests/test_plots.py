@@ -181,6 +181,7 @@ def test_a_picture_looks_on_white_as_matplotlib_draws_it():
     figure = figure_of(draw)
     plots.enlarge_letters(figure)
     figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # it is laid out
     box = figure.get_tightbbox().padded(0.1)
     figure.savefig(file, format="png", dpi=2 * plots.DOTS, bbox_inches=box)
     with Image.open(file) as drawn:
