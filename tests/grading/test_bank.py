@@ -67,7 +67,7 @@ def test_a_task_is_complete(task: Task) -> None:
         assert task.reference.__name__ == task.answer_name
 
 
-# One seed here; fifty in test_judge_long.py.
+# One seed here; many in test_judge_long.py.
 @EACH_TASK
 def test_right_answers_are_accepted(task: Task) -> None:
     assert len(ALTERNATIVES[task.name]) >= 2

@@ -1,4 +1,4 @@
-"""What takes minutes: every answer of the bank over fifty seeds, and a whole class at once."""
+"""What takes minutes: every answer of the bank over many seeds, and a whole class at once."""
 
 from pathlib import Path
 
@@ -16,6 +16,7 @@ pytestmark = pytest.mark.long
 
 TASKS = [task for name in CHAPTERS for task in chapter(name).tasks]
 SEEDS = range(1000, 1050)
+FEWER = SEEDS[:10]  # for the many wrong answers
 STUDENTS = 200
 
 
@@ -26,7 +27,7 @@ def test_points_are_the_same_for_any_seed(task: Task) -> None:
         for answer in (task.reference, *ALTERNATIVES[task.name]):
             verdict = bench.examine(answer)
             assert verdict.right, (seed, verdict.sentence)
-        for number, mistake in enumerate(task.mistakes):
+        for number, mistake in enumerate(task.mistakes if seed in FEWER else ()):
             verdict = bench.examine(mistake.answer)
             assert not verdict.right, (seed, mistake.sentence)
             assert verdict.mistake == number, (seed, mistake.sentence, verdict.sentence)
