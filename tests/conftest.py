@@ -1,7 +1,9 @@
 """What many tests share: the schedules that every formula is checked on, and a seeded generator."""
 
 import os
+import re
 from collections import defaultdict
+from typing import Any
 
 import pytest
 import torch
@@ -36,6 +38,35 @@ def walls() -> None:
 
     if why := why_no_walls():
         missing(f"these tests need bubblewrap's walls. {why}")
+
+
+# Tests of these files share what one of them prepares for minutes.
+TOGETHER = (
+    "tests/book/test_firefox.py",
+    "tests/grading/test_judge_hostile.py",
+    "tests/grading/test_ordinary.py",
+)
+
+
+def group(nodeid: str) -> str:
+    """What one worker shall have: all tests of a page of the book, or of a file; or one test."""
+    file = nodeid.split("::")[0]
+    page = re.search(r"\[([\w-]+\.html)", nodeid)
+    return file if file in TOGETHER else page[1] if page else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Groups of our own: since pytest 9.2 xdist no longer sees its marks of groups."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid)
+
+    return Together(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

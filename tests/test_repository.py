@@ -229,3 +229,17 @@ def test_documents_name_only_subcommands_that_exist() -> None:
         with pytest.raises(SystemExit) as exit_:
             main([subcommand, "--help"])
         assert exit_.value.code == 0, subcommand
+
+
+def test_tests_that_share_costly_work_go_to_one_worker() -> None:
+    """Each page is visited once for all its tests, whatever else a test's name has."""
+    from tests.conftest import TOGETHER, group
+
+    assert all((ROOT / file).is_file() for file in TOGETHER)
+    page = "tests/book/test_pages.py::test_page_is_accessible[own-data.html-dark]"
+    assert group(page) == group("tests/book/test_explorers.py::test_forms[own-data.html]")
+    assert group(page) != group("tests/book/test_pages.py::test_page_is_accessible[data.html]")
+    alone = ["tests/test_loss.py::test_a[1.5]", "tests/test_loss.py::test_b"]
+    assert [group(one) for one in alone] == alone
+    attacks = [f"{TOGETHER[1]}::test_attack[{name}]" for name in ("fork", "late")]
+    assert group(attacks[0]) == group(attacks[1])

@@ -42,10 +42,9 @@ PHONE = (390, 844)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "page_name" in metafunc.fixturenames:
         # Without a build one test remains, to say so.
-        # One worker asks all about a page, since it looks at the page once for all tests.
-        names = PAGES or ["no-build"]
-        together = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
-        metafunc.parametrize("page_name", together)
+        # One worker asks all about a page, since it looks at the page once for all tests
+        # (``group`` in tests/conftest.py).
+        metafunc.parametrize("page_name", PAGES or ["no-build"])
 
 
 @pytest.fixture(autouse=True)

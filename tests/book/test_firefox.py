@@ -77,7 +77,6 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marionette]:
             process.terminate()
 
 
-@pytest.mark.xdist_group("firefox")
 @pytest.mark.parametrize(
     "kind", ["digits", "reverse-plane", "pad", "unet", "schedule", "few-steps"]
 )

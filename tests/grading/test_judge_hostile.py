@@ -887,7 +887,7 @@ def graded(
 
 def of_the_whole_class(test: Callable[..., None]) -> Callable[..., None]:
     """All of it is graded once, by one worker: minutes."""
-    return pytest.mark.long(pytest.mark.xdist_group("attacks")(test))
+    return pytest.mark.long(test)
 
 
 NO_NOTEBOOK = (

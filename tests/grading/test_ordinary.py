@@ -13,7 +13,7 @@ from submissions import RELEASED, cell_of, hand_in, solved
 from ddpm_course.grading.judge import grade
 from ddpm_course.grading.sandbox import Limits
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("ordinary")]  # all are run once
+pytestmark = pytest.mark.long  # all are run once
 
 
 @pytest.fixture(scope="module")
