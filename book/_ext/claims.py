@@ -37,6 +37,7 @@ from sphinx.errors import SphinxError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from widths import width
 
 from ddpm_course import symbolic
 from ddpm_course.symbolic import kernel
@@ -172,7 +173,7 @@ class DerivationDirective(OfClaim):
             **{"aria-label": f"Derivation, step by step, of {claim.name}"},
         )
         # A long left side would push the steps off the page: it gets a line of its own.
-        if max(letters(row.lhs) for row in claim.rows()) > 14:
+        if max(width(rf"\displaystyle {row.lhs}") for row in claim.rows()) > 7.5:  # em
             body["html"]["class"] += " derivation-long"
         if claim.conditions:
             body += div("derivation-assuming", *assumed(claim))
@@ -286,22 +287,6 @@ def _reference(name: str) -> nodes.Node:
     )
     link["refspecific"] = True  # also where only the end of the full name is given
     return link
-
-
-def letters(latex: str) -> float:
-    """About how many letters wide a piece of LaTeX is: a fraction is as wide as its wider part."""
-    fraction = re.compile(r"\\frac\{([^{}]*)\}\{([^{}]*)\}")
-    latex = re.sub(
-        r"\\(left|right|operatorname|mathrm|mathbb|mathcal|big|displaystyle|[,;!])", "", latex
-    )
-    latex = re.sub(r"_\{([^{}]*)\}|\^\{([^{}]*)\}", r"\1\2", latex)
-    latex = re.sub(r"\\(?!frac\b)[a-zA-Z]+", "x", latex)
-    while True:
-        latex = re.sub(r"x\{([^{}]*)\}", r"x\1", latex)  # a root
-        shorter = fraction.sub(lambda found: max(found.groups(), key=len), latex)
-        if shorter == latex:
-            return len(re.sub(r"[{}_^\s]", "", latex))
-        latex = shorter
 
 
 def _table(head: list[str], rows: list[list[list[nodes.Node]]]) -> nodes.Node:

@@ -14,11 +14,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from claims import letters
 from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
+from widths import width
 
 from ddpm_course.plots import DOTS, least_width, without_ground
 
@@ -113,17 +113,12 @@ FORMULA = re.compile(
     re.DOTALL,
 )
 TALL = re.compile(r"\\(?:frac|sum|prod|int|lim|begin)\b")
-RELATION = re.compile(r"\\(?:sim|approx|leq?|geq?|to|mid|cdot|in|propto|quad)\b|[=<>+-]")
-SCRIPT = re.compile(r"[_^](?:\{[^{}]*\}|\\[a-zA-Z]+|.)")
 
 
 def room(tex: str) -> tuple[float, float]:
-    """About how wide and how high a formula will be set, in em; fitted to 885 of the book's."""
+    """How wide and about how high a formula will be set, in em."""
     tall = TALL.search(tex) and ("displaystyle" in tex or tex.startswith(r"\["))
-    tex = tex[2:-2]
-    scripts = sum(letters(found[1:]) for found in SCRIPT.findall(tex))
-    wide = 0.5 * letters(tex) + 0.6 * len(RELATION.findall(tex)) - 0.12 * scripts
-    return max(0.5, round(wide, 1)), 2.5 if tall else 1.0
+    return round(width(tex[2:-2]), 2), 2.5 if tall else 1.0
 
 
 def keep_room(

@@ -184,6 +184,7 @@ def _at_desk(browser: Browser, name: str) -> Seen:
         page.emulate_media(media="screen", color_scheme="dark")
         more["theme after print"] = theme(page)
 
+        more["room"] = page.evaluate(ROOM)
         more["raw"] = page.locator(UNSET).all_inner_texts()
         more["merror"] = page.locator("mjx-merror, [data-mjx-error]").count()
         more["stops"] = page.locator("mjx-container[tabindex]").count()
@@ -217,6 +218,17 @@ def _on_phone(browser: Browser, name: str) -> Seen:
         seen.errors = list(visit.errors)
         return seen
 
+
+# How wide each formula in a line is, in em, and the room that was kept for it.
+ROOM = """() => [...document.querySelectorAll(".bd-article span.math")]
+    .filter(place => place.checkVisibility() && place.querySelector("mjx-math"))
+    .map(place => {
+        const formula = place.querySelector("mjx-container");
+        const em = parseFloat(getComputedStyle(formula).fontSize);
+        const wide = formula.querySelector("mjx-math").getBoundingClientRect().width / em;
+        const kept = parseFloat(place.style.getPropertyValue("--wide"));
+        return [formula.textContent, wide, kept];
+    })"""
 
 # Formulas that end beyond their line.
 CUT = """() => [...document.querySelectorAll("main mjx-math")]
