@@ -152,7 +152,9 @@ def settle(page: Page) -> None:
 def accessible(page: Page, within: str | None = None) -> str:
     """What axe finds wrong with a page, in words; empty where that is nothing."""
     # From a folder axe can fetch no style sheet; it would say so in the console, some time later.
-    found = Axe().run(page, context=within, options={"preload": False})
+    found = Axe().run(
+        page, context=within, options={"preload": False, "resultTypes": ["violations"]}
+    )
     return found.generate_report() if found.violations_count else ""
 
 
