@@ -37,6 +37,7 @@ MANY = 400  # points of a light drawing
 GAP = 1 + 2**-20
 LETS_THROUGH = 250  # of 255, at most, how opaque a dot is that belongs to no picture
 DRAWN = 5 / 16  # of the colors of a PNG, those of what is drawn; the rest are for its pictures
+LETTER = 0.075  # inches, of a title
 EDGE = {"linewidth": 0.5, "color": "#b0b0b0"}  # of a picture
 UNSEEN = 6  # levels of 255 by which nobody sees a color change
 DOTS = 110  # dots per inch on the page
@@ -399,6 +400,11 @@ def show_images(
     rows = [checks.pictures(row, f"row {r}") for r, row in enumerate(batches)]
     count = max(len(row) for row in rows)
     side = 7.0 / count
+    aside: dict[str, Any] = {}
+    longest = max(map(len, row_titles), default=0) * LETTER
+    if longest > side:  # a title that stands on end would run into the next row's
+        aside = {"rotation": 0, "ha": "right", "va": "center"}
+        side = (7.0 - longest) / count
     figure, grid_of_axes = plt.subplots(
         len(rows), count, figsize=(7.0, len(rows) * (side + 0.1) + 0.3), squeeze=False
     )
@@ -418,7 +424,7 @@ def show_images(
             if r == 0 and c < len(column_titles):
                 axes.set_title(column_titles[c], fontsize=10)
         if r < len(row_titles):
-            grid_of_axes[r, 0].set_ylabel(row_titles[r], fontsize=10)
+            grid_of_axes[r, 0].set_ylabel(row_titles[r], fontsize=10, **aside)
     return figure
 
 

@@ -1,4 +1,5 @@
 import re
+from itertools import combinations
 from pathlib import Path
 
 import matplotlib
@@ -62,6 +63,22 @@ def test_figures_show_what_they_are_given():
     figure = plots.show_clouds(clouds, ["x", "y", "z"], columns=2)
     counts = [len(axes.collections[0].get_offsets()) for axes in figure.axes if axes.collections]
     assert counts == [10, 20, 5]
+
+
+@pytest.mark.parametrize("columns", [4, 12])
+def test_titles_of_rows_do_not_run_into_each_other(columns: int) -> None:
+    plots.style()
+    figure = plots.show_images(
+        [torch.zeros(columns, 1, 8, 8)] * 3, ["learned from", "drawn", "nearest"]
+    )
+    figure.draw_without_rendering()
+    rows = [axes for axes in figure.axes if axes.get_ylabel()]
+    places = [axes.yaxis.label.get_window_extent() for axes in rows]
+    assert len(places) == 3
+    assert not any(one.overlaps(other) for one, other in combinations(places, 2))
+    pictures = [axes.get_window_extent() for axes in figure.axes]
+    assert not any(one.overlaps(picture) for one in places for picture in pictures)
+    assert min(one.x0 for one in places) >= 0
 
 
 def test_images_are_smooth_unless_their_pixels_are_the_subject():

@@ -107,6 +107,28 @@ def give_sizes(
         context["body"] = FRAME.sub(framed, IMAGE.sub(sized, context["body"]))
 
 
+PRINTED = re.compile(
+    r'(<div class="output stream[^"]*"><div class="highlight"><pre)>(.*?)(?=</pre>)', re.DOTALL
+)
+ONE_SCREEN = 66  # letters a line that a phone can show, small
+
+
+def keep_lines(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
+) -> None:
+    """Have what a cell printed say how long its lines are: a phone sets them small (book.css), and
+    no table is torn."""
+
+    def kept(found: re.Match[str]) -> str:
+        lines = html.unescape(re.sub(r"<[^>]*>", "", found[2])).splitlines()
+        longest = max(map(len, lines), default=0)
+        style = f' style="--letters:{longest}"' if longest <= ONE_SCREEN else ""
+        return f"{found[1]}{style}>{found[2]}"
+
+    if "body" in context:
+        context["body"] = PRINTED.sub(kept, context["body"])
+
+
 FORMULA = re.compile(
     r'<(span|div) class="math notranslate nohighlight"([^>]*)>'
     r'(\s*(?:<span class="eqno">.*?</span>)?)(\\[(\[].*?\\[)\]])',
@@ -238,6 +260,7 @@ def fewer(picture: Image.Image) -> Image.Image:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", give_sizes)
+    app.connect("html-page-context", keep_lines)
     app.connect("html-page-context", keep_room)
     app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax was added
     app.connect("build-finished", prune, priority=900)  # after MathJax was copied

@@ -212,6 +212,7 @@ def _on_phone(browser: Browser, name: str) -> Seen:
         seen.more["too wide"] = page.evaluate(TOO_WIDE)
         seen.more["bent"] = page.evaluate(BENT)
         seen.more["letters"] = page.evaluate(LETTERS)
+        seen.more["torn"] = page.evaluate(TORN)
         seen.more["dumb"] = page.evaluate(DUMB)
         seen.more["clipped"] = page.evaluate(CLIPPED)
         page.wait_for_timeout(200)
@@ -265,6 +266,16 @@ LETTERS = """() => [...document.querySelectorAll("main img[data-letters]")]
     .filter(image => image.checkVisibility())
     .map(image => [image.alt, Number(image.dataset.letters) * 110 / 72
         * image.clientWidth / Number(image.getAttribute("width"))])"""
+
+# What a cell printed, and what of it takes more lines than it has.
+TORN = """() => [...document.querySelectorAll("div.output pre[style]")]
+    .filter(printed => printed.checkVisibility())
+    .filter(printed => {
+        const lines = printed.textContent.replace(/\\n$/, "").split("\\n").length;
+        const style = getComputedStyle(printed);
+        const room = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
+        return printed.clientHeight - room > (lines + 0.5) * parseFloat(style.lineHeight);
+    }).map(printed => printed.textContent)"""
 
 # Pictures that scroll, and do not say so.
 DUMB = """() => [...document.querySelectorAll(".scrolls")]

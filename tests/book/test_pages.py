@@ -57,6 +57,10 @@ def test_page_fits_a_phone(page_name: str, on_phone: Seen) -> None:
     assert on_phone.more["too wide"] == []
 
 
+def test_a_printed_table_is_not_torn_on_a_phone(page_name: str, on_phone: Seen) -> None:
+    assert on_phone.more["torn"] == []
+
+
 def test_formulas_fit_a_phone(page_name: str, on_phone: Seen) -> None:
     assert on_phone.more["wide formulas"] == []
 
