@@ -277,8 +277,8 @@ TORN = """() => [...document.querySelectorAll("div.output pre[style]")]
         return printed.clientHeight - room > (lines + 0.5) * parseFloat(style.lineHeight);
     }).map(printed => printed.textContent)"""
 
-# Pictures that scroll, and do not say so.
-DUMB = """() => [...document.querySelectorAll(".scrolls")]
+# Pictures and tables that scroll, and do not say so.
+DUMB = """() => [...document.querySelectorAll(".scrolls, .pst-scrollable-table-container")]
     .filter(frame => frame.checkVisibility() && frame.scrollWidth > frame.clientWidth + 1)
     .filter(frame => frame.tabIndex !== 0 || getComputedStyle(frame, "::before").content === "none")
     .map(frame => frame.innerHTML.slice(0, 120))"""
