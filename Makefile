@@ -48,7 +48,7 @@ kernel-mutants: $(INSTALLED)  ## put false variants of every statement to Coq's 
 	$(PYTEST) --dist load -m mutants tests
 
 test-book: book  ## open every page of the book in a browser, offline; and an exercise in JupyterLab
-	$(PYTEST) --dist loadgroup -m book tests/book tests/notebooks
+	$(PYTEST) --dist loadgroup -m book tests/notebooks tests/book
 
 check: $(INSTALLED)  ## check format, lint and types
 	$(BIN)/ruff format --check .
