@@ -289,6 +289,26 @@ def test_quick_answers_in_float32_without_dropout(precision):
     assert error == 0 if precision == "float32" else 0 < error < 0.1
 
 
+def test_two_halvings_need_multiples_of_4():
+    model = UNet(UNetConfig(8, channels=(8, 8, 8), blocks=1, attention=(False,) * 3, groups=4))
+    for shape, size in (((1, 1, 6, 8), "6x8"), ((1, 1, 8, 6), "8x6")):
+        with pytest.raises(ValueError) as error:
+            model(torch.zeros(shape), torch.ones(1, dtype=torch.int64))
+        said = (
+            f"x is {size}, which cannot be halved 2 times; height and width must be multiples of 4."
+        )
+        assert str(error.value) == said
+
+
+def test_quick_passes_labels_on():
+    class Scaled(nn.Module):
+        def forward(self, x, t, label):
+            return x * label[:, None]
+
+    x, label = noise(2, 3), torch.tensor([2.0, 5.0])
+    assert torch.equal(Quick(Scaled())(x, torch.ones(2), label), x * label[:, None])
+
+
 @pytest.mark.parametrize("precision", ["bf16", "FLOAT32", None])
 def test_quick_knows_two_precisions(precision):
     with pytest.raises(ValueError) as error:
@@ -447,7 +467,8 @@ def test_the_network_is_its_parts_in_order():
     config = UNetConfig(8, channels=(8, 16), blocks=1, attention=(False, True), groups=4)
     model = stirred(UNet(config)).eval()
     x, t = noise(2, 1, 8, 8), torch.tensor([3, 70])
-    time = model.time(time_embedding(t, 8))
+    first, between, last = model.time[0], silu, model.time[-1]
+    time = last(between(first(time_embedding(t, 8))))
     (down, deep), (up_deep, up) = model.down, model.up
     first = model.conv_in(x)
     second = down.blocks[0](first, time)

@@ -502,7 +502,7 @@ def _(m: sp.Symbol, v: sp.Symbol, n: sp.Symbol, w: sp.Symbol) -> sp.Expr:
     x = sp.symbols("x", real=True)
     p = sp.exp(-((x - m) ** 2) / (2 * v)) / sp.sqrt(2 * sp.pi * v)
     log_ratio = sp.log(w / v) / 2 - (x - m) ** 2 / (2 * v) + (x - n) ** 2 / (2 * w)
-    return sp.integrate(sp.expand(p * log_ratio), (x, -sp.oo, sp.oo))
+    return sp.simplify(sp.integrate(sp.expand(p * log_ratio), (x, -sp.oo, sp.oo)))
 
 
 @right("loss.prior_bits")
