@@ -99,7 +99,7 @@ LEANS = {
     "K": 0.04,
     "W": 0.1,
 }
-BRACKETS = {  # in five sizes, whose heights are
+BRACKETS = {  # in five sizes; the first four are as high as HEIGHTS says
     "(": (0.389, 0.458, 0.597, 0.736, 0.792),
     "[": (0.278, 0.417, 0.472, 0.528, 0.583),
     r"\lVert": (0.5, 0.556, 0.556, 0.556, 0.556),

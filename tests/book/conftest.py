@@ -267,14 +267,15 @@ LETTERS = """() => [...document.querySelectorAll("main img[data-letters]")]
     .map(image => [image.alt, Number(image.dataset.letters) * 110 / 72
         * image.clientWidth / Number(image.getAttribute("width"))])"""
 
-# What a cell printed, and what of it takes more lines than it has.
-TORN = """() => [...document.querySelectorAll("div.output pre[style]")]
+# What a cell printed in lines of up to 66 letters, and what of it takes more lines than it has.
+TORN = """() => [...document.querySelectorAll("div.output.stream pre")]
     .filter(printed => printed.checkVisibility())
     .filter(printed => {
-        const lines = printed.textContent.replace(/\\n$/, "").split("\\n").length;
+        const lines = printed.textContent.replace(/\\n$/, "").split("\\n");
+        if (Math.max(...lines.map(line => line.length)) > 66) return false;
         const style = getComputedStyle(printed);
         const room = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
-        return printed.clientHeight - room > (lines + 0.5) * parseFloat(style.lineHeight);
+        return printed.clientHeight - room > (lines.length + 0.5) * parseFloat(style.lineHeight);
     }).map(printed => printed.textContent)"""
 
 # Pictures and tables that scroll, and do not say so.
