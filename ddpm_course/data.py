@@ -126,9 +126,7 @@ class Mixture:
                 f"weights, means and variances have shapes {shapes[0]}, {shapes[1]} and "
                 f"{shapes[2]}; give (K,), (K, D) and (K,): one of each for every component."
             )
-        if not (self.weights > 0).all() or not torch.isclose(
-            self.weights.sum(), torch.ones((), dtype=self.weights.dtype)
-        ):
+        if not (self.weights > 0).all() or not abs(float(self.weights.sum()) - 1) <= 1e-5:
             raise ValueError(f"weights is {self.weights.tolist()}; they must be positive, sum 1.")
         if not (self.variances > 0).all():
             raise ValueError(f"variances is {self.variances.tolist()}; all must be positive.")

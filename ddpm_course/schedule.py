@@ -162,7 +162,8 @@ class Schedule:
                     f"give one step for each, shape ({len(like)},)."
                 )
             # Reading a value back from a GPU would stall it; there, indexing itself checks.
-            outside = t.is_cpu and len(t) > 0 and not (first <= t.min() and t.max() <= self.T)
+            low, high = t.aminmax() if t.is_cpu and len(t) else (first, self.T)
+            outside = not (first <= int(low) and int(high) <= self.T)
         elif isinstance(t, int) and not isinstance(t, bool):
             outside = not first <= t <= self.T
         else:

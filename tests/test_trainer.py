@@ -503,7 +503,8 @@ def test_a_pixels_channels_lie_side_by_side_where_that_is_faster(precision, layo
     again = Trainer(
         tiny_unet(config=config), SCHEDULE, images(), replace(CONFIG, precision=precision)
     )
-    again.restore(trainer.state(), 1, 2.5)
+    read = {name: value.contiguous() for name, value in trainer.state().items()}  # as from a file
+    again.restore(read, 1, 2.5)
     assert (again.step, again.seconds, int(again.ema.n_averaged)) == (1, 2.5, 1)
     weight = again.model.middle[0].conv1.weight
     for tensor in (weight, again.optimizer.state[weight]["exp_avg"]):

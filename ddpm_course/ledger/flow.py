@@ -25,6 +25,7 @@ from .setting import (
     Binding,
     Pair,
     Setting,
+    best_noise,
     gaussian_data,
 )
 
@@ -86,12 +87,18 @@ def _flow_of_noise(claim: Claim, s: Setting) -> Iterator[Pair]:
 
 def _flow_mean(claim: Claim, s: Setting) -> Iterator[Pair]:
     """For Gaussian data, where E[x_0 | x_t] is known."""
-    mixture, given = gaussian_data(s)
+    _, given = gaussian_data(s)
     u = flow.shares(s.schedule)[s.t]
     x_u = s.x_t / (s.schedule.alpha_bar.sqrt() + (1 - s.schedule.alpha_bar).sqrt())[1:, None]
     clean = s.numeric(CLAIMS["reverse.gaussian-data"], given)
     said = s.numeric(claim, {nt.E(nt.x(0), nt.x_u): clean, nt.x_u: x_u, nt.u: u[:, None]})
-    yield flow.as_flow(mixture.eps(s.schedule), s.schedule)(x_u, u), said
+    rise = best_noise(s, 1) - best_noise(s)
+
+    def model(x_t: Tensor, t: Tensor) -> Tensor:
+        """E[ε | x_t] rises in a straight line with x_t."""
+        return best_noise(s)[t - 1] + rise[t - 1] * (x_t - s.x_t)
+
+    yield flow.as_flow(model, s.schedule)(x_u, u), said
 
 
 def _towards(eps_hat: Tensor, x_u: Tensor, u: Tensor) -> Tensor:
@@ -168,11 +175,12 @@ def _flow_ddim(claim: Claim, s: Setting) -> Iterator[Pair]:
         torch.tensor([0.5], dtype=torch.float64),
     ).eps(s.schedule)
     found, *_ = _flow_walk(s, lambda row: flow.as_flow(exact, s.schedule), ends, rows)
-    x_0 = marginal.predict_x0(s.x_t, exact(s.x_t, s.t), s.t, s.schedule)[rows]
-    jumps = zip(x_0.split(1), s.x_t[rows].split(1), s.t[rows].tolist(), ends[rows].tolist())
+    x_t, t = s.x_t[rows], s.t[rows]
+    x_0 = marginal.predict_x0(x_t, exact(x_t, t), t, s.schedule)
+    jumps = zip(x_0.split(1), x_t.split(1), t.tolist(), ends[rows].tolist())
     jumped = torch.cat([solvers.ddim_step(*jump, s.schedule).mean for jump in jumps])
     given = {nt.x(nt.s): jumped, nt.s: ends[rows, None]}
-    yield found, s.numeric(claim, given, t=s.t[rows].numpy())
+    yield found, s.numeric(claim, given, t=t.numpy())
 
 
 def _flow_shift(claim: Claim, s: Setting) -> Iterator[Pair]:

@@ -607,7 +607,8 @@ def log_of(e: sp.Expr) -> sp.Expr:
     if isinstance(e, sp.exp):
         return e.args[0]
     if isinstance(e, nt.Normal):
-        return log_of(e.density)
+        at, mean, var, _ = e.args
+        return -((at - mean) ** 2) / (2 * var) - log_of(2 * sp.pi * var) / 2
     if isinstance(e, nt.Over):
         return _log_gaussian_integral(*e.args)
     if isinstance(e, sp.Integral) and e.limits[0][1:] == (-sp.oo, sp.oo):

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -117,8 +116,7 @@ def _points(world: Any, lhs: Any) -> tuple[Any, int]:
     if isinstance(world, Chains):
         return world, world.states(lhs.args[1])[0] + 1
     key = world.key(lhs.args[1][0])
-    sliced = object.__new__(type(world))
-    sliced.__dict__.update(world.__dict__)
+    sliced = world.copied()
     sliced.point = {
         name: np.repeat(one[:, :, :1], one.shape[2], 2) if name != key else one
         for name, one in world.point.items()
@@ -163,7 +161,6 @@ class Trial:
         self.lhs = claim.lhs
         self.source = worlds(claim)
         self.built: list[World] = []
-        self.values: dict[Any, Any] = {}  # of sides: most are evaluated more than once
 
     def _worlds(self) -> Iterator[World]:
         for number in itertools.count():
@@ -173,11 +170,6 @@ class Trial:
                     return
                 self.built.append(world)
             yield self.built[number]
-
-    def _value(self, number: int, side: Any) -> Any:
-        if (number, side) not in self.values:
-            self.values[number, side] = self.built[number](side)
-        return self.values[number, side]
 
     def wrong(
         self, before: Any, relation: str, after: Any, more: Any = None, batches: int = 100
@@ -189,10 +181,10 @@ class Trial:
             batches: of worlds that are tried, at most.
         """
         try:
-            for number, world in enumerate(itertools.islice(self._worlds(), batches)):
+            for world in itertools.islice(self._worlds(), batches):
                 for letter, value in (more or {}).items():
                     world = world.with_letter(letter, value)
-                value, axis = world if more else partial(self._value, number), 0
+                value, axis = world, 0
                 if relation == r"\propto":
                     value, axis = _points(world, self.lhs)
                 if found := _wrong(value, before, relation, after, axis):

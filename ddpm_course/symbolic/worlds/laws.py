@@ -8,6 +8,7 @@ law given some of the quantities is known by linear algebra.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -18,6 +19,7 @@ from .world import Array, NoWorld
 ORDERS = {1: 32, 2: 18, 3: 8}  # nodes of Gauss and Hermite, by the number of dimensions
 
 
+@cache
 def nodes(dimensions: int) -> tuple[Array, Array]:
     """Points (N, dimensions) and weights (N,) of a mean over N(0, I)."""
     if dimensions == 0:
@@ -51,7 +53,8 @@ class Law:
         """Means (W, D, K, A) and covariances (W, D, K, A, B) in each part."""
         others = rows if others is None else others
         mean = np.einsum("was,wdks->wdka", rows, self.means)
-        return mean, np.einsum("was,wdks,wbs->wdkab", rows, self.variances, others)
+        scaled = rows[:, None, None] * self.variances[..., None, :]  # (W, D, K, A, S)
+        return mean, scaled @ others.swapaxes(1, 2)[:, None, None]
 
     def log_density(self, keys: Sequence[Any], values: Array) -> Array:
         """The logarithm of the joint density (W, D, R) at values (W, D, R, A)."""
@@ -68,11 +71,10 @@ class Law:
         mean, cov = self.moments(self.stacked(keys))
         sizes, turns = np.linalg.eigh(cov)  # (W, D, K, A)
         flat = sizes < 1e-9 * np.maximum(sizes.max(-1, keepdims=True), 1e-3)
-        gap = values[:, :, :, None] - mean[:, :, None]  # (W, D, R, K, A)
-        turned = np.einsum("wdkab,wdrka->wdrkb", turns, gap)
-        size = np.where(flat, 1.0, sizes)[:, :, None]
-        terms = np.where(flat[:, :, None], 0.0, turned**2 / size + np.log(2 * np.pi * size))
-        return np.asarray(shares - terms.sum(-1) / 2)
+        turned = (values[:, :, None] - mean[..., None, :]) @ turns  # (W, D, K, R, A)
+        flat, size = flat[..., None, :], np.where(flat, 1.0, sizes)[..., None, :]
+        terms = np.where(flat, 0.0, turned**2 / size + np.log(2 * np.pi * size))
+        return np.asarray(shares - terms.sum(-1).swapaxes(-1, -2) / 2)
 
     def given(
         self, wanted: Sequence[Any], known: Sequence[Any], values: Array
@@ -94,13 +96,13 @@ class Law:
             _, cross = self.moments(rows, behind)
             gain = cross @ np.linalg.pinv(own, rcond=1e-9, hermitian=True)
             cov = cov - gain @ cross.swapaxes(-1, -2)
-            gap = values[:, :, :, None] - there[:, :, None]
-            center = center + np.einsum("wdkab,wdrkb->wdrka", gain, gap)
+            gap = values[:, :, None] - there[..., None, :]  # (W, D, K, R, B)
+            center = center + (gap @ gain.swapaxes(-1, -2)).swapaxes(2, 3)
         sizes, turns = np.linalg.eigh(cov)
         free = (sizes > 1e-9).any((0, 1, 2))
         spread = turns[..., free] * np.sqrt(np.maximum(sizes, 0))[..., None, free]
         points, weights = nodes(int(free.sum()))
-        steps = np.einsum("wdkaf,nf->wdkna", spread, points)
+        steps = points @ spread.swapaxes(-1, -2)  # (W, D, K, N, A)
         out = center[:, :, :, :, None] + steps[:, :, None]  # (W, D, R, K, N, A)
         share = parts[..., None] * weights
         return (

@@ -64,7 +64,7 @@ class Noising(World):
         self._sources()
         self.place(self.letters[nt.t])
         self._assumed(pairs)
-        self.known = None
+        self.known = {}
         self._met(pairs)
 
     # -- what the letters are ----------------------------------------------------------------------
@@ -155,7 +155,7 @@ class Noising(World):
 
     def place(self, when: int) -> None:
         """Put t at a time: what ε, z and v are hangs on it."""
-        self.known = None
+        self.known = {}
         self.letters[nt.t] = when
         rows, bar = self.law.rows, self.alpha_bar
         here, start = rows["x", when], rows["x", 0]
@@ -461,17 +461,6 @@ class Noising(World):
         return np.zeros((COUNT, self.components, int(np.prod(rest)), 0)), rest
 
     def on_E(self, e: nt.E) -> Any:
-        """A mean that stands in several lines is worked out once; in no world but this one."""
-        if self.known is None or self.known[0] is not self:
-            self.known = self, {}
-        found = self.known[1]
-        if e not in found:
-            found[e] = self._expectation(e)
-        return found[e]
-
-    known: Any = None  # a world, and the means that were worked out in it
-
-    def _expectation(self, e: nt.E) -> Any:
         _of, given, over, _ = e.args
         subscript = over.name.strip()
         if subscript not in ("", "p") and (given or isinstance(e, nt.Var)):
@@ -728,8 +717,7 @@ class Noising(World):
             raise NoWorld(f"{by} is no variable of these worlds")
 
         def moved(size: float) -> Any:
-            inner = object.__new__(type(self))
-            inner.__dict__.update(self.__dict__)
+            inner = self.copied()
             inner.point = {**self.point, key: self.point[key] + size}
             return inner(of)
 
@@ -835,7 +823,7 @@ class Noising(World):
         inner = self.deeper({here: nodes[..., 0].reshape(shape)})
         heights = []
         for guess in (-1.0, 0.0, 1.0):
-            inner.forced, inner.known = guess, None
+            inner.forced, inner.known = guess, {}
             heights.append(inner._mean(nt.E(mean.args[0]), law, [here]))
         bend = (heights[0] + heights[2]) / 2 - heights[1]
         slope = (heights[2] - heights[0]) / 2

@@ -127,8 +127,7 @@ class Tables(World):
         of, given, over, _ = e.args
         if given or over.name.strip():
             raise NoWorld(f"{e} is not a mean over queries and keys")
-        inner = object.__new__(type(self))
-        inner.__dict__.update(self.__dict__)
+        inner = self.copied()
         inner.drawn, shares = DRAWS[2 * self.letters[WIDTH]]
         value = inner(of)
         mean = (value * shares).sum()

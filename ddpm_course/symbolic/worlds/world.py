@@ -44,6 +44,7 @@ class World:
         self.letters: dict[Any, Any] = {}
         self.depth = 0  # axes that integrals and means have added
         self.names: dict[str, sp.Symbol] = {}
+        self.known: dict[Any, Any] = {}  # what was worked out: most parts stand in several lines
 
     # -- letters -----------------------------------------------------------------------------------
 
@@ -62,10 +63,16 @@ class World:
         if symbol not in self.letters and not symbol.is_integer and symbol.is_commutative:
             self.letters[symbol] = self.draw(bool(symbol.is_nonnegative))
 
-    def deeper(self) -> Any:
-        """The same world with one more axis at the end of every array."""
+    def copied(self) -> Any:
+        """A world like this one, to be changed: nothing is worked out in it yet."""
         inner = object.__new__(type(self))
         inner.__dict__.update(self.__dict__)
+        inner.known = {}
+        return inner
+
+    def deeper(self) -> Any:
+        """The same world with one more axis at the end of every array."""
+        inner = self.copied()
         inner.letters = {key: self.widened(one) for key, one in self.letters.items()}
         inner.depth = self.depth + 1
         return inner
@@ -83,6 +90,11 @@ class World:
     def __call__(self, e: Any) -> Any:
         if e in self.letters:
             return self.letters[e]
+        if e not in self.known:
+            self.known[e] = self._value(e)
+        return self.known[e]
+
+    def _value(self, e: Any) -> Any:
         for kind in type(e).__mro__:
             found = getattr(self, f"on_{kind.__name__}", None)
             if found is not None:
@@ -169,8 +181,7 @@ class World:
     # -- sums, products, integrals, limits ---------------------------------------------------------
 
     def with_letter(self, letter: Any, value: Any) -> Any:
-        inner = object.__new__(type(self))
-        inner.__dict__.update(self.__dict__)
+        inner = self.copied()
         inner.letters = {**self.letters, letter: value}
         return inner
 

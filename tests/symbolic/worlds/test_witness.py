@@ -93,6 +93,22 @@ def test_noising_mixes_densities_of_random_schedules(noising: Noising) -> None:
     np.testing.assert_allclose(mean, tweedie, atol=1e-7)
 
 
+def test_what_was_worked_out_in_a_world_is_not_said_of_a_changed_one(noising: Noising) -> None:
+    """A letter with another value, one more axis, another t: each is worked out anew."""
+    letter = sp.Symbol("y", real=True)
+    square, moved = letter**2, x(t) + 1
+    inner = noising.with_letter(letter, 3.0)
+    assert inner(square) == inner(square) == 9
+    assert inner.with_letter(letter, 5.0)(square) == 25
+    shape = np.shape(noising(moved))
+    assert np.shape(noising.deeper()(moved)) == (*shape, 1)
+    when, before = noising.letters[t], noising(2 * eps)
+    noising.place(when - 1)
+    assert not np.allclose(noising(2 * eps), before)
+    noising.place(when)
+    np.testing.assert_allclose(noising(2 * eps), before)
+
+
 def test_chains_sum_to_one_and_know_bayes_rule() -> None:
     chain = Chains(3, 3, 2)
     np.testing.assert_allclose(chain.q.sum(tuple(range(1, 6))), 1)
