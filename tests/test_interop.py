@@ -475,6 +475,20 @@ def test_a_place_for_a_pipeline_is_tried_before_the_work(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_name_on_the_hub_is_asked_for_as_it_is(monkeypatch):
+    """A model there is no pipeline: it has no folder inside."""
+    asked = []
+
+    def answer(source, **options):
+        asked.append((source, options))
+        raise OSError("no connection")
+
+    monkeypatch.setattr(UNet2DModel, "from_pretrained", answer)
+    with pytest.raises(ValueError, match=r"no connection.*its name on the Hugging Face Hub"):
+        interop.from_diffusers("google/ddpm-cifar10-32")
+    assert asked == [("google/ddpm-cifar10-32", {"use_safetensors": True})]
+
+
 def test_a_model_that_cannot_be_had(tmp_path, monkeypatch):
     with pytest.raises(ValueError) as error:
         interop.from_diffusers(str(tmp_path / "none"))
