@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Grade", "Submission"]
+__all__ = ["Grade", "Submission", "with_capital"]
+
+_WORD = re.compile(r"(?:a )?[A-Za-z]{2,}(?![\w({\[])")
 
 
 @dataclass(frozen=True)
@@ -46,3 +49,8 @@ class Submission:
     @property
     def max_points(self) -> float:
         return sum(grade.max_points for grade in self.grades)
+
+
+def with_capital(sentence: str) -> str:
+    """A sentence with a capital where it begins with a word; a symbol stays what it is."""
+    return sentence[:1].upper() + sentence[1:] if _WORD.match(sentence) else sentence

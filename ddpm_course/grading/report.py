@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ddpm_course.grading.files import write_beside
-from ddpm_course.grading.grades import Grade, Submission
+from ddpm_course.grading.grades import Grade, Submission, with_capital
 from ddpm_course.grading.handed_in import NOT_HANDED_IN
 
 __all__ = ["feedback_name", "remarks", "write_report"]
@@ -259,6 +259,6 @@ def _item(grade: Grade) -> str:
 
 
 def _prose(sentence: str) -> str:
-    """Escaped, with a capital, and code between backticks."""
-    text = html.escape(_text(sentence[:1].upper() + sentence[1:]))
+    """Escaped, with a capital where it begins with a word, and code between backticks."""
+    text = html.escape(_text(with_capital(sentence)))
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", text)
