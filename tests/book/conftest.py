@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser import missing
@@ -158,6 +160,20 @@ def accessible(page: Page, within: str | None = None) -> str:
     return found.generate_report() if found.violations_count else ""
 
 
+def boxed(page: Page) -> list[str]:
+    """Pictures that are light in all four corners, inside of the rounding that a box may have."""
+    found = []
+    # A still picture of a live figure gives way to the figure once that runs.
+    for image in page.query_selector_all("main img:not([src*='/live/stills/'])"):
+        if not image.is_visible():
+            continue
+        shot = Image.open(io.BytesIO(image.screenshot())).convert("L")
+        right, bottom = shot.width - 6, shot.height - 6
+        if min(shot.getpixel((x, y)) for x in (5, right) for y in (5, bottom)) > 150:
+            found.append(str(image.get_attribute("alt")))
+    return found
+
+
 @pytest.fixture
 def at_desk(page_name: str, browser: Browser) -> Seen:
     """The page at a desk: by day, by night, and on paper."""
@@ -173,6 +189,7 @@ def _at_desk(browser: Browser, name: str) -> Seen:
         more["axe"] = {"light": accessible(page)}
         darken(page)
         more["axe"]["dark"] = accessible(page)
+        more["boxed"] = boxed(page)
 
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         page.emulate_media(media="print", color_scheme="dark")

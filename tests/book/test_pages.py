@@ -18,6 +18,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ddpm_course import __version__, plots, symbolic
+from ddpm_course.grading import tasks as grading
 from tests.book.conftest import (
     BUILD,
     DESKTOP,
@@ -177,8 +178,24 @@ def test_paper_cuts_no_formula(page_name: str, at_desk: Seen) -> None:
 
 
 def test_figures_keep_their_place(page_name: str) -> None:
-    images = parsed(page_name).select("main .cell_output img")
+    images = parsed(page_name).select("main img")
     assert [image["src"][:80] for image in images if not image.get("width")] == []
+
+
+@pytest.mark.parametrize("chapter", grading.CHAPTERS)
+def test_pictures_of_exercises_are_figures(chapter: str) -> None:
+    """Each question's picture says its letters, as a chapter's figure does, and so can scroll."""
+    folder = Path(__file__).parents[2] / "exercises"
+    nb = nbformat.read(folder / chapter / f"{chapter}.ipynb", as_version=4)
+    attached = [file for cell in nb.cells for file in cell.get("attachments", {})]
+    images = parsed(f"{chapter}-exercises.html").select("main .cell_output .scrolls > img")
+    assert len(images) == len(attached) >= 4
+    assert all(float(image["data-letters"]) > 0 for image in images)
+
+
+def test_no_picture_has_a_white_box_by_night(page_name: str, at_desk: Seen) -> None:
+    """Where a figure ends, the page's own ground is seen; so no box stands around its words."""
+    assert at_desk.more["boxed"] == []
 
 
 def test_words_in_figures_can_be_read_on_a_phone(page_name: str, on_phone: Seen) -> None:
