@@ -61,7 +61,7 @@ def together(**tensors: Tensor) -> torch.Size:
             torch makes (64, 64), where 64 numbers were meant.
     """
     floating(**tensors)
-    try:  # NumPy's rule is torch's, and eight times as quick
+    try:  # NumPy's rule is torch's, and quicker
         shape = torch.Size(np.broadcast_shapes(*(x.shape for x in tensors.values())))
     except ValueError:
         shape = None

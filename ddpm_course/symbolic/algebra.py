@@ -607,8 +607,7 @@ def log_of(e: sp.Expr) -> sp.Expr:
     if isinstance(e, sp.exp):
         return e.args[0]
     if isinstance(e, nt.Normal):
-        at, mean, var, _ = e.args
-        return -((at - mean) ** 2) / (2 * var) - log_of(2 * sp.pi * var) / 2
+        return log_of(e.density)
     if isinstance(e, nt.Over):
         return _log_gaussian_integral(*e.args)
     if isinstance(e, sp.Integral) and e.limits[0][1:] == (-sp.oo, sp.oo):
