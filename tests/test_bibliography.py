@@ -6,6 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+from pybtex.database import parse_string
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
@@ -59,6 +61,29 @@ def test_each_entry_is_cited() -> None:
 
 def test_each_entry_leads_to_the_work() -> None:
     assert [key for key, entry in ENTRIES.items() if not leads_somewhere(entry)] == []
+
+
+def test_an_entry_is_called_what_the_text_calls_it() -> None:
+    source = """
+        @article{one, author = {Ho, J.}, year = {2020}}
+        @article{two, author = {van den Oord, A. and Wu, Y.}, year = {2016}}
+        @article{three, author = {Song, J. and Meng, C. and Ermon, S.}, year = {2021a}}
+        @article{more, author = {Ahn, M. and Brohan, A. and others}, year = {2022}}
+    """
+    entries = parse_string(source, "bibtex").entries.values()
+    assert list(access.Cited().format_labels(entries)) == [
+        "Ho, 2020",
+        "van den Oord and Wu, 2016",
+        "Song et al., 2021a",
+        "Ahn et al., 2022",
+    ]
+
+
+def test_no_two_works_have_one_name() -> None:
+    """Works of one year and of the same names have letters: 2021a, 2021b."""
+    entries = parse_string(BIBLIOGRAPHY, "bibtex").entries.values()
+    names = list(access.Cited().format_labels(entries))
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_no_work_has_two_entries() -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from docutils import nodes
+from pybtex.database import Entry
+from pybtex.plugin import register_plugin
+from pybtex.style.formatting.unsrt import Style as Unsorted
+from pybtex.style.labels import BaseLabelStyle
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.writers.html5 import HTML5Translator
 from sphinxcontrib.bibtex.domain import get_docnames
+from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
 # What is not text, or words in Hangul with what stands between them.
 KOREAN = re.compile(
@@ -21,6 +27,24 @@ KOREAN = re.compile(
 # How a bibliography entry names a paper, and where it is.
 PAPER = re.compile(r"\b(arXiv|doi):(?:\s*)(\d[\w./()-]*[\w)])", re.IGNORECASE)
 PLACES = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
+
+
+class Cited(BaseLabelStyle):  # type: ignore[misc]
+    """In the bibliography an entry has the name that the text gives it: Ho et al., 2020."""
+
+    def format_labels(self, sorted_entries: list[Entry]) -> Iterator[str]:
+        style = AuthorYearReferenceStyle()
+        who = style.person.author_or_editor_or_title(full=False)
+        for entry in sorted_entries:
+            names = who.format_data({"entry": entry, "style": style}).render_as("text")
+            yield f"{names}, {entry.fields['year']}"
+
+
+class AsCited(Unsorted):  # type: ignore[misc]
+    """Entries as everywhere, in the order of their names."""
+
+    default_sorting_style = "author_year_title"
+    default_label_style = Cited
 
 
 def visit_citation(self: HTML5Translator, node: nodes.citation) -> None:
@@ -106,6 +130,7 @@ def name_folds(
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    register_plugin("pybtex.style.formatting", "as_cited", AsCited)
     app.add_node(
         nodes.citation, override=True, html=(visit_citation, HTML5Translator.depart_citation)
     )

@@ -8,6 +8,7 @@ equation, or to its row in the ledger where no page displays it.
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any
 
@@ -61,6 +62,22 @@ def link_claims(
     lines[:] = [re.sub(rf"``({names})``", r":claimref:`\1`", line) for line in lines]
 
 
+def join_again(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Of a value's docstring napoleon takes all before a colon for a type. Words are none."""
+    for n, line in enumerate(lines):
+        if line.startswith(":type: ") and not is_expression(line[7:]):
+            lines[n], lines[0] = "", f"{line[7:]}: {lines[0]}"
+
+
+def is_expression(text: str) -> bool:
+    try:
+        return bool(ast.parse(text, mode="eval"))
+    except SyntaxError:
+        return False
+
+
 def skip(
     app: Sphinx, what: str, name: str, obj: object, skipped: bool, options: object
 ) -> bool | None:
@@ -73,5 +90,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_node(claimref)
     app.add_post_transform(Resolve)
     app.connect("autodoc-process-docstring", link_claims)
+    app.connect("autodoc-process-docstring", join_again, priority=600)  # after napoleon
     app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
