@@ -11,11 +11,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from docutils import nodes
 
+from ddpm_course import ledger
 from ddpm_course.symbolic import CLAIMS, worlds
 from ddpm_course.symbolic.worlds.chains import STATES
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import claims  # noqa: E402  (it lies among the book's extensions, not in a package)
+
 PAGES = sorted((ROOT / "book").glob("*.md"))
 NOTEBOOKS = sorted(p for room in ("solutions", "exercises") for p in (ROOT / room).rglob("*.ipynb"))
 DISPLAYED = re.compile(
@@ -161,6 +167,29 @@ def test_next_build_remembers_the_proofs(page: tuple[Path, str]) -> None:
     memory.write_text('{"proved": "by another package"}')
     assert build(source).returncode == 0
     assert "another" not in memory.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "functions", "error", "said"),
+    [
+        ("forward.transition", ("forward.step", "Schedule.at"), 0.0, "0"),
+        ("forward.reparameterization", ("forward.step",), 2.04e-16, "2.0e-16"),
+        ("forward.square", (), None, None),
+    ],
+)
+def test_the_ledger_says_of_each_thing_what_it_is(
+    name: str, functions: tuple[str, ...], error: float | None, said: str | None
+) -> None:
+    claim = CLAIMS[name]
+    entry = ledger.Entry(name, claim.kinds, functions, error, "")
+    row = claims.LedgerDirective._row(claim, entry)
+    assert row["ids"] == ["claim-" + name.replace(".", "-")]
+    assert next(iter(row.findall(nodes.math))).astext() == claim.latex()
+    fields = {one[0].astext(): one[1].astext() for one in row.findall(nodes.field)}
+    assert fields.pop("How it is known").startswith(claims.kernel.mark(claim))
+    computed = ", ".join(functions) or f"No function: {claim.uncomputed}"
+    assert fields.pop("Computed by") == computed
+    assert fields == ({"Largest relative error": said} if said else {})
 
 
 def test_unknown_name_stops_the_build(tmp_path: Path) -> None:

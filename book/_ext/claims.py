@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 PACKAGE = Path(symbolic.__file__).parent
 LEDGER = "ledger"  # the page that holds {ledger}
+# What a sentence says in code: `flow.path`, or snake_case.
+CODE = re.compile(r"`?((?<=`)[\w.]+(?=`)|\b[a-z]{2,}(?:_[a-z]{2,})+\b)`?")
 
 
 class ClaimFailure(SphinxError):
@@ -80,6 +82,18 @@ def reason_nodes(reason: str) -> list[nodes.Node]:
         for n, piece in enumerate(reason.split("$"))
         if piece
     ]
+
+
+def sentence(text: str) -> nodes.paragraph:
+    """A paragraph with inline mathematics, and with names of code as code."""
+    out = nodes.paragraph()
+    for node in reason_nodes(text):
+        if isinstance(node, nodes.math):
+            out += node
+            continue
+        for n, piece in enumerate(CODE.split(node.astext())):
+            out += nodes.literal(piece, piece) if n % 2 else nodes.Text(piece)
+    return out
 
 
 def div(cls: str, *children: nodes.Node, tag: str = "div", **attributes: str) -> part:
@@ -226,44 +240,43 @@ class LedgerDirective(SphinxDirective):
         if bad:
             raise ClaimFailure("\n".join(f"{entry.name}: {entry.wrong}" for entry in bad))
         for chapter in dict.fromkeys(claim.chapter for claim in symbolic.CLAIMS.values()):
-            rows = []
+            words = {"unet": "U-Net"}.get(chapter, chapter.replace("_", " ").capitalize())
+            section = nodes.section("", nodes.title("", words), ids=[f"ledger-{chapter}"])
             for claim in symbolic.CLAIMS.values():
                 if claim.chapter == chapter:
-                    rows.append(self._row(claim, entries[claim.name]))
-            head = ["Claim", "How it is known", "Computed by; largest relative error"]
-            table = _table(head, rows)
-            section = nodes.section(
-                "", nodes.title("", {"unet": "U-Net"}.get(chapter, chapter.capitalize())), table
-            )
-            section["ids"] = [nodes.make_id(f"ledger-{chapter}")]
+                    section += self._row(claim, entries[claim.name])
             out.append(section)
         return out
 
     @staticmethod
-    def _row(claim: symbolic.Claim, entry: Any) -> list[list[nodes.Node]]:
-        name = nodes.paragraph(
-            "", "", nodes.literal(claim.name, claim.name), ids=[anchor(claim.name)]
-        )
+    def _row(claim: symbolic.Claim, entry: Any) -> nodes.Node:
+        """A claim as wide as the page, and below it what is known of it, each under its name."""
+        name = nodes.paragraph("", "", nodes.literal(claim.name, claim.name))
         equation = nodes.paragraph("", "", nodes.math("", claim.latex()), use("", label=claim.name))
+        said = assumed(claim) if claim.conditions else []
         how = f"{kernel.mark(claim)} {', '.join(claim.kinds)}"
         done, asked = kernel.count(claim)
         if asked:
             how += f"; kernel: {done} of {asked} {'step' if asked == 1 else 'steps'}"
         if claim.rests_on_cases:
             how += f"; rests on {', '.join(claim.rests_on_cases)}"
-        known = nodes.paragraph("", how)
-        said = assumed(claim) if claim.conditions else []
-        checks = [nodes.paragraph("", f"Checked: {one.says}") for one in claim.checks]
-        checks += [nodes.paragraph("", "", *reason_nodes(one)) for one in claim.cases]
+        known = [nodes.paragraph("", how)]
+        known += [sentence(f"Checked: {one.says}") for one in claim.checks]
+        known += [sentence(one) for one in claim.cases]
         if claim.name in BY_HEART:
             why = f"A step may cite it for the reader alone: {BY_HEART[claim.name]}."
-            checks.append(nodes.paragraph("", "", *reason_nodes(why)))
-        functions = [nodes.paragraph("", "", _reference(name)) for name in entry.functions]
+            known.append(sentence(why))
+        computed = sentence(f"No function: {claim.uncomputed}" if claim.uncomputed else "")
+        for number, function in enumerate(entry.functions):
+            computed += [nodes.Text(", " if number else ""), _reference(function)]
+        fields = [("How it is known", known), ("Computed by", [computed])]
         if entry.error is not None:
-            functions.append(nodes.paragraph("", f"{entry.error:.1e}"))
-        if claim.uncomputed:
-            functions.append(nodes.paragraph("", f"No function: {claim.uncomputed}"))
-        return [[name, equation, *said], [known, *checks], functions]
+            error = f"{entry.error:.1e}" if entry.error else "0"
+            fields.append(("Largest relative error", [nodes.paragraph("", error)]))
+        about = nodes.field_list("", *(_field(label, body) for label, body in fields))
+        row = div("ledger-row", name, equation, *said, about)
+        row["ids"] = [anchor(claim.name)]
+        return row
 
 
 MARKS = {
@@ -276,8 +289,7 @@ MARKS = {
 
 def assumed(claim: symbolic.Claim) -> list[nodes.Node]:
     """What the claim assumes, as a sentence."""
-    text = "Assuming " + "; ".join(claim.conditions) + "."
-    return [nodes.paragraph("", "", *reason_nodes(text))]
+    return [sentence("Assuming " + "; ".join(claim.conditions) + ".")]
 
 
 def _reference(name: str) -> nodes.Node:
@@ -289,13 +301,8 @@ def _reference(name: str) -> nodes.Node:
     return link
 
 
-def _table(head: list[str], rows: list[list[list[nodes.Node]]]) -> nodes.Node:
-    group = nodes.tgroup("", cols=len(head))
-    group += [nodes.colspec("", colwidth=1) for _ in head]
-    top = nodes.thead("", nodes.row("", *(nodes.entry("", nodes.paragraph("", h)) for h in head)))
-    body = nodes.tbody("", *(nodes.row("", *(nodes.entry("", *c) for c in row)) for row in rows))
-    group += [top, body]
-    return nodes.table("", group, classes=["ledger"])
+def _field(label: str, body: list[nodes.Node]) -> nodes.Node:
+    return nodes.field("", nodes.field_name("", label), nodes.field_body("", *body))
 
 
 class Resolve(SphinxPostTransform):

@@ -12,6 +12,7 @@ from sphinx.util.docutils import SphinxDirective
 from ddpm_course import symbolic
 
 WIDE, HIGH = 78, 13  # of a step to the right, and of a row
+LETTERS = 11  # how high they are at least, on any screen
 COLORS = {"⊢": "#4b2c85", "✓": "#1b6e3c", "◇": "#a85b00", "≔": "#5a6270"}
 
 
@@ -42,9 +43,9 @@ def svg(page: str = "ledger.html") -> str:
         f"{len(where)} equations as points, by chapter; a line leads from each to those that it "
         f"uses. The longest chain has {max(map(depth, where)) + 1} equations."
     )
-    out = [
+    out = [  # narrower than this its words would be too small: it scrolls (claims.css)
         f'<svg viewBox="0 0 {wide} {high}" role="group" aria-label="{escape(said)}" '
-        'style="max-width:100%;height:auto;font:11px sans-serif">'
+        f'style="--least:{wide}px;height:auto;font:{LETTERS}px sans-serif">'
     ]
     for name in where:
         for used in symbolic.CLAIMS[name].used:
@@ -78,7 +79,8 @@ class ProofGraph(SphinxDirective):
     """{proofgraph}: the drawing, and what its marks mean."""
 
     def run(self) -> list[nodes.Node]:
-        drawing = nodes.raw("", f'<div class="proofgraph">{svg()}</div>', format="html")
+        frame = f'<div class="proofgraph scrolls">{svg()}</div>'
+        drawing = nodes.raw("", frame, format="html")
         legend = (
             "A disk is proved, a square is a definition. A diamond would have a step on cases only."
         )

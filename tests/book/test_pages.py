@@ -332,6 +332,118 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def test_ledger_shows_its_formulas_as_large_as_its_words(visit: Visit) -> None:
+    """At a desk no formula is set smaller than the text around it, and none has to scroll."""
+    page = visit.open("ledger.html")
+    visit.set_all(page)
+    size = "getComputedStyle(ELEMENT).fontSize"
+    formulas = page.evaluate(
+        f"""() => [...document.querySelectorAll("section section p > .math mjx-container")]
+            .map(formula => [formula.textContent, {size.replace("ELEMENT", "formula")},
+                {size.replace("ELEMENT", "formula.closest('p')")},
+                formula.querySelector("mjx-math").getBoundingClientRect().right
+                    - formula.closest("p").getBoundingClientRect().right])"""
+    )
+    assert len(formulas) >= len(symbolic.CLAIMS)
+    assert [one for one in formulas if one[1] != one[2] or one[3] > 1] == []
+
+
+@pytest.mark.parametrize("visit", [(DESKTOP, "light"), (PHONE, "light")], indirect=True)
+def test_ledger_says_at_each_number_what_it_is(visit: Visit) -> None:
+    page = visit.open("ledger.html")
+    said = page.evaluate(
+        r"""() => [...document.querySelectorAll("main p")]
+            .filter(number => /^\d(\.\de[-+]\d+)?$/.test(number.textContent))
+            .map(number => {
+                const label = number.closest("dd")?.previousElementSibling;
+                return label?.checkVisibility() ? label.textContent : number.textContent;
+            })"""
+    )
+    assert set(said) == {"Largest relative error:"}
+    assert len(said) > 80
+
+
+# Of each numbered equation: how wide the formula, the number and the page are, and whether the
+# number stands on a line of its own.
+NUMBERS = """() => [...document.querySelectorAll(".claim")]
+    .filter(claim => claim.checkVisibility()).map(claim => {
+        // The number's box keeps a gap at its left, and at its right the room of the mark.
+        const [formula, number, mark] = ["mjx-math", ".eqno, :scope > a", ".claim-mark"].map(
+            part => claim.querySelector(part).getBoundingClientRect());
+        return {text: claim.textContent, below: number.top >= formula.bottom - 4,
+            room: claim.clientWidth - formula.width - number.width,
+            gap: number.left - formula.right, level: Math.abs(mark.bottom - number.bottom)};
+    })"""
+
+
+@pytest.mark.parametrize("visit", [(PHONE, "light")], indirect=True)
+@pytest.mark.parametrize("name", ["forward.html", "marginal.html", "loss.html"])
+def test_number_stands_beside_its_equation_where_both_have_room(name: str, visit: Visit) -> None:
+    page = visit.open(name)
+    visit.set_all(page)
+    claims = page.evaluate(NUMBERS)
+    assert len(claims) >= 5
+    assert [one for one in claims if one["room"] > 8 and one["below"]] == []
+    assert [one for one in claims if not one["below"] and one["gap"] < 0] == []
+    assert [one for one in claims if one["level"] > 6] == []
+
+
+@pytest.mark.parametrize("visit", [(PHONE, "light")], indirect=True)
+def test_words_of_the_proof_graph_can_be_read_on_a_phone(visit: Visit) -> None:
+    """As large as a figure's words at least; the frame around it scrolls, and says so (DUMB)."""
+    page = visit.open("proofs.html")
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll("main .proofgraph text")]
+            .map(word => parseFloat(getComputedStyle(word).fontSize) * word.getScreenCTM().a)"""
+    )
+    assert len(sizes) >= 10
+    assert min(sizes) >= 11
+    assert page.locator(".scrolls-now > svg").count() == 1
+
+
+def test_the_reference_gives_no_sentence_as_a_type() -> None:
+    """A docstring such as "The seed: any whole number" stays one sentence."""
+    labels = parsed("api.html").select("dl.field-list > dt")
+    types = [
+        label.find_next_sibling("dd").get_text().strip()
+        for label in labels
+        if label.get_text().startswith("Type")
+    ]
+    assert types
+    assert [one for one in types if not re.fullmatch(r"[\w.]+(\[.*\])?( \| [\w.]+)*", one)] == []
+
+
+def test_no_subscript_is_written_as_in_code(page_name: str) -> None:
+    """In running text x_0 has its 0 below the line; in code and as an argument's name it stays."""
+    kept = ["pre", "code", "strong", "script", "style", "svg", "dt"]
+    written = [
+        text
+        for text in parsed(page_name).main.find_all(string=re.compile("_"))
+        if not text.find_parent(kept) and not text.find_parent(class_=["math", "cite"])
+    ]
+    raw = re.compile(r"(?<!\w)[^\W\d_][\u0300-\u036f]*_(?:\{|\w(?![\w\[]))")
+    assert [text for text in written if raw.search(text)] == []
+
+
+def test_bibliography_calls_each_work_what_the_text_calls_it() -> None:
+    """The text says (Ho et al., 2020), or Ho et al. (2020); no two works have one name."""
+    entries = parsed("bibliography.html").select(".citation")
+    names = {entry["id"]: entry.select_one(".label").get_text().strip("[]") for entry in entries}
+    assert len(set(names.values())) == len(names) > 100
+    wrong, found = [], 0
+    for page in PAGES:
+        for link in parsed(page).select("main a.internal[href^='bibliography.html#']"):
+            name, said = names[link["href"].split("#")[1]], link.get_text()
+            if re.fullmatch(r"\d{4}[a-z]?", said):  # the names stand before the link
+                before = "".join(part.get_text() for part in reversed([*link.previous_siblings]))
+                who = name.split(", ")[0]
+                said = f"{who}, {said}" if before.endswith(f"{who} [") else before + said
+            found += 1
+            wrong += [(name, said)] if said.replace("\xa0", " ") != name else []
+    assert found > len(names)
+    assert wrong == []
+
+
 def test_bibliography_leads_to_the_papers() -> None:
     entries = parsed("bibliography.html").select(".citation")
     numbered = [e for e in entries if re.search(r"arXiv|doi", e.get_text(), re.IGNORECASE)]
