@@ -2,7 +2,7 @@
 
     python book/stills.py        after `make book`; needs Chromium, writes book/_live/stills
 
-Each picture is the figure's canvas once it has come to rest, in the light colors, and its words are
+Each picture is the figure's canvas once it has come to rest, by day and by night, and its words are
 the ones that the figure says of it.
 """
 
@@ -48,12 +48,15 @@ def main(html: Path) -> None:
                 page.wait_for_function("!document.querySelector('[data-live][data-busy]')")
                 page.wait_for_timeout(2500)  # a walk comes to its end
                 words[name] = figure.locator("canvas").first.get_attribute("aria-label") or ""
-                shot = Image.open(io.BytesIO(figure.locator(".live-stage").screenshot()))
-                few = shot.convert("RGB").quantize(48, dither=Image.Dither.NONE)
-                few.save(STILLS / f"{name}.png", optimize=True)
+                for scheme, end in {"light": "", "dark": "-dark"}.items():
+                    page.emulate_media(color_scheme=scheme)
+                    page.wait_for_selector(f"html[data-theme={scheme}] {place}:not([data-stale])")
+                    shot = Image.open(io.BytesIO(figure.locator(".live-stage").screenshot()))
+                    few = shot.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+                    few.save(STILLS / f"{name}{end}.png", optimize=True)
         browser.close()
     for old in STILLS.glob("*.png"):
-        if old.stem not in words:
+        if old.stem.removesuffix("-dark") not in words:
             old.unlink()
     text = json.dumps(words, ensure_ascii=False, indent=1, sort_keys=True)
     (STILLS / "words.json").write_text(text + "\n", encoding="utf8")

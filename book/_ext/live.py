@@ -79,14 +79,19 @@ class Live(SphinxDirective):
 
 
 def still(name: str) -> str:
-    """The picture of a figure and what it says, or a sentence where none was drawn."""
-    picture, words = STILLS / f"{name}.png", STILLS / "words.json"
-    if not picture.is_file():
+    """The picture of a figure, by day and by night, and what it says; or a sentence where none was
+    drawn."""
+    words = STILLS / "words.json"
+    alt = html.escape(json.loads(words.read_text(encoding="utf8")).get(name, ""))
+    if not alt:
         return '<p class="live-still">This figure is computed in the page: it needs scripts.</p>'
-    alt = html.escape(json.loads(words.read_text(encoding="utf8"))[name])
-    with Image.open(picture) as image:
-        size = f'width="{image.width}" height="{image.height}"'
-    return f'<img src="_static/live/stills/{name}.png" alt="{alt}" {size} loading="lazy">'
+    pictures = ""
+    for look, file in {"light": f"{name}.png", "dark": f"{name}-dark.png"}.items():
+        with Image.open(STILLS / file) as picture:
+            size = f'width="{picture.width}" height="{picture.height}"'
+        source = f'class="only-{look}" src="_static/live/stills/{file}"'
+        pictures += f'<img {source} alt="{alt}" {size} loading="lazy">'
+    return pictures
 
 
 def write_scripts(app: Sphinx) -> None:

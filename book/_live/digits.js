@@ -36,7 +36,7 @@ for (const kind of ["digits", "sampler"])
       rows.forEach((row, r) => {
         if (full) {
           brush.fillStyle = [colors.thin, colors.x0hat, colors.eps][r];
-          brush.fillText(row, 4, (r + 0.5) * side);
+          ddpmFigure.spell(brush, row, 4, (r + 0.5) * side);
         }
         if (!seen[r]) {
           brush.fillStyle = colors.quiet;

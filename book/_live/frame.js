@@ -11,6 +11,22 @@ const ddpmFigure = (() => {
     return element;
   };
 
+  // "x_t" as the book sets it: what stands behind "_" is small and low.
+  const parts = (text) => text.split(/_(\w+)/);
+  const low = (text) => parts(text).map((part, i) => (i % 2 ? make("sub", {}, part) : part));
+
+  // The same on a canvas, from the left; says where it ends.
+  function spell(brush, text, x, y) {
+    const font = brush.font;
+    parts(text).forEach((part, i) => {
+      brush.font = i % 2 ? font.replace("13px", "10px") : font;
+      brush.fillText(part, x, y + (i % 2 ? 3 : 0));
+      x += brush.measureText(part).width;
+    });
+    brush.font = font;
+    return x;
+  }
+
   // New words in the old place: who watches the page for new elements (the theme does) is left in peace.
   function write(element, text) {
     if (!element.firstChild) element.append("");
@@ -22,7 +38,9 @@ const ddpmFigure = (() => {
 
   function frame(root) {
     const still = [...root.childNodes];
-    const stage = make("div", { class: "live-stage" });
+    // Until there is something to say the still picture is seen alone (live.css): no hole while a worker starts.
+    const before = root.querySelectorAll("img");
+    const stage = make("div", { class: "live-stage" }, ...before);
     const form = make("form", { class: "live-settings" });
     const words = make("p", { class: "live-words", "aria-hidden": "true" });
     const aloud = make("p", { class: "live-aloud", role: "status" });
@@ -37,9 +55,6 @@ const ddpmFigure = (() => {
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const kind of ["input", "change", "keydown", "pointerdown"])
       root.addEventListener(kind, () => (refused = false), true);
-    // The still picture stays behind until there is something to say: no hole while a worker starts.
-    const before = root.querySelector("img");
-    if (before) stage.style.background = `top / 100% auto no-repeat url("${before.src}")`;
     root.replaceChildren(stage, form, words, aloud);
 
     // One color a quantity, from the style sheet, which knows the light and the dark page.
@@ -88,7 +103,7 @@ const ddpmFigure = (() => {
     function redraw() {
       if (!asked) requestAnimationFrame(paint);
       asked = true;
-      root.setAttribute("data-stale", "");
+      if (!moving) root.setAttribute("data-stale", ""); // each change of the page has it styled anew
     }
     // What the page looks like is asked when it has changed, not at each painting.
     function look() {
@@ -110,6 +125,7 @@ const ddpmFigure = (() => {
 
     // The same as the picture, in words: at once beside it, and aloud when it has come to rest.
     // A refusal stays until the reader does something else, whatever still runs meanwhile.
+    // What takes a while to find out comes as a function, and is asked for when it is said.
     function tell(text) {
       if (untold === null && moving) setTimeout(utter, 250);
       untold = text;
@@ -118,15 +134,20 @@ const ddpmFigure = (() => {
 
     function utter() {
       if (untold === null) return;
-      const text = untold;
+      const text = typeof untold === "function" ? untold() : untold;
       untold = null;
       for (const { canvas } of canvases) canvas.setAttribute("aria-label", text);
-      stage.style.background = "";
+      reveal();
       if (refused) return;
       write(words, text);
       words.classList.remove("live-error");
       clearTimeout(telling);
       telling = setTimeout(() => (aloud.textContent = text), 400);
+    }
+
+    // From now on the figure is seen, and not its still picture.
+    function reveal() {
+      before.forEach((picture) => picture.remove());
     }
 
     // Whether something is still being computed.
@@ -144,7 +165,7 @@ const ddpmFigure = (() => {
     }
 
     function label(text, element, ...more) {
-      form.append(make("label", {}, make("span", {}, text), element, ...more));
+      form.append(make("label", {}, make("span", {}, ...low(text)), element, ...more));
       return element;
     }
 
@@ -159,7 +180,7 @@ const ddpmFigure = (() => {
       element.set = (wanted) => ((element.value = wanted), follow());
       element.addEventListener("input", () => (follow(), change(Number(element.value))));
       follow();
-      form.append(make("div", { class: "live-wide" }, make("label", {}, make("span", {}, text), element), output));
+      form.append(make("div", { class: "live-wide" }, make("label", {}, make("span", {}, ...low(text)), element), output));
       return element;
     }
 
@@ -303,7 +324,7 @@ const ddpmFigure = (() => {
       root.replaceChildren(...still, make("p", { class: "live-error", role: "alert" }, text));
     }
 
-    return { root, stage, form, canvas, aloud: (text) => (aloud.textContent = text), tell, busy, refuse, slider, menu, button, seed, player, handle, worker, fail, redraw, calm, label, make };
+    return { root, stage, form, canvas, aloud: (text) => (aloud.textContent = text), tell, reveal, busy, refuse, slider, menu, button, seed, player, handle, worker, fail, redraw, calm, label, make };
   }
 
   // What the build wrote for a figure, or a sentence.
@@ -344,7 +365,7 @@ const ddpmFigure = (() => {
     for (const value of ys) brush.fillText(String(value).replace("-", "−"), left - 5, y(value) + 4);
     brush.textAlign = "left";
     brush.fillStyle = colors.ink;
-    brush.fillText(title, left, top - 6);
+    spell(brush, title, left, top - 6);
     brush.textAlign = "right";
     brush.fillText(below, left + width, top + height + 15);
     brush.textAlign = "left";
@@ -374,8 +395,7 @@ const ddpmFigure = (() => {
       brush.fillStyle = color;
       brush.fillRect(left, top, 10, 10);
       brush.fillStyle = colors.ink;
-      brush.fillText(word, left + 14, top + 10);
-      left += 24 + brush.measureText(word).width;
+      left = spell(brush, word, left + 14, top + 10) + 10;
     }
   }
 
@@ -398,5 +418,5 @@ const ddpmFigure = (() => {
     }
   }
 
-  return { define, model, picture, axes, curve, arrow, legend, say };
+  return { define, model, picture, axes, curve, arrow, legend, say, spell };
 })();

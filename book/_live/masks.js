@@ -132,7 +132,7 @@ if (typeof ddpmFigure !== "undefined")
       const title = (text, top) => {
         brush.textAlign = "left";
         brush.fillStyle = colors.ink;
-        brush.fillText(text, 2, top);
+        ddpmFigure.spell(brush, text, 2, top);
       };
       function boxes(row, top, fresh) {
         const wrong = ddpmMasks.misfits(row);

@@ -2,7 +2,7 @@
 //     noise   the jump to t (marginal)            back    the way home from t (reverse)
 //     loss    the network's error at t (loss)     judge   its error beside that on real digits (evaluation)
 ddpmFigure.define("pad", (figure, mode) => {
-  const { picture, axes, say } = ddpmFigure;
+  const { picture, axes, say, spell } = ddpmFigure;
   const SIZE = 8;
   const AREA = SIZE * SIZE;
   const examples = ddpmFigure.model("ddpmDigits", "examples.js").map((ink) => ink.map((dots) => dots / 16));
@@ -44,6 +44,7 @@ ddpmFigure.define("pad", (figure, mode) => {
     service?.drop();
     if (empty()) {
       result = null;
+      figure.reveal();
       figure.busy(false);
       figure.redraw();
       return figure.refuse("The drawing is empty: draw with the mouse, with a finger, or with the arrow keys and the space bar.");
@@ -54,7 +55,7 @@ ddpmFigure.define("pad", (figure, mode) => {
     if (mode === "noise") {
       const [signal, noise] = [Math.sqrt(alphaBar[t]), Math.sqrt(1 - alphaBar[t])];
       result = { x: jump(clean, t, noiseAt(0)) };
-      figure.tell(`x_t at t = ${t} is ${say(signal)} times your picture and ${say(noise)} times noise${t ? `; the ratio of their variances is ${say(alphaBar[t] / (1 - alphaBar[t]))}.` : "."}`);
+      figure.tell(`At t = ${t} the noised picture is ${say(signal)} times yours and ${say(noise)} times noise${t ? `; the ratio of their variances is ${say(alphaBar[t] / (1 - alphaBar[t]))}.` : "."}`);
     } else if (mode === "back") {
       const x = jump(clean, t, noiseAt(0));
       if (t === 0) {
@@ -113,7 +114,7 @@ ddpmFigure.define("pad", (figure, mode) => {
     (brush, width, height, colors) => {
       const side = wide(width);
       pad.style.width = pad.style.height = `${side}px`;
-      const mark = (text, left, color = colors.ink) => ((brush.fillStyle = color), brush.fillText(text, left, 14));
+      const mark = (text, left, color = colors.ink) => ((brush.fillStyle = color), spell(brush, text, left, 14));
       mark("your x_0", 0, colors.x0);
       picture(brush, ink, SIZE, 0, 20, side, { smooth: false, from: 0 });
       if (document.activeElement === pad) {
@@ -133,7 +134,7 @@ ddpmFigure.define("pad", (figure, mode) => {
           brush.fillStyle = color;
           brush.fillRect(third, 46 + 50 * row, bar * value, 14);
           brush.fillStyle = colors.ink;
-          brush.fillText(name, third, 40 + 50 * row);
+          spell(brush, name, third, 40 + 50 * row);
         }
       } else if (mode === "back") {
         const small = Math.min((side - 16) / 2, (room - 16) / 3);
@@ -201,6 +202,7 @@ ddpmFigure.define("pad", (figure, mode) => {
     compute();
   }
   const draw = (event) => {
+    figure.reveal();
     const box = pad.getBoundingClientRect();
     stroke(((event.clientX - box.left) / box.width) * SIZE, ((event.clientY - box.top) / box.height) * SIZE);
   };
@@ -211,6 +213,7 @@ ddpmFigure.define("pad", (figure, mode) => {
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (!way && event.key !== " ") return;
     event.preventDefault();
+    figure.reveal();
     if (way) {
       cursor = cursor.map((place, axis) => Math.min(SIZE - 1, Math.max(0, place + way[axis])));
       figure.aloud(`column ${cursor[0] + 1}, row ${cursor[1] + 1}, ${Math.round(100 * ink[cursor[1] * SIZE + cursor[0]])} % ink`);

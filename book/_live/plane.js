@@ -29,18 +29,19 @@ function points(count, one) {
   return Float64Array.from(Array.from({ length: count }, one).flat());
 }
 
-// exp(x) for -25 <= x <= 0, to 11 digits, in a third of the time of Math.exp, where most of the time went:
+// exp(x) for -25 <= x <= 0, to 8 digits, in a third of the time of Math.exp, where most of the time went:
 // from the table the nearest power above, then four terms of the series for what is left.
-const ddpmPowers = Float64Array.from({ length: 25 * 256 + 1 }, (_, n) => Math.exp(-n / 256));
+const ddpmPowers = Float64Array.from({ length: 25 * 64 + 1 }, (_, n) => Math.exp(-n / 64));
 function ddpmExp(x) {
-  const n = (-256 * x) | 0;
-  const rest = x + n / 256;
+  const n = (-64 * x) | 0;
+  const rest = x + n / 64;
   return ddpmPowers[n] * (1 + rest * (1 + rest * (1 / 2 + rest / 6)));
 }
 
 // A mixture of equally likely round clouds, all of one deviation, whose best network is known:
 // under q(x_t) the cloud k is N(√ᾱ_t m_k, ᾱ_t std² + 1 - ᾱ_t), so each point knows what to expect.
 function ddpmMixture(means, std) {
+  if (means.length === 3) return ddpmThree(means, std);
   const count = means.length;
   const [cx, cy, power] = [0, 1, 2].map(() => new Float64Array(count)); // √ᾱ_t m_k, and a point's weights
   let answer = new Float64Array(0); // used again by the next call
@@ -81,6 +82,38 @@ function ddpmMixture(means, std) {
         const part = scale / total;
         answer[i] = scale * a - mx * part;
         answer[i + 1] = scale * b - my * part;
+      }
+      return answer;
+    },
+  };
+}
+
+// The same for three clouds, written out: in half the time, so that they follow a hand that drags. The power
+// of a weight, -|x - √ᾱ_t m|² / 2v, less what is the same for all of them is a line: p + q·x, q = √ᾱ_t m / v.
+function ddpmThree(means, std) {
+  let answer = new Float64Array(0);
+  return {
+    means,
+    std,
+    eps(x, alphaBar) {
+      if (answer.length !== x.length) answer = new Float64Array(x.length);
+      const variance = alphaBar * std ** 2 + 1 - alphaBar;
+      const spread = Math.sqrt(1 - alphaBar);
+      const [[ax, ay, a], [bx, by, b], [cx, cy, c]] = means.map(([x, y]) => {
+        const [qx, qy] = [x, y].map((value) => (Math.sqrt(alphaBar) * value) / variance);
+        return [qx, qy, (-variance * (qx ** 2 + qy ** 2)) / 2];
+      });
+      for (let i = 0; i < x.length; i += 2) {
+        const first = a + ax * x[i] + ay * x[i + 1];
+        const second = b + bx * x[i] + by * x[i + 1];
+        const third = c + cx * x[i] + cy * x[i + 1];
+        const most = Math.max(first, second, third);
+        const u = ddpmExp(Math.max(-25, first - most));
+        const v = ddpmExp(Math.max(-25, second - most));
+        const w = ddpmExp(Math.max(-25, third - most));
+        const part = spread / (u + v + w);
+        answer[i] = (spread / variance) * x[i] - (u * ax + v * bx + w * cx) * part;
+        answer[i + 1] = (spread / variance) * x[i + 1] - (u * ay + v * by + w * cy) * part;
       }
       return answer;
     },

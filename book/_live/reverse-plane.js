@@ -60,14 +60,14 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
   }
 
   function show() {
-    const { t, x } = at(chosen.place);
-    const [home, wide] = measure(x);
-    figure.tell(
-      Number.isFinite(wide)
+    figure.tell(() => {
+      const { t, x } = at(chosen.place);
+      const [home, wide] = measure(x);
+      return Number.isFinite(wide)
         ? `t = ${t}: ${Math.round(100 * home)} % of ${COUNT} points lie in a circle; on average they are ` +
             `${say(wide)} times as far from its center as the data.`
-        : `t = ${t}: nothing is left but numbers too large to draw.`,
-    );
+        : `t = ${t}: nothing is left but numbers too large to draw.`;
+    });
     figure.redraw();
   }
 
@@ -90,7 +90,11 @@ ddpmFigure.define("reverse-plane", (figure, mode) => {
     }
     brush.globalAlpha = 0.5;
     brush.fillStyle = colors.xt;
-    for (let i = 2; i < 2 * COUNT; i += 2) brush.fillRect(x(frame.x[i]) - 1.2, y(frame.x[i + 1]) - 1.2, 2.4, 2.4);
+    // Squares of whole dots are filled quickest.
+    const dots = brush.getTransform().a;
+    const side = Math.round(2.4 * dots) / dots;
+    const whole = (place) => Math.round((place - side / 2) * dots) / dots;
+    for (let i = 2; i < 2 * COUNT; i += 2) brush.fillRect(whole(x(frame.x[i])), whole(y(frame.x[i + 1])), side, side);
     brush.globalAlpha = 1;
     const marked = [x(frame.x[0]), y(frame.x[1])];
     if (frame.t > 0) {

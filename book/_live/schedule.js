@@ -28,7 +28,7 @@ ddpmFigure.define("schedule", (figure) => {
     const t = at();
     const left = alphaBar[T];
     figure.tell(
-      `t = ${t} of ${T}: ᾱ_t = ${say(alphaBar[t], 3)}. At T, ᾱ_T = ${left < 0.001 ? left.toExponential(0).replace("-", "−") : say(left, 3)}: ` +
+      `t = ${t} of ${T}: ᾱ = ${say(alphaBar[t], 3)}. At T, ᾱ = ${left < 0.001 ? left.toExponential(0).replace("-", "−") : say(left, 3)}: ` +
         (left < 0.01 ? "nothing to speak of is left of the digit." : "part of the digit is left, but sampling starts from pure noise."),
     );
     figure.redraw();

@@ -18,7 +18,7 @@ const ddpmSchedules = (() => {
     const bad = beta.findIndex((value, t) => t > 0 && !(value > 0 && value < 1));
     if (bad > 0)
       throw new Error(
-        `β_${bad} is ${beta[bad].toPrecision(3)}; every variance must lie strictly between 0 and 1.`,
+        `At t = ${bad} β is ${beta[bad].toPrecision(3)}; every variance must lie strictly between 0 and 1.`,
       );
     const kept = [1];
     for (let t = 1; t < beta.length; t++) kept.push(kept[t - 1] * (1 - beta[t]));
@@ -37,11 +37,14 @@ function ddpmNoise(seed) {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-  const noise = (length) =>
-    Float32Array.from({ length }, () => {
+  function noise(length) {
+    const made = new Float32Array(length);
+    for (let i = 0; i < length; i++) {
       const radius = Math.sqrt(-2 * Math.log(1 - uniform()));
-      return radius * Math.cos(2 * Math.PI * uniform());
-    });
+      made[i] = radius * Math.cos(2 * Math.PI * uniform());
+    }
+    return made;
+  }
   noise.uniform = uniform;
   return noise;
 }

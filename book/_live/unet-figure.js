@@ -1,6 +1,6 @@
 // `{live} unet`: what each stage of the network makes of one noised digit, with two levers.
 ddpmFigure.define("unet", (figure) => {
-  const { picture, say } = ddpmFigure;
+  const { picture, say, spell } = ddpmFigure;
   const [SIZE, AREA, T] = [8, 64, 250];
   const examples = ddpmFigure.model("ddpmDigits", "examples.js");
   const alphaBar = ddpmSchedules.alphaBar(ddpmSchedules.cosine(T));
@@ -39,7 +39,7 @@ ddpmFigure.define("unet", (figure) => {
     (brush, width, height, colors) => {
       if (!answer) return;
       const side = (width - 40) / 5;
-      const mark = (text, left, top, color = colors.ink) => ((brush.fillStyle = color), brush.fillText(text, left, top));
+      const mark = (text, left, top, color = colors.ink) => ((brush.fillStyle = color), spell(brush, text, left, top));
       [["x_t", answer.x, colors.thin, {}], ["ε", answer.eps, colors.eps, { from: -3, to: 3 }], ["ε̂", answer.epsHat, colors.eps, { from: -3, to: 3 }], ["x̂_0", answer.guess, colors.x0hat, {}]].forEach(([name, values, color, range], i) => {
         mark(name, i * (side + 10), 14, color);
         picture(brush, values, SIZE, i * (side + 10), 20, side, { smooth: i === 3, ...range });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from itertools import pairwise
@@ -11,6 +12,7 @@ from typing import Any
 import networkx as nx
 import pytest
 import torch
+from PIL import Image
 from playwright.sync_api import Browser, Error, Locator, Page, expect
 from scipy import ndimage
 
@@ -199,10 +201,13 @@ def test_schedules_agree_with_torch(visit: Visit) -> None:
         page.evaluate("ddpmSchedules.alphaBar(ddpmSchedules.linear(10, 0.01, 2))")
 
 
-def test_best_network_of_the_plane_agrees_with_torch(visit: Visit) -> None:
+@pytest.mark.parametrize("clouds", [2, 3, 4])  # three are written out
+def test_best_network_of_the_plane_agrees_with_torch(clouds: int, visit: Visit) -> None:
     page = scripts(visit, "plane")
-    means = torch.tensor([[-1.3, 0.9], [1.3, 1.0], [0.2, -1.3]], dtype=torch.float64)
-    mixture = data.Mixture(torch.ones(3).double() / 3, means, torch.full((3,), 0.15**2).double())
+    means = torch.tensor([[-1.3, 0.9], [1.3, 1], [0.2, -1.3], [-0.6, -0.4]], dtype=torch.float64)
+    means = means[:clouds]
+    weights, variances = torch.ones(2, clouds).double()
+    mixture = data.Mixture(weights / clouds, means, 0.15**2 * variances)
     schedule = Schedule.cosine(250)
     x = 2 * torch.randn(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for t in (1, 40, 125, 249):
@@ -338,7 +343,7 @@ def test_a_drag_draws_once_for_each_picture_of_the_screen_and_writes_no_word(vis
     mouse.down()
     seen = figure.page.evaluate(DRAG, "reverse-plane")
     assert (seen["drawn"], seen["walks"], seen["looks"]) == (5, 5, 0)
-    assert {one.split()[-1] for one in seen["changed"]} == {"style", "data-stale"}
+    assert {one.split()[-1] for one in seen["changed"]} == {"style"}
     mouse.up()
     assert words(figure) != said
     assert figure.locator("canvas").get_attribute("aria-label") == words(figure)
@@ -473,7 +478,7 @@ def test_a_figure_that_fails_says_so_and_leaves_no_worker(visit: Visit) -> None:
     )
     page.goto((HTML / "index.html").as_uri())
     expect(page.locator(".live").get_by_role("alert")).to_be_visible()
-    expect(page.locator(".live img")).to_be_visible()
+    expect(page.locator(".live img.only-light")).to_be_visible()
     page.wait_for_function("document.querySelector('.live:not([data-busy])')")
     assert page.workers == []
 
@@ -518,14 +523,21 @@ def page_with(kind: str, mode: str = "") -> str:
     return next(name for name in PAGES if place in (HTML / name).read_text(encoding="utf8"))
 
 
-def start(visit: Visit, kind: str, mode: str = "") -> Locator:
-    """A figure of the book, brought near and at rest."""
+def place(visit: Visit, kind: str, mode: str = "") -> tuple[Page, Locator]:
+    """A figure of the book, brought near, in its page."""
     page = visit.context.new_page()
     page.emulate_media(reduced_motion="reduce")
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
     page.goto((HTML / page_with(kind, mode)).as_uri())
-    place = f"[data-live='{kind}']" + (f"[data-mode='{mode}']" if mode else "")
-    return rest(page.locator(place).first)
+    figure = page.locator(f"[data-live='{kind}']" + (f"[data-mode='{mode}']" if mode else "")).first
+    figure.scroll_into_view_if_needed()
+    return page, figure
+
+
+def start(visit: Visit, kind: str, mode: str = "") -> Locator:
+    """The same, at rest."""
+    _, figure = place(visit, kind, mode)
+    return rest(figure)
 
 
 def rest(figure: Locator) -> Locator:
@@ -597,7 +609,7 @@ def test_a_schedule_out_of_range_is_refused_and_the_right_one_agrees_with_torch(
     figure = start(visit, "schedule")
     alpha_bar = Schedule.linear().alpha_bar
     assert numbers(words(figure))[2] == pytest.approx(float(alpha_bar[500]), abs=6e-4)
-    slider = figure.get_by_role("slider", name="β_T")
+    slider = figure.get_by_role("slider", name="βT")
     slider.press("End")
     assert "must lie strictly between 0 and 1" in words(figure)
     look = figure.get_by_role("slider", name="look at t")
@@ -922,11 +934,83 @@ def test_without_scripts_stands_a_still_picture(name: str, visit: Visit) -> None
     page = context.new_page()
     page.goto((HTML / name).as_uri())
     for figure in page.locator(".live").all():
-        still = figure.locator("img")
+        still = figure.locator("img:visible")
         assert len((still.get_attribute("alt") or "").split()) > 4
         still.scroll_into_view_if_needed()
         expect(still).to_be_visible()
     context.close()
+
+
+@ON_PAGES
+@pytest.mark.parametrize("visit", [(DESKTOP, "dark")], indirect=True)
+def test_by_night_a_still_picture_is_dark(name: str, visit: Visit) -> None:
+    page = visit.context.new_page()
+    page.add_init_script("IntersectionObserver.prototype.observe = () => {};")  # nobody comes near
+    page.goto((HTML / name).as_uri())
+    for figure in page.locator(".live").all():
+        still = figure.locator("img:visible")
+        still.scroll_into_view_if_needed()
+        page.wait_for_function("still => still.complete", arg=still.element_handle())
+        shot = Image.open(io.BytesIO(still.screenshot())).convert("L")
+        # At the bottom a digit may be white.
+        assert max(shot.getpixel((x, 5)) for x in (5, shot.width - 6)) < 60
+
+
+# The answers of a page's workers wait until they are let out.
+HOLD = """
+    const Whole = Worker;
+    const held = [];
+    let out = false;
+    window.letOut = () => { out = true; held.forEach(hear => hear()); };
+    window.Worker = class extends Whole {
+        set onmessage(hear) {
+            super.onmessage = event => out ? hear(event) : held.push(() => hear(event));
+        }
+    };
+"""
+COMPUTED = [
+    ("digits", ""),
+    ("sampler", ""),
+    ("pad", "back"),
+    ("pad", "loss"),
+    ("pad", "judge"),
+    ("unet", ""),
+    ("few-steps", ""),
+    ("guidance", ""),
+]
+
+
+@pytest.mark.parametrize("visit", [(DESKTOP, "light"), (PHONE, "dark")], indirect=True)
+@pytest.mark.parametrize(("kind", "mode"), COMPUTED)
+def test_either_the_still_picture_is_seen_or_the_figure(kind: str, mode: str, visit: Visit) -> None:
+    visit.context.add_init_script(HOLD)
+    page, figure = place(visit, kind, mode)
+    stage = figure.locator(".live-stage")
+    page.wait_for_function(
+        """figure => !figure.matches("[data-stale]") && figure.querySelector(".live-stage")
+            && [...figure.querySelectorAll("img")].every(
+                one => one.complete || !one.checkVisibility())""",
+        arg=figure.element_handle(),
+    )
+    waits = stage.screenshot()
+    assert len(Image.open(io.BytesIO(waits)).convert("RGB").getcolors(2**20) or []) > 8  # no hole
+    page.add_style_tag(content=".live canvas { visibility: hidden }")
+    assert stage.screenshot() == waits
+    page.evaluate("document.querySelector('style:last-of-type').remove()")
+    page.evaluate("letOut()")
+    shown = rest(figure).locator(".live-stage").screenshot()
+    assert shown != waits
+    assert figure.locator("img").count() == 0
+    stage.evaluate("stage => (stage.style.background = 'none')")
+    assert stage.screenshot() == shown
+
+
+def test_who_draws_before_the_first_answer_sees_it(visit: Visit) -> None:
+    visit.context.add_init_script(HOLD)
+    _, figure = place(visit, "pad", "loss")
+    figure.locator(".live-pad").press("ArrowUp")
+    assert figure.locator("img").count() == 0
+    expect(figure.locator("canvas")).to_have_css("opacity", "1")
 
 
 # Each word that a figure writes into its canvas, and where; a new painting begins with `scale`.
@@ -955,6 +1039,14 @@ CUT_WORDS = """() => [...document.querySelectorAll(".live canvas")].flatMap(canv
 })"""
 
 
+# x_t is not yet set, neither on a canvas nor beside it.
+RAW = """() => [
+    ...[...document.querySelectorAll(".live")].map(figure => figure.innerText),
+    ...[...document.querySelectorAll(".live canvas")].flatMap(canvas => canvas.wrote ?? [])
+        .map(([text]) => text),
+].filter(text => text.includes("_"))"""
+
+
 @ON_PAGES
 def test_live_figures_are_accessible(name: str, visit: Visit) -> None:
     """At a desk and on a phone, by day and by night, in one visit; no word is cut or covered."""
@@ -973,6 +1065,7 @@ def test_live_figures_are_accessible(name: str, visit: Visit) -> None:
             figures(page)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             assert page.evaluate(CUT_WORDS) == []
+            assert page.evaluate(RAW) == []
             assert visit.errors == []
             if found := accessible(page, ".live-figure"):
                 wrong[width, scheme] = found
