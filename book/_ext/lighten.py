@@ -107,26 +107,49 @@ def give_sizes(
         context["body"] = FRAME.sub(framed, IMAGE.sub(sized, context["body"]))
 
 
-PRINTED = re.compile(
-    r'(<div class="output stream[^"]*"><div class="highlight"><pre)>(.*?)(?=</pre>)', re.DOTALL
+LISTED = re.compile(
+    r'(<div class="output (?:stream|text_plain)[^"]*">)?(<div class="highlight"><pre)>'
+    r"(.*?)(?=</pre>)",
+    re.DOTALL,
 )
-ONE_SCREEN = 66  # letters a line that a phone can show, small
+TAG = re.compile(r"<[^>]*>")
+ALIGNED = re.compile(r"\S {2,}\S")  # columns of a table
+ONE_SCREEN = 50  # letters a line that a phone can show, small
+# A line of code: what stands before it belongs to the line before, or marks this one as a whole.
+LINE = re.compile(r'^((?:</span>|<span></span>|<span class="hll">)*)(.*\n)', re.MULTILINE)
+BREAK = re.compile(r'(?<=[(\[{]</span>)|(?<=\)</span>)(?=<span class="o">\.)')
+OPTION = re.compile(r"(?<![\w<&/-])--?[A-Za-z][\w-]*(?![^<]*>)")
 
 
 def keep_lines(
     app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
 ) -> None:
-    """Have what a cell printed say how long its lines are: a phone sets them small (book.css), and
-    no table is torn."""
+    """Have code and what it printed break as a reader would (book.css): a printed table never, a
+    line that is too long for the screen at a space, a bracket or a method, its rest indented."""
 
     def kept(found: re.Match[str]) -> str:
-        lines = html.unescape(re.sub(r"<[^>]*>", "", found[2])).splitlines()
-        longest = max(map(len, lines), default=0)
-        style = f' style="--letters:{longest}"' if longest <= ONE_SCREEN else ""
-        return f"{found[1]}{style}>{found[2]}"
+        output, head, text = found.groups()
+        plain = html.unescape(TAG.sub("", text))
+        longest = max(map(len, plain.splitlines()), default=0)
+        table = bool(output and ALIGNED.search(plain))
+        look = ' class="aligned"' if table else ""
+        if output and (table or longest <= ONE_SCREEN):
+            look += f' style="--letters:{longest}"'
+        return f"{output or ''}{head}{look}>{text if table else LINE.sub(hang, text)}"
 
     if "body" in context:
-        context["body"] = PRINTED.sub(kept, context["body"])
+        context["body"] = LISTED.sub(kept, context["body"])
+
+
+def hang(found: re.Match[str]) -> str:
+    """A line of code that knows how far it is indented, and where it breaks best; its text is as
+    it was, so that a copy is."""
+    before, line = found.groups()
+    plain = html.unescape(TAG.sub("", line))
+    indent = len(plain) - len(plain.lstrip(" "))
+    style = f' style="--indent:{indent}ch"' if indent else ""
+    line = OPTION.sub(r'<span class="whole">\g<0></span>', BREAK.sub("<wbr>", line))
+    return f'{before}<span class="hung"{style}>{line}</span>'
 
 
 FORMULA = re.compile(
@@ -156,6 +179,27 @@ def keep_room(
 
     if "body" in context:
         context["body"] = FORMULA.sub(kept, context["body"])
+
+
+# A formula or a short piece of code within a sentence, with the punctuation that touches it.
+TOUCHED = re.compile(
+    r'([(\[“‘]*)(<span class="math notranslate nohighlight"[^>]*>\\\((?:(?!\\\)).)*\\\)</span>'
+    r'|<code class="[^"]*literal notranslate">(?:<span class="pre">[^<]{1,24}</span>)</code>)'
+    r"([^\s<]{0,9})",
+    re.DOTALL,
+)
+
+
+def glue(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
+) -> None:
+    """Keep punctuation at its formula: a browser may begin a line on either side of a formula."""
+
+    def glued(found: re.Match[str]) -> str:
+        return f'<span class="glued">{found[0]}</span>' if found[1] or found[3] else found[0]
+
+    if "body" in context:
+        context["body"] = TOUCHED.sub(glued, context["body"])
 
 
 def spare_mathjax(
@@ -262,6 +306,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", give_sizes)
     app.connect("html-page-context", keep_lines)
     app.connect("html-page-context", keep_room)
+    app.connect("html-page-context", glue)
     app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax was added
     app.connect("build-finished", prune, priority=900)  # after MathJax was copied
     app.connect("build-finished", ask_first, priority=900)

@@ -1,12 +1,17 @@
-// On paper an answer cannot be unfolded, and ink on white is all there is: print the answers open and
-// the page in its light colors.
+// On paper nothing can be unfolded, and ink on white is all there is: print every fold open but those of
+// sources, which are printed where their reader has opened them (book.css), and the page in its light
+// colors. Afterwards all is as it was.
 {
   const page = document.documentElement;
-  let theme;
+  let theme, closed;
   addEventListener("beforeprint", () => {
-    document.querySelectorAll("details.sd-dropdown").forEach((answer) => (answer.open = true));
+    closed = [...document.querySelectorAll("main details:not([open], .hide)")];
+    closed.forEach((fold) => (fold.open = true));
     theme = page.dataset.theme;
     page.dataset.theme = "light";
   });
-  addEventListener("afterprint", () => (page.dataset.theme = theme));
+  addEventListener("afterprint", () => {
+    closed.forEach((fold) => (fold.open = false));
+    page.dataset.theme = theme;
+  });
 }

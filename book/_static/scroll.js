@@ -1,18 +1,23 @@
-// A picture or a table that is wider than a narrow screen scrolls, by hand and by key, and says so.
+// What is wider than its place scrolls, by hand and by key, and says so (book.css): a picture, a table, a
+// printed table; and a formula, of which formulas.js knows.
+function sayScrolls(frame, wide, what) {
+  frame.classList.toggle("scrolls-now", wide);
+  if (!wide) return ["tabindex", "role", "aria-label"].forEach((name) => frame.removeAttribute(name));
+  frame.tabIndex = 0;
+  frame.setAttribute("role", "group");
+  frame.setAttribute("aria-label", `A ${what} that is wider than the screen; it scrolls sideways`);
+}
+
 addEventListener("load", () => {
-  const narrow = matchMedia("(max-width: 600px)"); // as in book.css; a wide page is not measured at all
-  const frames = [...document.querySelectorAll(".scrolls, .bd-article .pst-scrollable-table-container")];
+  const kinds = { ".scrolls": "picture", ".bd-article .pst-scrollable-table-container": "table", "pre.aligned": "printed table" };
+  const frames = Object.entries(kinds).flatMap(([where, what]) =>
+    [...document.querySelectorAll(where)].map((frame) => [frame, what]));
+  // All is measured before anything is changed.
   function look() {
-    const wide = frames.map((frame) => narrow.matches && frame.scrollWidth > frame.clientWidth + 1);
-    frames.forEach((frame, i) => {
-      frame.classList.toggle("scrolls-now", wide[i]);
-      if (!wide[i]) return ["tabindex", "role", "aria-label"].forEach((name) => frame.removeAttribute(name));
-      frame.tabIndex = 0;
-      frame.setAttribute("role", "group");
-      const what = frame.matches(".scrolls") ? "picture" : "table";
-      frame.setAttribute("aria-label", `A ${what} that is wider than the screen; it scrolls sideways`);
-    });
+    const wide = frames.map(([frame]) => frame.scrollWidth > frame.clientWidth + 1);
+    frames.forEach(([frame, what], i) => sayScrolls(frame, wide[i], what));
   }
-  if (narrow.matches) look();
+  look();
   addEventListener("resize", look);
+  addEventListener("toggle", look, true); // what was folded may have had no width
 });

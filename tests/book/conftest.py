@@ -143,6 +143,16 @@ def darken(page: Page) -> None:
     settle(page)
 
 
+def unfold(page: Page) -> None:
+    """Open every fold, as a reader can, and let the page hear of it."""
+    page.evaluate(
+        """() => {
+            document.querySelectorAll("main details").forEach(fold => fold.open = true);
+            return new Promise(resume => setTimeout(() => requestAnimationFrame(() => resume())));
+        }"""
+    )
+
+
 def settle(page: Page) -> None:
     """Wait until no color is on its way to another one."""
     page.wait_for_function(  # what is not seen may stand there, finished, for as long as it likes
@@ -191,22 +201,30 @@ def _at_desk(browser: Browser, name: str) -> Seen:
         more["axe"]["dark"] = accessible(page)
         more["boxed"] = boxed(page)
 
+        opened = "[...document.querySelectorAll('main details')].map(fold => fold.open)"
+        folds = page.evaluate(opened)
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         page.emulate_media(media="print", color_scheme="dark")
         chrome = (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".copybtn")
         more["printed"] = [part for part in chrome if page.locator(f"{part}:visible").count()]
-        more["folded"] = page.locator("details.sd-dropdown:not([open])").count()
+        more["folded"] = page.locator("main details:not([open], .hide)").count()
         more["ground"] = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        page.add_style_tag(content="body {width: 176mm}")  # A4 between the margins of book.css
+        # A4 between the margins of book.css
+        page.add_style_tag(content="@media print {body {width: 176mm}}")
         more["cut"] = page.evaluate(CUT)
-        page.evaluate("dispatchEvent(new Event('afterprint'))")
         page.emulate_media(media="screen", color_scheme="dark")
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
         more["theme after print"] = theme(page)
+        more["folds kept"] = page.evaluate(opened) == folds
 
+        unfold(page)
+        more["formulas"] = page.evaluate(FORMULAS)
+        more["torn"] = page.evaluate(TORN)
+        more["dumb"] = page.evaluate(DUMB)
+        more["alone"] = page.evaluate(ALONE)
         more["room"] = page.evaluate(ROOM)
         more["raw"] = page.locator(UNSET).all_inner_texts()
         more["merror"] = page.locator("mjx-merror, [data-mjx-error]").count()
-        more["stops"] = page.locator("mjx-container[tabindex]").count()
         more["untold"] = page.locator("main mjx-container:not(:has(mjx-assistive-mml))").count()
         page.evaluate("document.querySelectorAll('pre, code').forEach(element => element.remove())")
         text = page.locator("body").inner_text()
@@ -225,6 +243,8 @@ def on_phone(page_name: str, browser: Browser) -> Seen:
 def _on_phone(browser: Browser, name: str) -> Seen:
     with visiting(browser, PHONE, "dark") as visit:
         page, seen = look(visit, name)
+        visit.set_all(page)
+        unfold(page)
         seen.more["width"] = page.evaluate("document.documentElement.scrollWidth")
         seen.more["too wide"] = page.evaluate(TOO_WIDE)
         seen.more["bent"] = page.evaluate(BENT)
@@ -232,8 +252,10 @@ def _on_phone(browser: Browser, name: str) -> Seen:
         seen.more["torn"] = page.evaluate(TORN)
         seen.more["dumb"] = page.evaluate(DUMB)
         seen.more["clipped"] = page.evaluate(CLIPPED)
-        page.wait_for_timeout(200)
-        visit.set_all(page)
+        seen.more["small print"] = page.evaluate(SMALL_PRINT)
+        seen.more["code"] = page.evaluate(CODE)
+        seen.more["alone"] = page.evaluate(ALONE)
+        seen.more["formulas"] = page.evaluate(FORMULAS)
         seen.more["wide formulas"] = page.evaluate(WIDE_FORMULAS)
         seen.errors = list(visit.errors)
         return seen
@@ -276,6 +298,7 @@ WIDE_FORMULAS = """() => [...document.querySelectorAll('main mjx-math')]
     .filter(element => element.checkVisibility())
     .filter(element => element.getBoundingClientRect().right > innerWidth + 1)
     .filter(element => !element.closest('table, #pst-page-toc-nav'))  // waits off the page
+    .filter(element => element.closest('mjx-container').tabIndex !== 0)  // scrolls: FORMULAS
     .map(element => element.closest('[id]').id + ': ' + element.textContent)"""
 
 # How high the smallest letters of each figure are, in pixels: 110 dots are an inch of the figure.
@@ -284,19 +307,86 @@ LETTERS = """() => [...document.querySelectorAll("main img[data-letters]")]
     .map(image => [image.alt, Number(image.dataset.letters) * 110 / 72
         * image.clientWidth / Number(image.getAttribute("width"))])"""
 
-# What a cell printed in lines of up to 66 letters, and what of it takes more lines than it has.
-TORN = """() => [...document.querySelectorAll("div.output.stream pre")]
-    .filter(printed => printed.checkVisibility())
+# What is wrong with a formula on the screen: letters that nobody can read, a part that is out of
+# sight, a box that scrolls and does not say so, or one that says so and does not.
+FORMULAS = """() => [...document.querySelectorAll("main mjx-container")]
+    .filter(formula => formula.checkVisibility() && !formula.closest("#pst-page-toc-nav"))
+    .flatMap(formula => {
+        const place = formula.parentElement;
+        const wide = formula.querySelector("mjx-math").getBoundingClientRect().width
+            > formula.clientWidth + 1;
+        const size = parseFloat(getComputedStyle(formula).fontSize);
+        const cut = formula.getBoundingClientRect().right > place.getBoundingClientRect().right + 1;
+        const scrolls = /auto|scroll/.test(getComputedStyle(formula).overflowX);
+        const says = getComputedStyle(formula, "::after").content !== "none";
+        const wrong = [
+            size < 10.99 && `${size} px`,
+            cut && "cut off",
+            wide && !scrolls && "cannot be scrolled",
+            wide !== says && (wide ? "does not say that it scrolls" : "says that it scrolls"),
+            wide !== (formula.tabIndex === 0) && (wide ? "no stop" : "a stop"),
+        ];
+        return wrong.filter(Boolean).map(why => `${formula.closest("[id]").id}: ${why}`);
+    })"""
+
+# Tables that a cell printed, less those that show each of their lines as one.
+TORN = r"""() => [...document.querySelectorAll("div.cell_output pre")]
+    .filter(printed => printed.checkVisibility() && /\S {2,}\S/.test(printed.textContent))
     .filter(printed => {
-        const lines = printed.textContent.replace(/\\n$/, "").split("\\n");
-        if (Math.max(...lines.map(line => line.length)) > 66) return false;
-        const style = getComputedStyle(printed);
-        const room = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
-        return printed.clientHeight - room > (lines.length + 0.5) * parseFloat(style.lineHeight);
+        const all = document.createRange();
+        all.selectNodeContents(printed);
+        const rows = new Set([...all.getClientRects()].map(row => Math.round(row.bottom)));
+        return rows.size > printed.textContent.split("\n").filter(Boolean).length;
     }).map(printed => printed.textContent)"""
 
-# Pictures and tables that scroll, and do not say so.
-DUMB = """() => [...document.querySelectorAll(".scrolls, .pst-scrollable-table-container")]
+# What a cell printed, in letters that nobody can read.
+SMALL_PRINT = """() => [...document.querySelectorAll("div.cell_output pre")]
+    .filter(printed => printed.checkVisibility())
+    .filter(printed => [printed, ...printed.querySelectorAll("*")].some(
+        part => parseFloat(getComputedStyle(part).fontSize) < 10.99))
+    .map(printed => printed.textContent)"""
+
+# Lines of code that go on below: where they begin no farther in, or where a word is broken that
+# has room on a line.
+CODE = r"""() => {
+    const flush = new Set(), broken = new Set();
+    for (const code of document.querySelectorAll("main .highlight pre:not(.cell_output *)")) {
+        if (!code.checkVisibility()) continue;
+        const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+        let begin = null;
+        while (texts.nextNode()) {
+            const text = texts.currentNode;
+            for (const found of text.data.matchAll(/\n|(?<![\w-])--?[a-z][\w-]*|\w+|[^\s\w]+/gi)) {
+                if (found[0] === "\n") { begin = null; continue; }
+                const range = document.createRange();
+                range.setStart(text, found.index);
+                range.setEnd(text, found.index + found[0].length);
+                const rows = [...range.getClientRects()];
+                begin ??= rows[0];
+                if (rows.some(row => row.top > begin.top + 4 && row.left < begin.left + 4))
+                    flush.add(code.textContent.slice(0, 60));
+                if (rows.at(-1).top > rows[0].top + 4 && /^(\w|--?[a-z])/i.test(found[0])
+                    && found[0].length < 25) broken.add(found[0]);
+            }
+        }
+    }
+    return {flush: [...flush], broken: [...broken]};
+}"""
+
+# Punctuation that begins a line, parted from the formula or the code that it belongs to.
+ALONE = r"""() => [...document.querySelectorAll(".bd-article :is(span.math, :not(pre) > code)")]
+    .filter(place => place.checkVisibility())
+    .filter(place => /^[,.;:!?)\]”’]/.test(place.nextSibling?.data ?? ""))
+    .filter(place => {
+        const range = document.createRange();
+        range.setStart(place.nextSibling, 0);
+        range.setEnd(place.nextSibling, 1);
+        return range.getBoundingClientRect().left < [...place.getClientRects()].at(-1).right - 4;
+    }).map(place => place.textContent + place.nextSibling.data.slice(0, 20))"""
+
+# Pictures, tables and what cells printed that scroll, and do not say so.
+DUMB = """() => [...document.querySelectorAll(
+        ".scrolls, .pst-scrollable-table-container, .highlight pre")]
     .filter(frame => frame.checkVisibility() && frame.scrollWidth > frame.clientWidth + 1)
     .filter(frame => frame.tabIndex !== 0 || getComputedStyle(frame, "::before").content === "none")
     .map(frame => frame.innerHTML.slice(0, 120))"""

@@ -29,6 +29,7 @@ from tests.book.conftest import (
     Visit,
     darken,
     parsed,
+    unfold,
 )
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_ext"))
@@ -58,12 +59,36 @@ def test_page_fits_a_phone(page_name: str, on_phone: Seen) -> None:
     assert on_phone.more["too wide"] == []
 
 
-def test_a_printed_table_is_not_torn_on_a_phone(page_name: str, on_phone: Seen) -> None:
+def test_a_printed_table_is_not_torn(page_name: str, at_desk: Seen, on_phone: Seen) -> None:
+    assert at_desk.more["torn"] == []
     assert on_phone.more["torn"] == []
+
+
+def test_what_cells_print_can_be_read_on_a_phone(page_name: str, on_phone: Seen) -> None:
+    assert on_phone.more["small print"] == []
+
+
+def test_lines_of_code_go_on_below_as_one_reads_them(page_name: str, on_phone: Seen) -> None:
+    assert on_phone.more["code"] == {"flush": [], "broken": []}
 
 
 def test_formulas_fit_a_phone(page_name: str, on_phone: Seen) -> None:
     assert on_phone.more["wide formulas"] == []
+
+
+def test_formulas_can_be_read_and_say_where_they_scroll(
+    page_name: str, at_desk: Seen, on_phone: Seen
+) -> None:
+    """A formula that scrolls is a stop of the Tab key, and no other one is."""
+    assert at_desk.more["formulas"] == []
+    assert on_phone.more["formulas"] == []
+
+
+def test_no_line_begins_with_the_punctuation_of_the_line_before(
+    page_name: str, at_desk: Seen, on_phone: Seen
+) -> None:
+    assert at_desk.more["alone"] == []
+    assert on_phone.more["alone"] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -132,6 +157,7 @@ def test_page_says_what_it_is(page_name: str) -> None:
 def test_page_prints_its_text_alone(page_name: str, at_desk: Seen) -> None:
     assert at_desk.more["printed"] == []
     assert at_desk.more["folded"] == 0
+    assert at_desk.more["folds kept"]
     assert at_desk.more["ground"] in {"rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"}
     assert at_desk.more["theme after print"] == "dark"
 
@@ -150,8 +176,7 @@ def test_first_paint_has_the_readers_colors(page_name: str) -> None:
     assert "defer" not in head[head.rindex("<script", 0, script) : script]
 
 
-def test_no_formula_is_a_stop_for_the_tab_key(page_name: str, at_desk: Seen) -> None:
-    assert at_desk.more["stops"] == 0
+def test_each_formula_says_itself_to_a_screen_reader(page_name: str, at_desk: Seen) -> None:
     assert at_desk.more["untold"] == 0
 
 
@@ -198,11 +223,14 @@ def test_no_picture_has_a_white_box_by_night(page_name: str, at_desk: Seen) -> N
     assert at_desk.more["boxed"] == []
 
 
-def test_words_in_figures_can_be_read_on_a_phone(page_name: str, on_phone: Seen) -> None:
+def test_words_in_figures_can_be_read_on_a_phone(
+    page_name: str, at_desk: Seen, on_phone: Seen
+) -> None:
     """Their smallest letters are 9 pixels high at least; what is wider than the screen scrolls."""
     said = {image["data-letters"] for image in parsed(page_name).select("img[data-letters]")}
     assert len(on_phone.more["letters"]) >= bool(said)
     assert [one for one in on_phone.more["letters"] if one[1] < 8.9] == []
+    assert at_desk.more["dumb"] == []
     assert on_phone.more["dumb"] == []
     assert on_phone.more["clipped"] == []
 
@@ -442,6 +470,68 @@ def test_bibliography_calls_each_work_what_the_text_calls_it() -> None:
             wrong += [(name, said)] if said.replace("\xa0", " ") != name else []
     assert found > len(names)
     assert wrong == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_links_have_one_color_and_comments_are_quieter_than_code(scheme: str, visit: Visit) -> None:
+    """Also a link in a table, and one around code; a comment is gray, and not as strong as code."""
+    for name in ("ledger.html", "reverse.html"):
+        page = visit.open(name)
+        if scheme == "dark":
+            darken(page)
+        links = page.evaluate(
+            """() => [...document.querySelectorAll(
+                    ".bd-article a.reference:not(.headerlink, .sd-btn, .claim-mark)")]
+                .flatMap(link => [link, ...link.querySelectorAll("code")])
+                .map(part => getComputedStyle(part).color)"""
+        )
+        assert len(links) > 20
+        assert len(set(links)) == 1
+    ground, code, comment = page.evaluate(
+        """() => [["backgroundColor", ".cell_input pre"], ["color", ".highlight .n"],
+                  ["color", ".highlight .c1"]]
+            .map(([what, where]) => getComputedStyle(document.querySelector(where))[what])"""
+    )
+    red, green, blue = (int(value) for value in re.findall(r"\d+", comment)[:3])
+    assert max(red, green, blue) - min(red, green, blue) < 30
+    assert 4.5 <= contrast(ground, comment) < 0.8 * contrast(ground, code)
+
+
+@pytest.mark.parametrize("visit", [(DESKTOP, "light"), (PHONE, "light")], indirect=True)
+def test_a_copy_of_code_is_the_code(visit: Visit) -> None:
+    """By its button and by hand, as it stands in the notebook."""
+    notebook = nbformat.read(BUILD / "jupyter_execute" / "reverse.ipynb", as_version=4)
+    cells = {cell.source.rstrip() for cell in notebook.cells if cell.cell_type == "code"}
+    page = visit.open("reverse.html")
+    unfold(page)
+    page.evaluate("addEventListener('copy', event => window.copied = event.target.value)")
+    codes = page.locator("main .cell_input pre")
+    assert codes.count() > 20
+    by_button, by_hand = set(), set()
+    for code in codes.all():
+        code.hover()
+        code.locator("+ button.copybtn").click()
+        by_button.add(page.evaluate("copied").rstrip())
+        by_hand.add(
+            code.evaluate(
+                "code => {getSelection().selectAllChildren(code); return '' + getSelection()}"
+            )
+        )
+    assert by_button <= cells
+    assert len(by_button) == codes.count()
+    assert {text.rstrip() for text in by_hand} == by_button
+
+
+def test_paper_shows_the_sources_that_their_reader_has_opened(visit: Visit) -> None:
+    page = visit.open("reverse.html")
+    page.locator("details.hide > summary").nth(1).click()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    sources = page.locator("details.hide")
+    assert sources.count() > 5
+    shown = [one.locator("pre").is_visible() for one in sources.all()]
+    assert [n for n, seen in enumerate(shown) if seen] == [1]
+    assert page.locator("details.hide > summary:visible").count() == 0
 
 
 def test_bibliography_leads_to_the_papers() -> None:
