@@ -117,7 +117,7 @@ ALIGNED = re.compile(r"\S {2,}\S")  # columns of a table
 ONE_SCREEN = 50  # letters a line that a phone can show, small
 # A line of code: what stands before it belongs to the line before, or marks this one as a whole.
 LINE = re.compile(r'^((?:</span>|<span></span>|<span class="hll">)*)(.*\n)', re.MULTILINE)
-BREAK = re.compile(r'(?<=[(\[{]</span>)|(?<=\)</span>)(?=<span class="o">\.)')
+BREAK = re.compile(r'(?<=[(\[{]</span>)|(?=<span class="o">\.</span>)')
 OPTION = re.compile(r"(?<![\w<&/-])--?[A-Za-z][\w-]*(?![^<]*>)")
 
 
@@ -125,7 +125,7 @@ def keep_lines(
     app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
 ) -> None:
     """Have code and what it printed break as a reader would (book.css): a printed table never, a
-    line that is too long for the screen at a space, a bracket or a method, its rest indented."""
+    line that is too long for the screen at a space, a bracket or a dot, its rest indented."""
 
     def kept(found: re.Match[str]) -> str:
         output, head, text = found.groups()

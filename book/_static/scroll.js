@@ -12,8 +12,9 @@ addEventListener("load", () => {
   const kinds = { ".scrolls": "picture", ".bd-article .pst-scrollable-table-container": "table", "pre.aligned": "printed table" };
   const frames = Object.entries(kinds).flatMap(([where, what]) =>
     [...document.querySelectorAll(where)].map((frame) => [frame, what]));
-  // All is measured before anything is changed.
+  // All is measured before anything is changed; and without what says that it scrolls, which takes room.
   function look() {
+    frames.forEach(([frame]) => frame.classList.remove("scrolls-now"));
     const wide = frames.map(([frame]) => frame.scrollWidth > frame.clientWidth + 1);
     frames.forEach(([frame, what], i) => sayScrolls(frame, wide[i], what));
   }

@@ -336,7 +336,7 @@ TORN = r"""() => [...document.querySelectorAll("div.cell_output pre")]
         const all = document.createRange();
         all.selectNodeContents(printed);
         const rows = new Set([...all.getClientRects()].map(row => Math.round(row.bottom)));
-        return rows.size > printed.textContent.split("\n").filter(Boolean).length;
+        return rows.size > printed.textContent.replace(/\n$/, "").split("\n").length;
     }).map(printed => printed.textContent)"""
 
 # What a cell printed, in letters that nobody can read.
