@@ -190,16 +190,22 @@ TOUCHED = re.compile(
 )
 
 
+LONG = re.compile(
+    r'(<code class="[^"]*literal notranslate"><span class="pre)(?=">[^<]{25,}</span>)'
+)
+
+
 def glue(
     app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
 ) -> None:
-    """Keep punctuation at its formula: a browser may begin a line on either side of a formula."""
+    """Keep punctuation at its formula: a browser may begin a line on either side of a formula.
+    Code that may fill a line can break, so that what follows it need not stand alone."""
 
     def glued(found: re.Match[str]) -> str:
         return f'<span class="glued">{found[0]}</span>' if found[1] or found[3] else found[0]
 
     if "body" in context:
-        context["body"] = TOUCHED.sub(glued, context["body"])
+        context["body"] = LONG.sub(r"\1 long", TOUCHED.sub(glued, context["body"]))
 
 
 def spare_mathjax(
