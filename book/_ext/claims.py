@@ -224,7 +224,7 @@ class KernelDirective(OfClaim):
 
 
 class LedgerDirective(SphinxDirective):
-    """{ledger}: the table of all claims."""
+    """{ledger}: all claims."""
 
     has_content = False
 

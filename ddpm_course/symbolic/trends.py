@@ -154,7 +154,7 @@ with as_written():
             ),
             uncomputed=(
                 "PyTorch computes it, in its function scaled_dot_product_attention; its formula "
-                "is held to loops over matrices in the check beside it."
+                "is held to loops over matrices in a check."
             ),
         ),
         Claim(

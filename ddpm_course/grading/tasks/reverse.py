@@ -170,7 +170,7 @@ BETA_TILDE = Task(
 Simplified, your result reads $\tilde\beta_t = \frac{1 - \bar\alpha_{t-1}}{1 -
 \bar\alpha_t}\,\beta_t$. Compute it for all $t$; put 0 at entry 0. Look at what comes out
 at $t = 1$ (the check says why).""",
-    hint="Compute 1 - ᾱ once. `noise[:-1]` and `noise[1:]` are neighbours in time.",
+    hint="Compute 1 - ᾱ once. `noise[:-1]` and `noise[1:]` are neighbors in time.",
     lesson="β̃_1 = 0 by the formula: when x_0 is known, the last step holds no doubt.",
     reference=beta_tilde,
     cases=_beta_cases,

@@ -163,7 +163,7 @@ A network cannot do much with one bare number $t$. Give it $m$ = `dim / 2` waves
 all $\sin(t\,\omega_i)$, then all $\cos(t\,\omega_i)$, with frequencies
 $\omega_i = 10000^{-i/(m-1)}$ for $i = 0, \ldots, m - 1$, from 1 down to 1/10000.""",
     hint="`t[:, None] * omega` has shape (B, m). Join the two halves along the second axis.",
-    lesson="fast waves tell neighbours apart, slow waves tell early from late: a clock with many "
+    lesson="fast waves tell neighbors apart, slow waves tell early from late: a clock with many "
     "hands.",
     reference=time_embedding,
     cases=_time_cases,
