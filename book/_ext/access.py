@@ -29,7 +29,7 @@ PAPER = re.compile(r"\b(arXiv|doi):(?:\s*)(\d[\w./()-]*[\w)])", re.IGNORECASE)
 PLACES = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}
 
 
-class Cited(BaseLabelStyle):  # type: ignore[misc]
+class Cited(BaseLabelStyle):  # type: ignore[misc]  # pybtex has no types
     """In the bibliography an entry has the name that the text gives it: Ho et al., 2020."""
 
     def format_labels(self, sorted_entries: list[Entry]) -> Iterator[str]:
@@ -40,7 +40,7 @@ class Cited(BaseLabelStyle):  # type: ignore[misc]
             yield f"{names}, {entry.fields['year']}"
 
 
-class AsCited(Unsorted):  # type: ignore[misc]
+class AsCited(Unsorted):  # type: ignore[misc]  # pybtex has no types
     """Entries as everywhere, in the order of their names."""
 
     default_sorting_style = "author_year_title"

@@ -39,11 +39,9 @@ function ddpmExp(x) {
 }
 
 // A mixture of equally likely round clouds, all of one deviation, whose best network is known:
-// under q(x_t) the cloud k is N(√ᾱ_t m_k, ᾱ_t std² + 1 - ᾱ_t), so each point knows what to expect.
+// under q(x_t) the cloud k is N(√ᾱ_t m_k, v), v = ᾱ_t std² + 1 - ᾱ_t, so each point knows what to expect.
 function ddpmMixture(means, std) {
-  if (means.length === 3) return ddpmThree(means, std);
-  const count = means.length;
-  const [cx, cy, power] = [0, 1, 2].map(() => new Float64Array(count)); // √ᾱ_t m_k, and a point's weights
+  const fill = means.length === 3 ? ddpmThree : ddpmMany;
   let answer = new Float64Array(0); // used again by the next call
   return {
     means,
@@ -51,73 +49,58 @@ function ddpmMixture(means, std) {
     // ε̂ = -√(1 - ᾱ_t) · score of q(x_t), at each point of x.
     eps(x, alphaBar) {
       if (answer.length !== x.length) answer = new Float64Array(x.length);
+      const centers = means.map((mean) => mean.map((value) => Math.sqrt(alphaBar) * value));
       const variance = alphaBar * std ** 2 + 1 - alphaBar;
-      const scale = Math.sqrt(1 - alphaBar) / variance;
-      const narrow = -1 / (2 * variance);
-      for (let k = 0; k < count; k++) {
-        cx[k] = Math.sqrt(alphaBar) * means[k][0];
-        cy[k] = Math.sqrt(alphaBar) * means[k][1];
-      }
-      for (let i = 0; i < x.length; i += 2) {
-        const a = x[i];
-        const b = x[i + 1];
-        let most = -Infinity;
-        for (let k = 0; k < count; k++) {
-          const dx = a - cx[k];
-          const dy = b - cy[k];
-          power[k] = narrow * (dx * dx + dy * dy);
-          if (power[k] > most) most = power[k];
-        }
-        let total = 0;
-        let mx = 0;
-        let my = 0;
-        for (let k = 0; k < count; k++) {
-          const less = power[k] - most;
-          if (less < -25) continue; // no more than 1e-11 of the whole
-          const weight = ddpmExp(less);
-          total += weight;
-          mx += weight * cx[k];
-          my += weight * cy[k];
-        }
-        const part = scale / total;
-        answer[i] = scale * a - mx * part;
-        answer[i + 1] = scale * b - my * part;
-      }
+      fill(answer, x, centers, variance, Math.sqrt(1 - alphaBar) / variance);
       return answer;
     },
   };
 }
 
+// scale · (x - the mean of the centers, weighted by how likely x is from each), for any number of clouds.
+function ddpmMany(answer, x, centers, variance, scale) {
+  const narrow = -1 / (2 * variance);
+  const power = new Float64Array(centers.length);
+  for (let i = 0; i < x.length; i += 2) {
+    let most = -Infinity;
+    for (let k = 0; k < power.length; k++) {
+      const dx = x[i] - centers[k][0];
+      const dy = x[i + 1] - centers[k][1];
+      power[k] = narrow * (dx * dx + dy * dy);
+      if (power[k] > most) most = power[k];
+    }
+    let total = 0;
+    let mx = 0;
+    let my = 0;
+    for (let k = 0; k < power.length; k++) {
+      const less = power[k] - most;
+      if (less < -25) continue; // no more than 1e-11 of the whole
+      const weight = ddpmExp(less);
+      total += weight;
+      mx += weight * centers[k][0];
+      my += weight * centers[k][1];
+    }
+    answer[i] = scale * (x[i] - mx / total);
+    answer[i + 1] = scale * (x[i + 1] - my / total);
+  }
+}
+
 // The same for three clouds, written out: in half the time, so that they follow a hand that drags. The power
-// of a weight, -|x - √ᾱ_t m|² / 2v, less what is the same for all of them is a line: p + q·x, q = √ᾱ_t m / v.
-function ddpmThree(means, std) {
-  let answer = new Float64Array(0);
-  return {
-    means,
-    std,
-    eps(x, alphaBar) {
-      if (answer.length !== x.length) answer = new Float64Array(x.length);
-      const variance = alphaBar * std ** 2 + 1 - alphaBar;
-      const spread = Math.sqrt(1 - alphaBar);
-      const [[ax, ay, a], [bx, by, b], [cx, cy, c]] = means.map(([x, y]) => {
-        const [qx, qy] = [x, y].map((value) => (Math.sqrt(alphaBar) * value) / variance);
-        return [qx, qy, (-variance * (qx ** 2 + qy ** 2)) / 2];
-      });
-      for (let i = 0; i < x.length; i += 2) {
-        const first = a + ax * x[i] + ay * x[i + 1];
-        const second = b + bx * x[i] + by * x[i + 1];
-        const third = c + cx * x[i] + cy * x[i + 1];
-        const most = Math.max(first, second, third);
-        const u = ddpmExp(Math.max(-25, first - most));
-        const v = ddpmExp(Math.max(-25, second - most));
-        const w = ddpmExp(Math.max(-25, third - most));
-        const part = spread / (u + v + w);
-        answer[i] = (spread / variance) * x[i] - (u * ax + v * bx + w * cx) * part;
-        answer[i + 1] = (spread / variance) * x[i + 1] - (u * ay + v * by + w * cy) * part;
-      }
-      return answer;
-    },
-  };
+// of a weight, -|x - c|² / 2v, less what is the same for all of them is a line: q·x - |c|² / 2v, q = c / v.
+function ddpmThree(answer, x, centers, variance, scale) {
+  const [[ax, ay, a], [bx, by, b], [cx, cy, c]] = centers.map(([x, y]) => [x, y, (x * x + y * y) / (2 * variance)]);
+  for (let i = 0; i < x.length; i += 2) {
+    const first = (ax * x[i] + ay * x[i + 1]) / variance - a;
+    const second = (bx * x[i] + by * x[i + 1]) / variance - b;
+    const third = (cx * x[i] + cy * x[i + 1]) / variance - c;
+    const most = Math.max(first, second, third);
+    const u = ddpmExp(Math.max(-25, first - most));
+    const v = ddpmExp(Math.max(-25, second - most));
+    const w = ddpmExp(Math.max(-25, third - most));
+    const part = scale / (u + v + w);
+    answer[i] = scale * x[i] - (u * ax + v * bx + w * cx) * part;
+    answer[i + 1] = scale * x[i + 1] - (u * ay + v * by + w * cy) * part;
+  }
 }
 
 // The levers: each is a mistake that people have made (the page of misconceptions names them).
