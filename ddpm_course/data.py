@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import distribution
+from importlib.resources import files
 from typing import Literal
 
 import torch
@@ -41,33 +44,36 @@ def digits(split: Split = "train") -> Tensor:
     Returns:
         (N, 1, 8, 8) float32 on a grid of 17 values in [-1, 1].
     """
-    from sklearn.datasets import load_digits
-
-    images = torch.tensor(load_digits().images, dtype=torch.float32)[:, None] / 8 - 1
-    return images[_split(split)]
+    rows = _table()[_split(split)]
+    return rows[:, :-1].view(-1, 1, 8, 8).float() / 8 - 1
 
 
 def digit_labels(split: Split = "train") -> Tensor:
     """(N,) int64: which digit each image of ``digits(split)`` shows, 0..9."""
-    from sklearn.datasets import load_digits
+    return _table()[_split(split), -1].long()
 
-    return torch.tensor(load_digits().target, dtype=torch.int64)[_split(split)]
+
+@cache
+def _table() -> Tensor:
+    """(1797, 65) uint8: the ink dots of each digit, and which digit it is.
+
+    scikit-learn's own file is read without importing scikit-learn, which takes seconds.
+    """
+    import numpy as np
+
+    file = distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
+    return torch.from_numpy(np.loadtxt(str(file), dtype=np.uint8, delimiter=","))
 
 
 def _split(split: Split) -> Tensor:
-    import numpy as np
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    target = load_digits().target
+    everyone = torch.arange(len(_table()))
     if split == "all":
-        return torch.arange(len(target))
+        return everyone
     if split not in ("train", "test"):
         raise ValueError(f"split is {split!r}; choose 'train', 'test' or 'all'.")
-    train, test = train_test_split(
-        np.arange(len(target)), test_size=360, stratify=target, random_state=0
-    )
-    return torch.as_tensor(np.sort(train if split == "train" else test))
+    lines = files("ddpm_course").joinpath("assets", "digits-test.txt").read_text().splitlines()
+    held_out = torch.tensor([int(row) for line in lines[2:] for row in line.split()])
+    return held_out if split == "test" else everyone[~torch.isin(everyone, held_out)]
 
 
 def two_moons(n: int, generator: torch.Generator | None = None) -> Tensor:

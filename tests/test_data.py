@@ -1,8 +1,11 @@
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 from ddpm_course import Schedule, data, marginal
@@ -37,6 +40,28 @@ def test_the_split_is_fixed_disjoint_and_fair():
     shares = data.digit_labels("test").bincount() / 360
     everyone = data.digit_labels("all").bincount() / 1797
     assert (shares - everyone).abs().max() < 1 / 360
+
+
+def test_the_split_is_scikit_learns_with_its_labels():
+    labels = load_digits().target
+    rows = train_test_split(range(1797), test_size=360, stratify=labels, random_state=0)
+    for split, held in zip(("train", "test"), map(sorted, rows), strict=True):
+        assert torch.equal(data.digits(split), data.digits("all")[held])
+        assert data.digit_labels(split).tolist() == labels[held].tolist()
+
+
+def test_changing_what_was_given_changes_nothing_that_is_given_later():
+    for split in ("all", "train"):
+        data.digits(split).fill_(0)
+        data.digit_labels(split).fill_(0)
+        assert data.digits(split).unique().numel() == 17
+        assert data.digit_labels(split).unique().numel() == 10
+
+
+def test_digits_come_without_importing_scikit_learn():
+    code = "import sys; from ddpm_course import data; data.digits(); data.digit_labels();"
+    code += "sys.exit('sklearn' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_an_unknown_split_is_refused():
