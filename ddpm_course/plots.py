@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from ddpm_course import checks
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
@@ -38,7 +41,8 @@ GAP = 1 + 2**-20
 LETS_THROUGH = 250  # of 255, at most, how opaque a dot is that belongs to no picture
 DRAWN = 5 / 16  # of the colors of a PNG, those of what is drawn; the rest are for its pictures
 LETTER = 0.075  # inches, of a title
-EDGE = {"linewidth": 0.5, "color": "#b0b0b0"}  # of a picture
+EDGE: dict[str, Any] = {"linewidth": 0.5, "edgecolor": "#b0b0b0"}  # of a picture
+BETWEEN = 0.085  # inches, from one picture to the next
 UNSEEN = 6  # levels of 255 by which nobody sees a color change
 DOTS = 110  # dots per inch on the page
 # On a phone a figure has this much room (CSS pixels, less a margin), and its letters are this high.
@@ -188,6 +192,32 @@ def dots(figure: Figure, dpi: float, box: Bbox | None = None) -> tuple[Image, Im
     Returns:
         The drawing (RGB), and of the same size a mask (L): 255 where a picture is, less elsewhere.
     """
+    with _laid_out(figure):
+        return _dots(figure, dpi, box or figure.get_tightbbox().padded(0.1))
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Lay a figure out, once, as it costs more than a drawing; it is drawn here as it stands."""
+    import matplotlib as mpl
+
+    layout, canvas = figure.get_layout_engine(), figure.canvas
+    _canvas()(figure)
+    if layout is not None and figure.axes:
+        layout.execute(figure)
+    for axes in figure.axes:
+        axes.apply_aspect()
+    # None, as after "none" each drawing would be drawn twice; and None means what the settings say.
+    with mpl.rc_context({"figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
+        try:
+            yield
+        finally:
+            figure.set_canvas(canvas)
+            figure.set_layout_engine(layout or "none")
+
+
+def _dots(figure: Figure, dpi: float, part: Bbox) -> tuple[Image, Image]:
     import io
 
     import numpy as np
@@ -197,12 +227,6 @@ def dots(figure: Figure, dpi: float, box: Bbox | None = None) -> tuple[Image, Im
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
     from PIL import Image
-
-    layout = figure.get_layout_engine()
-    if figure.axes and layout is not None:
-        layout.execute(figure)  # once: it costs more than a drawing
-        figure.set_layout_engine("none")
-    part = box or figure.get_tightbbox().padded(0.1)
 
     def drawn(transparent: bool) -> Image.Image:
         file = io.BytesIO()
@@ -214,7 +238,6 @@ def dots(figure: Figure, dpi: float, box: Bbox | None = None) -> tuple[Image, Im
 
     flat = drawn(transparent=False).convert("RGB")
     if not figure.findobj(lambda one: isinstance(one, AxesImage | QuadMesh)):
-        figure.set_layout_engine(layout or "none")
         return flat, Image.new("L", flat.size, 0)
     # Once more with the pictures alone, each of them plain; nothing moves when the words are gone.
     kept = AxesImage | QuadMesh | Axes | Figure
@@ -237,8 +260,23 @@ def dots(figure: Figure, dpi: float, box: Bbox | None = None) -> tuple[Image, Im
     for one, values, interpolation in pictures:
         one.set_interpolation(interpolation)
         one.set_data(values)
-    figure.set_layout_engine(layout or "none")
     return flat, mask
+
+
+@cache
+def _canvas() -> type[FigureCanvasAgg]:
+    """Canvases that read a formula once: matplotlib reads it anew for each size of each figure."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+
+    shared: dict[str, Any] = {}
+
+    class Canvas(FigureCanvasAgg):
+        def get_renderer(self) -> RendererAgg:
+            renderer = super().get_renderer()
+            renderer.mathtext_parser = shared.setdefault("parser", renderer.mathtext_parser)
+            return renderer
+
+    return Canvas
 
 
 def without_ground(flat: Image, mask: Image, colors: int = 256, always: bool = False) -> Image:
@@ -382,6 +420,8 @@ def show_images(
         columns: images a row, for one batch.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
 
     if isinstance(rows, Tensor):
         smooth = not pixels and rows.ndim == 4 and len(rows) > 0  # image_grid refuses the others
@@ -400,31 +440,37 @@ def show_images(
     rows = [checks.pictures(row, f"row {r}") for r, row in enumerate(batches)]
     count = max(len(row) for row in rows)
     side = 7.0 / count
-    aside: dict[str, Any] = {}
+    standing: dict[str, Any] = {"rotation": 90, "va": "center"}
     longest = max(map(len, row_titles), default=0) * LETTER
     if longest > side:  # a title that stands on end would run into the next row's
-        aside = {"rotation": 0, "ha": "right", "va": "center"}
-        side = (7.0 - longest) / count
-    figure, grid_of_axes = plt.subplots(
-        len(rows), count, figsize=(7.0, len(rows) * (side + 0.1) + 0.3), squeeze=False
-    )
+        standing, side = {}, (7.0 - longest) / count
+    # All in one axes, which costs a tenth of an axes for each: a picture is 1 wide.
+    tall = max(row.shape[2] / row.shape[3] for row in rows)
+    across, down = 1 + BETWEEN / side, tall + BETWEEN / side
+    figure, axes = plt.subplots(figsize=(7.0, len(rows) * (side * tall + 0.1) + 0.3))
+    edges = []
     for r, row in enumerate(rows):
-        for c, axes in enumerate(grid_of_axes[r]):
-            axes.set(xticks=[], yticks=[])
-            axes.grid(False)
-            axes.spines[:].set(visible=c < len(row), **EDGE)  # a white picture ends somewhere
-            if c < len(row):
-                picture = (row[c].detach().float().cpu().clamp(-1, 1) + 1) / 2
-                axes.imshow(
-                    picture.permute(1, 2, 0).squeeze(-1).numpy(),
-                    vmin=0,
-                    vmax=1,
-                    interpolation="nearest" if pixels else "bicubic",
-                )
-            if r == 0 and c < len(column_titles):
-                axes.set_title(column_titles[c], fontsize=10)
-        if r < len(row_titles):
-            grid_of_axes[r, 0].set_ylabel(row_titles[r], fontsize=10, **aside)
+        top, own = r * down, row.shape[2] / row.shape[3]
+        for c, image in enumerate((row.detach().float().cpu().clamp(-1, 1) + 1) / 2):
+            left = c * across
+            axes.imshow(
+                image.permute(1, 2, 0).squeeze(-1).numpy(),
+                vmin=0,
+                vmax=1,
+                interpolation="nearest" if pixels else "bicubic",
+                extent=(left, left + 1, top + own, top),
+            )
+            edges.append(Rectangle((left, top), 1, own))
+    # A white picture ends somewhere.
+    axes.add_collection(PatchCollection(edges, facecolor="none", clip_on=False, **EDGE))
+    axes.set(xlim=(0, count * across - across + 1), ylim=(len(rows) * down - down + tall, 0))
+    axes.set_xticks([c * across + 0.5 for c in range(len(column_titles))], column_titles)
+    axes.set_yticks([r * down + tall / 2 for r in range(len(row_titles))], row_titles, **standing)
+    axes.tick_params(
+        length=0, labelsize=10, top=True, labeltop=True, bottom=False, labelbottom=False
+    )
+    axes.spines[:].set_visible(False)
+    axes.grid(False)
     return figure
 
 

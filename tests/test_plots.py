@@ -51,13 +51,47 @@ def test_what_is_no_batch_of_images_is_refused(shape):
         plots.image_grid(torch.zeros(shape))
 
 
+def laid_out(figure):
+    """The images of a figure by the titles of their row and column, and where the titles stand."""
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    boxes = [
+        [one.get_window_extent() for one in axis.get_ticklabels()]
+        for axis in (axes.xaxis, axes.yaxis)
+    ]
+    across = {
+        one.get_text(): box.x0 + box.width / 2
+        for one, box in zip(axes.get_xticklabels(), boxes[0], strict=True)
+    }
+    down = {
+        one.get_text(): box.y0 + box.height / 2
+        for one, box in zip(axes.get_yticklabels(), boxes[1], strict=True)
+    }
+    shown = {}
+    for image in axes.images:
+        box = image.get_window_extent()
+        (column,) = [name for name, x in across.items() if box.x0 < x < box.x1]
+        (row,) = [name for name, y in down.items() if box.y0 < y < box.y1]
+        shown[row, column] = image
+        others = [one.get_window_extent() for one in axes.images if one is not image]
+        assert not any(box.overlaps(other) for other in others)
+        assert box.width == pytest.approx(
+            box.height * image.get_array().shape[1] / image.get_array().shape[0]
+        )
+    return shown, across, down
+
+
 def test_figures_show_what_they_are_given():
     rows = [torch.zeros(3, 1, 8, 8), torch.ones(2, 1, 8, 8)]
     figure = plots.show_images(rows, ["a", "b"], ["1", "2", "3"])
-    drawn = [axes for axes in figure.axes if axes.images]
-    assert len(drawn) == 5
-    assert drawn[0].get_ylabel() == "a"
-    assert [axes.get_title() for axes in drawn[:3]] == ["1", "2", "3"]
+    shown, across, down = laid_out(figure)
+    assert {place: int(image.get_array().mean() * 2) for place, image in shown.items()} == {
+        **{("a", column): 1 for column in "123"},
+        **{("b", column): 2 for column in "12"},
+    }
+    assert (list(across), list(down)) == (["1", "2", "3"], ["a", "b"])
+    assert sorted(across.values()) == list(across.values())  # from the left
+    assert sorted(down.values()) == list(down.values())[::-1]  # and from the top
 
     clouds = [torch.zeros(10, 2), torch.ones(20, 2), torch.ones(5, 2)]
     figure = plots.show_clouds(clouds, ["x", "y", "z"], columns=2)
@@ -72,11 +106,12 @@ def test_titles_of_rows_do_not_run_into_each_other(columns: int) -> None:
         [torch.zeros(columns, 1, 8, 8)] * 3, ["learned from", "drawn", "nearest"]
     )
     figure.draw_without_rendering()
-    rows = [axes for axes in figure.axes if axes.get_ylabel()]
-    places = [axes.yaxis.label.get_window_extent() for axes in rows]
+    (axes,) = figure.axes
+    places = [label.get_window_extent() for label in axes.get_yticklabels()]
     assert len(places) == 3
     assert not any(one.overlaps(other) for one, other in combinations(places, 2))
-    pictures = [axes.get_window_extent() for axes in figure.axes]
+    pictures = [image.get_window_extent() for image in axes.images]
+    assert len(pictures) == 3 * columns
     assert not any(one.overlaps(picture) for one in places for picture in pictures)
     assert min(one.x0 for one in places) >= 0
 
@@ -85,7 +120,8 @@ def test_images_are_smooth_unless_their_pixels_are_the_subject():
     images = torch.stack([torch.full((1, 8, 8), -1.0), torch.full((1, 8, 8), 1.0)])
     for pixels, interpolation in ((False, "bicubic"), (True, "nearest")):
         figure = plots.show_images([images], pixels=pixels)
-        assert {axes.images[0].get_interpolation() for axes in figure.axes} == {interpolation}
+        (axes,) = figure.axes
+        assert [image.get_interpolation() for image in axes.images] == [interpolation] * 2
     fine = plots.show_images(images).axes[0].images[0].get_array()
     assert fine.shape == (66, 131)  # 64 dots a side and the lines between
     assert (fine[1:65, 1:65] == 0).all()
@@ -98,7 +134,23 @@ def test_images_are_smooth_unless_their_pixels_are_the_subject():
 def test_a_row_may_be_a_list_of_pictures() -> None:
     picture = torch.zeros(1, 8, 8)
     figure = plots.show_images([[picture, picture], [picture, picture]])
-    assert len(figure.axes) == 4
+    assert len(figure.axes[0].images) == 4
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 12), (3, 12, 6)])
+def test_pictures_that_are_no_squares_keep_their_shape(shape) -> None:
+    figure = plots.show_images([torch.zeros(2, *shape), torch.zeros(1, *shape)], "ab", "12")
+    shown, *_ = laid_out(figure)
+    assert set(shown) == {("a", "1"), ("a", "2"), ("b", "1")}
+
+
+def test_rows_of_other_sizes_stand_below_each_other() -> None:
+    shown, *_ = laid_out(
+        plots.show_images([torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 2, 4)], "ab", "12")
+    )
+    widths = [image.get_window_extent().width for image in shown.values()]
+    assert len(widths) == 4
+    assert widths == pytest.approx([widths[0]] * 4)
 
 
 def test_a_quantity_has_one_color_in_every_figure():
@@ -226,10 +278,40 @@ def test_between_the_images_of_a_grid_is_nothing(channels, directly):
 def test_what_is_drawn_of_a_figure_is_as_it_was():
     figure = plots.show_images([torch.zeros(2, 1, 8, 8)], ["a"], ["b", "c"])
     before = [(type(one), one.get_visible()) for one in figure.findobj()]
+    canvas = figure.canvas
     plots.as_dots(figure)
     assert [(type(one), one.get_visible()) for one in figure.findobj()] == before
-    assert {axes.images[0].get_interpolation() for axes in figure.axes} == {"bicubic"}
+    assert {image.get_interpolation() for image in figure.axes[0].images} == {"bicubic"}
     assert figure.get_layout_engine() is not None
+    assert figure.canvas is canvas
+
+
+def test_a_figure_is_drawn_as_wide_as_its_aspect_says_wherever_its_layout_puts_it():
+    """The words at the left move the axes, and a box that is given leaves them where they are."""
+    figure = figure_of(lambda axes: axes.imshow(np.full((4, 4, 3), (1.0, 0, 0)), aspect="equal"))
+    figure.axes[0].set_ylabel("three\nlines\nof words")
+    figure.axes[0].axis((-0.5, 3.5, 3.5, -0.5))
+    flat, mask = plots.dots(figure, plots.DOTS, figure.bbox_inches)
+    for inside in (np.asarray(mask) == 255, np.ptp(np.asarray(flat), axis=-1) > 200):
+        down, across = inside.any(axis=1).sum(), inside.any(axis=0).sum()
+        assert 200 < down == pytest.approx(across, abs=2)
+    assert flat.size == tuple(figure.bbox.size.round().astype(int))
+
+
+def test_a_formula_is_read_once_for_all_figures(monkeypatch):
+    from matplotlib import _mathtext
+
+    read, parse = [], _mathtext.Parser.parse
+
+    def parse_and_tell(self, text, *rest):
+        read.append(text)
+        return parse(self, text, *rest)
+
+    monkeypatch.setattr(_mathtext.Parser, "parse", parse_and_tell)
+    for _ in range(3):
+        figure = figure_of(lambda axes: axes.set_title("$x_{1234}$"))
+        plots.dots(figure, 3 * plots.DOTS, figure.bbox_inches)
+    assert 1 <= read.count("$x_{1234}$") <= 2  # for its place, and with more dots for its picture
 
 
 def test_few_colors_are_taken_only_where_nobody_sees_it():
