@@ -450,7 +450,8 @@ def show_images(
     figure, axes = plt.subplots(figsize=(7.0, len(rows) * (side * tall + 0.1) + 0.3))
     edges = []
     for r, row in enumerate(rows):
-        top, own = r * down, row.shape[2] / row.shape[3]
+        own = row.shape[2] / row.shape[3]
+        top = r * down + (tall - own) / 2
         for c, image in enumerate((row.detach().float().cpu().clamp(-1, 1) + 1) / 2):
             left = c * across
             axes.imshow(
