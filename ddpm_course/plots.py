@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from ddpm_course import checks
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.axis import Axis
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.text import Text
@@ -96,8 +97,8 @@ def is_drawing(figure: Figure) -> bool:
     return not any(axes.images for axes in figure.axes)
 
 
-def _words(figure: Figure) -> list[Text]:
-    """All words that a figure shows."""
+def _words(figure: Figure) -> Iterator[tuple[Axis | None, list[Text]]]:
+    """All words that a figure shows: those at the ticks of an axis with it, and all others."""
     words = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
     for axes in figure.axes:
         words += [axes.title, *axes.texts]
@@ -105,13 +106,20 @@ def _words(figure: Figure) -> list[Text]:
             words += legend.get_texts()
         if axes.axison:
             for axis in (axes.xaxis, axes.yaxis):
-                words += [axis.label, *axis.get_ticklabels()]
+                words.append(axis.label)
+                yield axis, _seen(axis.get_ticklabels())
+    yield None, _seen(words)
+
+
+def _seen(words: Iterable[Text]) -> list[Text]:
     return [text for text in words if text.get_visible() and text.get_text().strip()]
 
 
 def letters(figure: Figure) -> float:
     """The size of the smallest words of a figure, in points; 0 where it has none."""
-    return min((float(text.get_fontsize()) for text in _words(figure)), default=0.0)
+    return min(
+        (float(text.get_fontsize()) for _, words in _words(figure) for text in words), default=0.0
+    )
 
 
 def least_width(size: float, width: float) -> int:
@@ -124,15 +132,21 @@ def least_width(size: float, width: float) -> int:
     return math.ceil(min(width, width * LEGIBLE / (size * DOTS / 72))) if size else 0
 
 
-def enlarge_letters(figure: Figure) -> None:
-    """Make small words as large as a phone needs them, where that is not too large."""
+def enlarge_letters(figure: Figure) -> float:
+    """Make small words as large as a phone needs them, where that is not too large.
+
+    Returns:
+        How large the smallest are then, as ``letters`` says.
+    """
     need = min(LARGEST, LEGIBLE * 72 / DOTS * figure.get_size_inches()[0] * DOTS / PHONE)
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            if any(label.get_fontsize() < need for label in axis.get_ticklabels()):
-                axis.set_tick_params(labelsize=need)
-    for text in _words(figure):
-        text.set_fontsize(max(need, text.get_fontsize()))
+    sizes = []
+    for axis, words in _words(figure):
+        if axis is not None and any(text.get_fontsize() < need for text in words):
+            axis.set_tick_params(labelsize=need)  # ticks to come, too
+        for text in words:
+            text.set_fontsize(max(need, text.get_fontsize()))
+            sizes.append(float(text.get_fontsize()))
+    return min(sizes, default=0.0)
 
 
 def is_light(figure: Figure) -> bool:
@@ -153,9 +167,8 @@ def as_svg(figure: Figure) -> str | None:
 
     if not (is_drawing(figure) and is_light(figure)):
         return None
-    enlarge_letters(figure)
+    about = {"Date": None, "Description": f"letters {enlarge_letters(figure):g} pt"}
     figure.draw_without_rendering()  # the layout for these letters, before it is written down
-    about = {"Date": None, "Description": f"letters {letters(figure):g} pt"}
     file = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": MADE_BY}):  # the same at every build
         figure.savefig(file, format="svg", transparent=True, metadata=about)
@@ -172,9 +185,8 @@ def as_dots(figure: Figure) -> object:
     drawing = is_drawing(figure)
     if drawing and is_light(figure):
         return None
-    enlarge_letters(figure)
     about = PngInfo()
-    about.add_text("Description", f"letters {letters(figure):g} pt")
+    about.add_text("Description", f"letters {enlarge_letters(figure):g} pt")
     about.add_text("Comment", "drawing" if drawing else "pictures")
     picture = without_ground(*dots(figure, 2 * DOTS))
     file = io.BytesIO()
@@ -192,17 +204,17 @@ def dots(figure: Figure, dpi: float, box: Bbox | None = None) -> tuple[Image, Im
     Returns:
         The drawing (RGB), and of the same size a mask (L): 255 where a picture is, less elsewhere.
     """
-    with _laid_out(figure):
-        return _dots(figure, dpi, box or figure.get_tightbbox().padded(0.1))
+    with _laid_out(figure) as canvas:
+        return _dots(canvas, dpi, box or figure.get_tightbbox().padded(0.1))
 
 
 @contextmanager
-def _laid_out(figure: Figure) -> Iterator[None]:
+def _laid_out(figure: Figure) -> Iterator[FigureCanvasAgg]:
     """Lay a figure out, once, as it costs more than a drawing; it is drawn here as it stands."""
     import matplotlib as mpl
 
     layout, canvas = figure.get_layout_engine(), figure.canvas
-    _canvas()(figure)
+    ours = _canvas()(figure)
     if layout is not None and figure.axes:
         layout.execute(figure)
     for axes in figure.axes:
@@ -211,13 +223,13 @@ def _laid_out(figure: Figure) -> Iterator[None]:
     with mpl.rc_context({"figure.constrained_layout.use": False}):
         figure.set_layout_engine(None)
         try:
-            yield
+            yield ours
         finally:
             figure.set_canvas(canvas)
             figure.set_layout_engine(layout or "none")
 
 
-def _dots(figure: Figure, dpi: float, part: Bbox) -> tuple[Image, Image]:
+def _dots(canvas: FigureCanvasAgg, dpi: float, part: Bbox) -> tuple[Image, Image]:
     import io
 
     import numpy as np
@@ -228,15 +240,16 @@ def _dots(figure: Figure, dpi: float, part: Bbox) -> tuple[Image, Image]:
     from matplotlib.image import AxesImage
     from PIL import Image
 
-    def drawn(transparent: bool) -> Image.Image:
-        file = io.BytesIO()
-        quick = {"compress_level": 1}
-        figure.savefig(
-            file, format="png", dpi=dpi, bbox_inches=part, transparent=transparent, pil_kwargs=quick
-        )
-        return Image.open(file)
+    figure = canvas.figure
 
-    flat = drawn(transparent=False).convert("RGB")
+    def drawn(transparent: bool) -> np.ndarray:
+        """(H, W, 4) uint8"""
+        figure.savefig(
+            io.BytesIO(), format="rgba", dpi=dpi, bbox_inches=part, transparent=transparent
+        )
+        return np.array(canvas.buffer_rgba())
+
+    flat = Image.fromarray(np.ascontiguousarray(drawn(transparent=False)[..., :3]))
     if not figure.findobj(lambda one: isinstance(one, AxesImage | QuadMesh)):
         return flat, Image.new("L", flat.size, 0)
     # Once more with the pictures alone, each of them plain; nothing moves when the words are gone.
@@ -254,7 +267,7 @@ def _dots(figure: Figure, dpi: float, part: Bbox) -> tuple[Image, Image]:
         one.set_interpolation("nearest")
         if values.ndim == 2:
             one.set_data(np.ma.masked_where(values == np.float32(GAP), values))
-    mask = drawn(transparent=True).getchannel("A")
+    mask = Image.fromarray(np.ascontiguousarray(drawn(transparent=True)[..., 3]))
     for one in others:
         one.set_visible(True)
     for one, values, interpolation in pictures:
@@ -325,8 +338,10 @@ def few_colors(of: np.ndarray, most: int, always: bool) -> tuple[np.ndarray, np.
     fewer = row.quantize(most, kmeans=0 if always else 2, dither=Image.Dither.NONE)
     palette = np.array(fewer.getpalette(), dtype=np.uint8).reshape(-1, 3)
     places = np.asarray(fewer)[0]
+    if always:
+        return palette, places
     moved = np.abs(palette[places].astype(int) - of) > UNSEEN
-    return (palette, places) if always or (moved.mean(axis=0) <= 1 / 1000).all() else None
+    return (palette, places) if (moved.mean(axis=0) <= 1 / 1000).all() else None
 
 
 def _opaque(colors: np.ndarray) -> np.ndarray:

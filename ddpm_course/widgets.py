@@ -84,12 +84,12 @@ class Explorer:
         """The frame of every setting; the last control changes fastest. Drawn once."""
         frames, sizes = {}, {}
         self._drawing = True  # lines and words alone: the book shows them on its own ground
-        self._letters = math.inf  # of the smallest words, in points
+        self._letters = math.inf  # of the smallest words, in points, where the book asks for them
         for setting in itertools.product(*self.controls.values()):
             figure = self.draw(*setting)
-            picture, sizes[setting] = _picture(figure, setting)
+            picture, sizes[setting], letters = _picture(figure, setting)
             self._drawing &= plots.is_drawing(figure)
-            self._letters = min(self._letters, plots.letters(figure) or math.inf)
+            self._letters = min(self._letters, letters or math.inf)
             words = self.describe(*setting)
             if not isinstance(words, str) or len(words.split()) < 3:
                 raise ValueError(
@@ -137,7 +137,7 @@ class Explorer:
         data = json.dumps([others, [f.words for f in frames]])
         data = data.replace("<", r"\u003c")
         drawn = " data-drawing" if self._drawing else ""
-        if os.environ.get(plots.FOR_THE_BOOK) and self._letters < math.inf:
+        if self._letters < math.inf:
             drawn += f' data-letters="{self._letters:g}"'
         image = _image(frames[seen], f'width="{width}" height="{height}" decoding="sync"{drawn}')
         return (
@@ -243,8 +243,9 @@ def _interval(values: tuple[Value, ...]) -> int:
     return max(120, min(900, SWEEP_MS // len(values)))
 
 
-def _picture(figure: Any, setting: tuple[Value, ...]) -> tuple[str, tuple[int, int]]:
-    """The figure as a small PNG in a data URI, and its width and height on the page."""
+def _picture(figure: Any, setting: tuple[Value, ...]) -> tuple[str, tuple[int, int], float]:
+    """The figure as a small PNG in a data URI, its width and height on the page, and for the book
+    the size of its smallest words; else 0."""
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -253,8 +254,9 @@ def _picture(figure: Any, setting: tuple[Value, ...]) -> tuple[str, tuple[int, i
     if not isinstance(figure, Figure):
         raise ValueError(f"draw{setting} gave {figure!r}; return the matplotlib figure.")
     width, height = figure.get_size_inches() * figure.dpi
+    letters = 0.0
     if os.environ.get(plots.FOR_THE_BOOK):
-        plots.enlarge_letters(figure)
+        letters = plots.enlarge_letters(figure)
         drawn = plots.dots(figure, SHARPNESS, figure.bbox_inches)
         image = plots.without_ground(*drawn, colors=64, always=True)
     else:  # a notebook may lie on any ground
@@ -268,7 +270,7 @@ def _picture(figure: Any, setting: tuple[Value, ...]) -> tuple[str, tuple[int, i
     file = BytesIO()
     image.save(file, "PNG", optimize=True)
     data = base64.b64encode(file.getvalue()).decode()
-    return f"data:image/png;base64,{data}", (round(width), round(height))
+    return f"data:image/png;base64,{data}", (round(width), round(height)), letters
 
 
 def _image(frame: Frame, attributes: str) -> str:
