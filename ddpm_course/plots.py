@@ -190,7 +190,8 @@ def as_dots(figure: Figure) -> object:
     about.add_text("Comment", "drawing" if drawing else "pictures")
     picture = without_ground(*dots(figure, 2 * DOTS))
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True, dpi=(2 * DOTS, 2 * DOTS), pnginfo=about)
+    level = 9 if picture.mode == "P" else 7  # of many colors, the last percent would take a second
+    picture.save(file, "PNG", compress_level=level, dpi=(2 * DOTS, 2 * DOTS), pnginfo=about)
     shown = {"width": picture.width // 2, "height": picture.height // 2}
     return base64.b64encode(file.getvalue()).decode(), shown
 
