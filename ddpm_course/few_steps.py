@@ -54,7 +54,7 @@ def walks(
     model: Model,
     schedule: Schedule,
     shape: Sequence[int],
-    calls: int = 20,
+    calls: int = 12,
     generator: Chance = None,
 ) -> Walks:
     """Let a teacher that predicts noise walk, without fresh noise, and keep where it was.
@@ -145,7 +145,7 @@ def train(seed: int = 0, count: int = 12_000, steps: int = 2000, progress: bool 
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # not in torch's types
     generator = torch.Generator().manual_seed(seed)
     pieces = [
-        walks(teacher, schedule, (len(piece), 1, 8, 8), 12, generator)
+        walks(teacher, schedule, (len(piece), 1, 8, 8), generator=generator)
         for piece in tqdm(torch.arange(count).split(500), desc="walks", disable=not progress)
     ]
     places, ends = torch.cat([p.places for p in pieces], 1), torch.cat([p.ends for p in pieces])
