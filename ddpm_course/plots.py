@@ -465,6 +465,7 @@ def show_images(
     across, down = 1 + BETWEEN / side, tall + BETWEEN / side
     figure, axes = plt.subplots(figsize=(7.0, len(rows) * (side * tall + 0.1) + 0.3))
     edges = []
+    inside = EDGE["linewidth"] / 2 / 72 / side  # a line lies on its picture, not around it
     for r, row in enumerate(rows):
         own = row.shape[2] / row.shape[3]
         top = r * down + (tall - own) / 2
@@ -477,7 +478,8 @@ def show_images(
                 interpolation="nearest" if pixels else "bicubic",
                 extent=(left, left + 1, top + own, top),
             )
-            edges.append(Rectangle((left, top), 1, own))
+            place = left + inside, top + inside
+            edges.append(Rectangle(place, 1 - 2 * inside, own - 2 * inside))
     # A white picture ends somewhere.
     axes.add_collection(PatchCollection(edges, facecolor="none", clip_on=False, **EDGE))
     axes.set(xlim=(0, count * across - across + 1), ylim=(len(rows) * down - down + tall, 0))
