@@ -38,6 +38,7 @@ if (typeof ddpmFigure !== "undefined")
     const examples = ddpmFigure.model("ddpmDigits", "examples.js");
     const [WIDE, HIGH] = [28, 12];
     const chosen = { gap: 1, pair: 3 };
+    const pixels = (count) => `${count} ${count === 1 ? "pixel" : "pixels"}`;
     let strip = [];
     let boxes = [];
 
@@ -54,7 +55,7 @@ if (typeof ddpmFigure !== "undefined")
       boxes = ddpmBoxes(strip, WIDE);
       const found = boxes.length;
       figure.tell(
-        `The cells are ${chosen.gap} ${Math.abs(chosen.gap) === 1 ? "pixel" : "pixels"} apart: ${found} piece${found === 1 ? "" : "s"} of connected ink. ` +
+        `The cells ${chosen.gap > 0 ? `are ${pixels(chosen.gap)} apart` : chosen.gap ? `overlap by ${pixels(-chosen.gap)}` : "touch"}: ${found} piece${found === 1 ? "" : "s"} of connected ink. ` +
           (found === 2 ? "Each digit has a box of its own." : found < 2 ? "To the chain this is one thing, and it has no word for it." : "A digit has come apart."),
       );
       figure.redraw();
@@ -71,7 +72,7 @@ if (typeof ddpmFigure !== "undefined")
       brush.lineWidth = 3;
       for (const [top, left, bottom, right] of boxes) brush.strokeRect(left * side, top * side, (right - left) * side, (bottom - top) * side);
     }, HIGH / WIDE);
-    figure.slider("gap", { min: -6, max: 8, value: 1, read: (v) => `${v} ${Math.abs(v) === 1 ? "pixel" : "pixels"}`.replace("-", "−"), change: (gap) => ((chosen.gap = gap), compute()) });
+    figure.slider("gap", { min: -6, max: 8, value: 1, read: (v) => `${v < 0 ? "−" : ""}${pixels(Math.abs(v))}`, change: (gap) => ((chosen.gap = gap), compute()) });
     figure.button("Other digits", () => ((chosen.pair = (chosen.pair + 1) % 20), compute()));
     compute();
   });

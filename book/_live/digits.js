@@ -104,11 +104,7 @@ for (const kind of ["digits", "sampler"])
       play.textContent = "Pause";
       tick();
     });
-    figure.button("Draw others", () => {
-      chosen.seed = (chosen.seed + 1) % 1000000;
-      seed.value = chosen.seed;
-      draw();
-    });
+    figure.button("Draw others", () => (seed.next(), draw()));
     if (full) {
       const choose = (name, number) => (value) => ((chosen[name] = number ? Number(value) : value), draw());
       figure.menu("sampler", [["multistep", "DPM-Solver++, order 2"], ["ddim", "DDIM"], ["ancestral", "ancestral, 250 calls"]], (value) => (choose("method")(value), obey()), chosen.method);
@@ -125,7 +121,7 @@ for (const kind of ["digits", "sampler"])
       };
       obey();
     }
-    const seed = figure.seed(chosen.seed, (value) => ((chosen.seed = value), draw()));
+    const seed = figure.seed(chosen, draw);
     figure.calm.addEventListener("change", () => figure.calm.matches && stop());
     draw();
   });

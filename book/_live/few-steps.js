@@ -39,16 +39,26 @@ ddpmFigure.define("few-steps", (figure) => {
     figure.redraw();
     if (!drawn.student || !drawn.beside || !drawn.end) return;
     figure.busy(false);
-    figure.tell(
-      `With ${calls()}, from the same noise: on average a pixel of the student is ${apart(drawn.student, drawn.end)} of full ink away from where ` +
-        `the teacher arrives with ${LONG} calls, one of ${names[chosen.beside]} ${apart(drawn.beside, drawn.end)}.`,
-    );
+    figure.tell(`With ${calls()}, from the same noise: ${ends()}.`);
+  }
+
+  // Who adds fresh noise between the calls ends elsewhere; how far from there is then no measure of the digits.
+  function ends() {
+    const far = (row) => `${apart(drawn[row], drawn.end)} of full ink away from where the teacher arrives with ${LONG} calls`;
+    if (chosen.calls === 1)
+      return `on average a pixel of the student is ${far("student")}, one of ${names[chosen.beside]} ${apart(drawn.beside, drawn.end)}`;
+    if (chosen.beside === "ddim")
+      return (
+        "the student adds fresh noise between its calls and so ends at other digits than its teacher: look whether they are good ones. " +
+        `DDIM adds none; on average its pixels are ${far("beside")}`
+      );
+    return "both add fresh noise between their calls and so end at other digits than the teacher: look whether they are good ones";
   }
 
   figure.canvas(
     (brush, width, height, colors) => {
       const side = width / COUNT;
-      const rows = [["student", `the student, ${calls()}`], ["beside", `${names[chosen.beside]}, ${calls()}`], ["end", `the teacher, ${LONG} calls without fresh noise`]];
+      const rows = [["student", `the student, ${calls()}${chosen.calls > 1 ? ", fresh noise between them" : ""}`], ["beside", `${names[chosen.beside]}, ${calls()}`], ["end", `the teacher, ${LONG} calls without fresh noise`]];
       rows.forEach(([row, name], r) => {
         const top = r * (side + 26);
         brush.fillStyle = colors.ink;
@@ -60,11 +70,7 @@ ddpmFigure.define("few-steps", (figure) => {
   );
   figure.menu("calls", [1, 2, 4].map((n) => [n, n]), (value) => ((chosen.calls = Number(value)), draw(false)), chosen.calls);
   figure.menu("beside it", Object.entries(names), (value) => ((chosen.beside = value), draw(false)), chosen.beside);
-  figure.button("Draw others", () => {
-    chosen.seed = (chosen.seed + 1) % 1000000;
-    seed.value = chosen.seed;
-    draw(true);
-  });
-  const seed = figure.seed(chosen.seed, (value) => ((chosen.seed = value), draw(true)));
+  figure.button("Draw others", () => (seed.next(), draw(true)));
+  const seed = figure.seed(chosen, () => draw(true));
   draw(true);
 });

@@ -50,11 +50,11 @@ const ddpmFigure = (() => {
     let telling = null;
     let untold = null; // what is to be said as soon as there is time
     let refused = false;
+    let wrong = null; // the field whose entry was refused
     let moving = false; // by a hand, or by the button that plays
     let hues = null; // as long as the page is as light, and as wide, as it was
     form.addEventListener("submit", (event) => event.preventDefault());
-    for (const kind of ["input", "change", "keydown", "pointerdown"])
-      root.addEventListener(kind, () => (refused = false), true);
+    for (const kind of ["input", "change", "keydown", "pointerdown"]) root.addEventListener(kind, ({ target }) => goOn(target, kind), true);
     root.replaceChildren(stage, form, words, aloud);
 
     // One color a quantity, from the style sheet, which knows the light and the dark page.
@@ -112,6 +112,8 @@ const ddpmFigure = (() => {
       redraw();
     }
     new ResizeObserver(look).observe(root);
+    // Paper does not wait for the next painting: it has its colors at once (print.js made the page light).
+    addEventListener("beforeprint", () => ((hues = null), paint()));
     new MutationObserver(look).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 
     // draw(brush, width, height, colors); height is a part of the width, or a function of it.
@@ -141,6 +143,7 @@ const ddpmFigure = (() => {
       if (refused) return;
       write(words, text);
       words.classList.remove("live-error");
+      root.classList.remove("live-old");
       clearTimeout(telling);
       telling = setTimeout(() => (aloud.textContent = text), 400);
     }
@@ -155,13 +158,25 @@ const ddpmFigure = (() => {
       root.toggleAttribute("data-busy", now);
     }
 
-    // What is asked for cannot be: say so, and leave the picture.
-    function refuse(text) {
+    // What is asked for cannot be: say so, and leave the picture; pale where it is of an older wish, which
+    // `old` says.
+    function refuse(text, old = "") {
       refused = true;
       clearTimeout(telling);
+      text = `${text} ${old}`.trim();
       write(words, text);
       aloud.textContent = text;
       words.classList.add("live-error");
+      root.classList.toggle("live-old", old !== "");
+    }
+
+    // A refusal ends with the next thing that a reader does. An entry that was refused stays while it is
+    // being mended; who does something else instead gets back what is drawn.
+    function goOn(target, kind) {
+      if (target === wrong && kind !== "change") return;
+      refused = false;
+      if (target !== wrong) wrong?.mend();
+      wrong = null;
     }
 
     function label(text, element, ...more) {
@@ -192,6 +207,14 @@ const ddpmFigure = (() => {
       return label(text, element);
     }
 
+    // A menu of what a reader could also have made by hand. Who does so calls leave(), and may take any again.
+    function examples(options, take) {
+      const element = menu("or take", [["", "an example"], ...options], take);
+      element.options[0].disabled = true;
+      element.leave = () => (element.value = "");
+      return element;
+    }
+
     function button(text, press) {
       const element = make("button", { type: "button" }, text);
       element.addEventListener("click", press);
@@ -199,15 +222,27 @@ const ddpmFigure = (() => {
       return element;
     }
 
-    // A whole number from 0 to 999999 that decides all chance.
-    function seed(value, change) {
-      const element = make("input", { type: "number", min: 0, max: 999999, value, autocomplete: "off" });
+    // A whole number from 0 to 999999 that decides all chance: chosen.seed. The field shows the one that is
+    // drawn, but for an entry that was just refused.
+    function seed(chosen, draw) {
+      const element = make("input", { type: "number", min: 0, max: 999999, value: chosen.seed, autocomplete: "off" });
+      element.set = (value) => {
+        element.value = chosen.seed = value;
+        element.setAttribute("aria-invalid", false);
+      };
+      element.next = () => element.set((chosen.seed + 1) % 1000000);
+      element.mend = () => element.set(chosen.seed);
       element.addEventListener("change", () => {
-        const number = Number(element.value);
-        const wrong = element.value === "" || !Number.isInteger(number) || number < 0 || number > 999999;
-        element.setAttribute("aria-invalid", wrong);
-        if (wrong) return refuse(`The seed is "${element.value}"; give a whole number from 0 to 999999.`);
-        change(number);
+        const { value, validity } = element;
+        const number = Number(value);
+        if (value !== "" && Number.isInteger(number) && number >= 0 && number <= 999999) {
+          element.set(number);
+          return draw();
+        }
+        wrong = element;
+        element.setAttribute("aria-invalid", true);
+        const said = validity.badInput ? "The seed is no number" : value === "" ? "There is no seed" : `The seed is "${value}"`;
+        refuse(`${said}; give a whole number from 0 to 999999. What you see is from seed ${chosen.seed}.`);
       });
       return label("seed", element);
     }
@@ -319,18 +354,21 @@ const ddpmFigure = (() => {
 
     // Give up: the still picture comes back, with a sentence.
     function fail(text) {
+      if (before.length) text += " The picture here was drawn before.";
       workers.forEach((made) => made.terminate()); // what still runs has nowhere to show
       busy(false);
       root.replaceChildren(...still, make("p", { class: "live-error", role: "alert" }, text));
     }
 
-    return { root, stage, form, canvas, aloud: (text) => (aloud.textContent = text), tell, reveal, busy, refuse, slider, menu, button, seed, player, handle, worker, fail, redraw, calm, label, make };
+    return { root, stage, form, canvas, aloud: (text) => (aloud.textContent = text), tell, reveal, busy, refuse, slider, menu, examples, button, seed, player, handle, worker, fail, redraw, calm, label, make };
   }
 
   // What the build wrote for a figure, or a sentence.
   function model(name = "ddpmModel", file = "model.js") {
     if (window[name]) return window[name];
-    throw new Error(`What this figure needs, _static/live/${file}, is missing: build the book again.`);
+    throw new Error(
+      `What this figure needs, _static/live/${file}, is missing. Perhaps it did not come through: load this page again. (Who made the book: build it again.)`,
+    );
   }
 
   // Pictures (size² values from -1 to 1), smooth as a photograph is, or with their pixels.
@@ -371,6 +409,9 @@ const ddpmFigure = (() => {
     brush.textAlign = "left";
     return { x, y };
   }
+
+  // Where an axis of losses ends: at 1, which who guesses nothing has, or at the next half above them all.
+  const upTo = (losses) => Math.ceil(2 * Math.max(1, ...losses)) / 2;
 
   function curve(brush, places, color, width = 2) {
     brush.strokeStyle = color;
@@ -418,5 +459,5 @@ const ddpmFigure = (() => {
     }
   }
 
-  return { define, model, picture, axes, curve, arrow, legend, say, spell };
+  return { define, model, picture, axes, upTo, curve, arrow, legend, say, spell };
 })();

@@ -16,14 +16,14 @@ if (typeof ddpmFigure !== "undefined")
     const { axes, say } = ddpmFigure;
     const LIMIT = 3;
     const real = { mean: [-1, 0.3], cov: [[0.8, 0.4], [0.4, 0.5]] };
-    const chosen = { mean: [0.9, -0.2], long: 0.9, short: 0.35, turn: 90 };
+    const chosen = { mean: [0.9, -0.2], along: 0.9, across: 0.35, turn: 90 };
     const noise = ddpmNoise(11);
     const drops = { real: noise(600), made: noise(600) };
 
-    // Σ = R diag(long², short²) Rᵀ, turned by so many degrees.
+    // Σ = R diag(along², across²) Rᵀ, turned by so many degrees.
     function made() {
       const [cos, sin] = [Math.cos((chosen.turn * Math.PI) / 180), Math.sin((chosen.turn * Math.PI) / 180)];
-      const [l, s] = [chosen.long ** 2, chosen.short ** 2];
+      const [l, s] = [chosen.along ** 2, chosen.across ** 2];
       const mixed = (l - s) * cos * sin;
       return { mean: chosen.mean, cov: [[l * cos * cos + s * sin * sin, mixed], [mixed, l * sin * sin + s * cos * cos]] };
     }
@@ -67,14 +67,18 @@ if (typeof ddpmFigure !== "undefined")
       handle.place([((chosen.mean[0] * aspect()) / LIMIT + 1) / 2, (1 - chosen.mean[1] / LIMIT) / 2]),
     ).observe(figure.stage);
     const change = (name) => (value) => ((chosen[name] = value), show());
-    figure.slider("longer axis", { min: 0.1, max: 1.5, step: 0.05, value: chosen.long, read: (v) => say(v), change: change("long") });
-    figure.slider("shorter axis", { min: 0.1, max: 1.5, step: 0.05, value: chosen.short, read: (v) => say(v), change: change("short") });
-    figure.slider("turned by", { min: 0, max: 175, step: 5, value: chosen.turn, read: (v) => `${v}°`, change: change("turn") });
+    const spread = { min: 0.1, max: 1.5, step: 0.01, read: (v) => say(v) };
+    const sliders = {
+      along: figure.slider("spread along", { ...spread, value: chosen.along, change: change("along") }),
+      across: figure.slider("spread across", { ...spread, value: chosen.across, change: change("across") }),
+      turn: figure.slider("turned by", { max: 179, value: chosen.turn, read: (v) => `${v}°`, change: change("turn") }),
+    };
     figure.button("Same as real", () => {
       // The axes of the real one: the eigenvalues and the angle of its covariance.
       const [[a, b], [, c]] = real.cov;
       const gap = Math.hypot((a - c) / 2, b);
-      Object.assign(chosen, { mean: [...real.mean], long: Math.sqrt((a + c) / 2 + gap), short: Math.sqrt((a + c) / 2 - gap), turn: (Math.atan2(2 * b, a - c) * 90) / Math.PI });
+      Object.assign(chosen, { mean: [...real.mean], along: Math.sqrt((a + c) / 2 + gap), across: Math.sqrt((a + c) / 2 - gap), turn: (Math.atan2(2 * b, a - c) * 90) / Math.PI });
+      for (const [name, slider] of Object.entries(sliders)) slider.set(chosen[name]);
       handle.place([((chosen.mean[0] * aspect()) / LIMIT + 1) / 2, (1 - chosen.mean[1] / LIMIT) / 2]);
       show();
     });

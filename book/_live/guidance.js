@@ -64,7 +64,9 @@ if (typeof ddpmFigure !== "undefined")
         }
         figure.tell(
           `Eight pictures for "${chosen.prompt}" with w = ${chosen.w}: a pixel differs by ${ddpmFigure.say(apart / 2)} of full ink among them. ` +
-            `It goes by ${known.join(", ")}${unknown.length ? ` and does not know ${unknown.join(", ")}` : ""}.`,
+            (chosen.w === 0
+              ? "Without guidance it goes by no word: any other words give the same pictures."
+              : `It goes by ${known.join(", ")}${unknown.length ? ` and does not know ${unknown.join(", ")}` : ""}.`),
         );
       },
       model,
@@ -84,7 +86,7 @@ if (typeof ddpmFigure !== "undefined")
       } catch (error) {
         service.drop();
         figure.busy(false);
-        figure.refuse(error.message);
+        figure.refuse(error.message, drawn ? "The pictures are of the words before." : "");
       }
     }
 
@@ -98,13 +100,15 @@ if (typeof ddpmFigure !== "undefined")
       (width) => width / 2,
     );
     const words = figure.make("input", { type: "text", value: chosen.prompt, maxlength: 60, autocomplete: "off" });
+    words.addEventListener("input", () => given.leave());
     words.addEventListener("change", () => ((chosen.prompt = words.value.trim()), compute()));
     figure.label("words", words);
-    figure.menu("or take", ["a handwritten three", "number 7", "숫자 삼", "손으로 쓴 숫자 칠", "please draw a handwritten five", "not a seven"].map((text) => [text, text]), (text) => {
+    const given = figure.examples(["a handwritten three", "number 7", "숫자 삼", "손으로 쓴 숫자 칠", "please draw a handwritten five", "not a seven"].map((text) => [text, text]), (text) => {
       words.value = chosen.prompt = text;
       compute();
     });
     figure.slider("guidance w", { max: 8, step: 0.5, value: 2, read: (w) => w.toFixed(1), change: (w) => ((chosen.w = w), compute()) });
     figure.button("Other noise", () => ((chosen.seed += 1), compute()));
+    given.value = chosen.prompt;
     compute();
   });

@@ -200,6 +200,6 @@ if (typeof ddpmFigure !== "undefined")
     });
     const player = figure.player(calls, 900);
     figure.menu("given", GIVEN.map((text, n) => [n, text]), (n) => ((chosen.given = Number(n)), compute()), chosen.given);
-    figure.seed(chosen.seed, (seed) => ((chosen.seed = seed), draw()));
+    figure.seed(chosen, draw);
     compute();
   });

@@ -158,11 +158,11 @@ ddpmFigure.define("pad", (figure, mode) => {
           picture(brush, values, SIZE, left + i * (small + 8), 20, small, { smooth: false, ...range });
         });
         const box = { left: left + 24, top: small + 44, width: room - 32, height: Math.max(40, height - small - 66) };
-        const { x, y } = axes(brush, box, [1, T], [0, 1], colors, { title: "loss at each t" });
-        ddpmFigure.curve(brush, TIMES.map((t, i) => [x(t), y(Math.min(1, result.curve[i]))]), colors.quiet);
+        const { x, y } = axes(brush, box, [1, T], [0, ddpmFigure.upTo([...result.curve, result.loss])], colors, { title: "loss at each t" });
+        ddpmFigure.curve(brush, TIMES.map((t, i) => [x(t), y(result.curve[i])]), colors.quiet);
         brush.fillStyle = colors.xt;
         brush.beginPath();
-        brush.arc(x(Math.max(1, chosen.t)), y(Math.min(1, result.loss)), 5, 0, 7);
+        brush.arc(x(Math.max(1, chosen.t)), y(result.loss), 5, 0, 7);
         brush.fill();
       } else {
         const most = Math.max(0.5, ...judged, mine ?? 0);

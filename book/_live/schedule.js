@@ -18,7 +18,8 @@ ddpmFigure.define("schedule", (figure) => {
       show();
       look?.set(chosen.part);
     } catch (error) {
-      figure.refuse(error.message);
+      figure.refuse(error.message, beta.length ? "The curves are of the last schedule that can be." : "");
+      figure.redraw();
     }
   }
 
@@ -41,17 +42,22 @@ ddpmFigure.define("schedule", (figure) => {
       const t = at();
       const third = width / 3;
       const steps = Array.from({ length: T }, (_, i) => i + 1);
-      const log = (value) => Math.max(-6, Math.min(6, Math.log10(value)));
       const most = Math.max(...beta);
       [
         ["β_t", (s) => beta[s], [0, most], colors.eps],
         ["ᾱ_t", (s) => alphaBar[s], [0, 1], colors.x0],
-        ["log₁₀ SNR", (s) => log(alphaBar[s] / (1 - alphaBar[s])), [-6, 6], colors.ink],
+        ["log₁₀ SNR", (s) => Math.log10(alphaBar[s] / (1 - alphaBar[s])), [-6, 6], colors.ink],
       ].forEach(([title, value, range, color], i) => {
         const box = { left: i * third + 34, top: 22, width: third - 44, height: 120 };
         const rounded = range.map((v) => Number(v.toPrecision(2)));
         const { x, y } = axes(brush, box, [0, T], range, colors, { ys: rounded, title });
-        curve(brush, steps.map((s) => [x(s), y(value(s))]), color);
+        // What is beyond the box leaves it.
+        brush.save();
+        brush.beginPath();
+        brush.rect(box.left - 1, box.top - 1, box.width + 2, box.height + 2);
+        brush.clip();
+        curve(brush, steps.map((s) => [x(s), y(Math.max(2 * range[0] - range[1], value(s)))]), color);
+        brush.restore();
         curve(brush, [[x(t), box.top], [x(t), box.top + box.height]], colors.quiet, 1);
       });
       // One noise, one digit, nine times; the frame is at the chosen t.

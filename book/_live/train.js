@@ -128,13 +128,12 @@ ddpmFigure.define("train", (figure) => {
         }
       });
       const box = { left: 34, top: wide + 44, width: width - 44, height: 70 };
-      const { x, y } = axes(brush, box, [0, STEPS], [0, 1], colors, { title: "loss" });
-      if (!state) return;
-      const smooth = state.losses.map((_, i) => {
-        const some = state.losses.slice(Math.max(0, i - 19), i + 1);
+      const smooth = (state?.losses ?? []).map((_, i, losses) => {
+        const some = losses.slice(Math.max(0, i - 19), i + 1);
         return some.reduce((a, b) => a + b, 0) / some.length;
       });
-      curve(brush, smooth.map((loss, i) => [x(i + 1), y(Math.min(1, loss))]), colors.x0hat);
+      const { x, y } = axes(brush, box, [0, STEPS], [0, ddpmFigure.upTo(smooth)], colors, { title: "loss" });
+      curve(brush, smooth.map((loss, i) => [x(i + 1), y(loss)]), colors.x0hat);
     },
     (width) => side(width) + 136,
   );
@@ -151,6 +150,7 @@ ddpmFigure.define("train", (figure) => {
     const last = cloud[cloud.length - 1];
     if (last && Math.hypot(x - last[0], y - last[1]) < 0.06) return;
     cloud.push([x, y]);
+    menu.leave();
     begin();
   }
   const draw = (event) => {
@@ -175,7 +175,7 @@ ddpmFigure.define("train", (figure) => {
   });
 
   figure.button("Train", train);
-  figure.button("Clear", () => ((cloud = []), begin()));
+  figure.button("Clear", () => (menu.leave(), (cloud = []), begin()));
   const given = {
     moons: () => pairs(ddpmClouds.moons(150, ddpmNoise(5))),
     eight: () => pairs(ddpmClouds.eight(150, ddpmNoise(5))),
@@ -183,6 +183,6 @@ ddpmFigure.define("train", (figure) => {
   };
   const pairs = (x) => Array.from({ length: x.length / 2 }, (_, i) => [x[2 * i], x[2 * i + 1]]);
   const take = (name) => ((cloud = given[name]()), begin());
-  figure.menu("or take", [["moons", "two moons"], ["eight", "eight Gaussians"], ["roll", "Swiss roll"]], take);
-  take("moons");
+  const menu = figure.examples([["moons", "two moons"], ["eight", "eight Gaussians"], ["roll", "Swiss roll"]], take);
+  take((menu.value = "moons"));
 });

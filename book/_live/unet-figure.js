@@ -4,7 +4,7 @@ ddpmFigure.define("unet", (figure) => {
   const [SIZE, AREA, T] = [8, 64, 250];
   const examples = ddpmFigure.model("ddpmDigits", "examples.js");
   const alphaBar = ddpmSchedules.alphaBar(ddpmSchedules.cosine(T));
-  const chosen = { t: 80, told: 0, skips: true, example: 5, seed: 1 };
+  const chosen = { t: 80, shift: 0, skips: true, example: 5, seed: 1 };
   let asked = null; // {x, eps}, what the network looks at now
   let answer = null; // {x, eps, epsHat, guess, loss, seen}, all of one question
 
@@ -17,13 +17,13 @@ ddpmFigure.define("unet", (figure) => {
     figure.busy(false);
     const { name, channels, size } = data.seen.find((stage) => stage.name === "middle");
     figure.tell(
-      `t = ${chosen.t}${chosen.told ? `, but the network is told ${told()}` : ""}, ${chosen.skips ? "with" : "without"} what the way down hands over: ` +
+      `t = ${chosen.t}${told() === chosen.t ? "" : `, but the network is told ${told()}`}, ${chosen.skips ? "with" : "without"} what the way down hands over: ` +
         `the squared error of the guessed noise is ${say(answer.loss)}. In the ${name} the picture is ${channels} maps of ${size} by ${size}.`,
     );
     figure.redraw();
   });
   const roots = () => ({ signal: Math.sqrt(alphaBar[chosen.t]), spread: Math.sqrt(1 - alphaBar[chosen.t]) });
-  const told = () => Math.max(1, Math.min(T, chosen.t + chosen.told));
+  const told = (shift = chosen.shift) => Math.max(1, Math.min(T, chosen.t + shift));
 
   function compute() {
     const { signal, spread } = roots();
@@ -58,8 +58,13 @@ ddpmFigure.define("unet", (figure) => {
     },
     (width) => (width - 40) / 5 + 176 + (rows(width) - 1) * 138,
   );
-  figure.slider("t", { min: 1, max: T, value: chosen.t, change: (t) => ((chosen.t = t), compute()) });
-  figure.slider("told t +", { min: -100, max: 100, step: 10, value: 0, read: (v) => String(v).replace("-", "−"), change: (v) => ((chosen.told = v), compute()) });
+  figure.slider("t", { min: 1, max: T, value: chosen.t, change: (t) => ((chosen.t = t), shift.set(chosen.shift), compute()) });
+  // No t is told that there is not: near both ends the shift ends early, and the slider says so.
+  const shift = figure.slider("told", {
+    min: -100, max: 100, step: 10, value: 0,
+    read: (v) => `t = ${told(v)}`,
+    change: (v) => ((chosen.shift = v), compute()),
+  });
   figure.menu("skips", [["on", "on"], ["off", "off: zeros instead"]], (v) => ((chosen.skips = v === "on"), compute()));
   figure.button("Another digit", () => ((chosen.example = (chosen.example + 1) % examples.length), compute()));
   compute();

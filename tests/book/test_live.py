@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import statistics
 import sys
@@ -172,6 +173,14 @@ def test_student_starts_where_its_teacher_does(visit: Visit) -> None:
     assert student < ddim / 2  # the point of the chapter
     figure.get_by_role("combobox", name="calls").select_option("4")
     assert words(figure).startswith("With 4 calls")
+    # It is led elsewhere by fresh noise: how far from there its teacher ends says nothing of it.
+    student, ddim = words(figure).split("DDIM")
+    assert "adds fresh noise between its calls" in student
+    assert "full ink" not in student
+    assert "full ink away from where the teacher arrives" in ddim
+    figure.get_by_role("combobox", name="beside it").select_option("multistep")
+    assert "both add fresh noise" in words(figure)
+    assert "full ink" not in words(figure)
     assert visit.errors == []
 
 
@@ -293,6 +302,32 @@ def test_walk_with_each_mistake_agrees_with_torch(mistake: str, steps: int, visi
         assert torch.allclose(torch.tensor(ours).double() / scale, theirs / scale, atol=1e-4)
 
 
+@pytest.mark.parametrize("visit", [(DESKTOP, "dark"), (PHONE, "light")], indirect=True)
+def test_the_fresh_noise_can_be_seen_at_once(visit: Visit) -> None:
+    figure = rest(visit.open("reverse.html").locator("[data-live='reverse-plane']"))
+    across = figure.locator("canvas").evaluate(
+        """canvas => {
+            const color = getComputedStyle(canvas).getPropertyValue("--live-eps").trim();
+            const wanted = [1, 3, 5].map(i => parseInt(color.slice(i, i + 2), 16));
+            const {width, height} = canvas;
+            const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
+            const dots = width / canvas.clientWidth;
+            const found = [];
+            for (let i = 0; i < data.length; i += 4) {
+                const [x, y] = [(i / 4) % width, Math.floor(i / 4 / width)];
+                if (y > 24 * dots && wanted.every((v, k) => Math.abs(v - data[i + k]) < 9))
+                    found.push([x / dots, y / dots]);  // below the legend
+            }
+            const size = axis => {
+                const all = found.map(place => place[axis]).sort((a, b) => a - b);
+                return all.at(-1) - all[0];
+            };
+            return found.length && Math.hypot(size(0), size(1));
+        }"""
+    )
+    assert 20 < across < 100
+
+
 # What a page does while a hand drags, three moves for each picture of the screen. Timers wait.
 DRAG = """async kind => {
     const handle = document.querySelector(`[data-live="${kind}"] .live-handle`);
@@ -398,23 +433,51 @@ def test_who_wants_no_motion_sees_the_digits_at_once(visit: Visit) -> None:
     expect(page.locator(".live output")).to_have_text("t = 0")
 
 
-@pytest.mark.parametrize("seed", ["", "-1", "1.5", "1000000"])
+@pytest.mark.parametrize("seed", ["", "--", "-1", "1.5", "1000000"])
 def test_a_seed_that_is_none_is_refused_in_a_sentence(seed: str, visit: Visit) -> None:
     page = visit.open("index.html")
     page.wait_for_selector(READY)
-    page.get_by_role("spinbutton", name="seed").fill(seed)
-    page.get_by_role("spinbutton", name="seed").press("Enter")
+    field = page.get_by_role("spinbutton", name="seed")
+    edge = "field => getComputedStyle(field).borderColor"
+    fine = field.evaluate(edge)
+    field.fill("")
+    field.press_sequentially(seed)
+    field.press("Enter")
     words = page.locator(".live-words")
-    expect(words).to_contain_text("give a whole number from 0 to 999999")
+    said = {"": "There is no seed", "--": "The seed is no number"}.get(
+        seed, f'The seed is "{seed}"'
+    )
+    expect(words).to_contain_text(f"{said}; give a whole number from 0 to 999999")
+    expect(words).to_contain_text("What you see is from seed 2.")
+    assert field.evaluate(edge) != fine
     play = page.locator(".live").get_by_role("button", name="Play")
     expect(play).to_be_visible(timeout=20_000)  # the walk from before has ended, and was silent
     expect(words).to_contain_text("give a whole number from 0 to 999999")
-    field = page.get_by_role("spinbutton", name="seed")
     expect(field).to_have_attribute("aria-invalid", "true")
     field.fill("3")
     field.press("Enter")
     expect(field).to_have_attribute("aria-invalid", "false")
     expect(words).to_contain_text("on the way")
+    assert visit.errors == []
+
+
+@pytest.mark.parametrize("kind", ["digits", "few-steps", "masks"])
+def test_the_field_of_the_seed_shows_what_is_drawn(kind: str, visit: Visit) -> None:
+    """Also once a reader who was refused has gone on to something else."""
+    figure = start(visit, kind)
+    field = figure.get_by_role("spinbutton", name="seed")
+    drawn = int(field.input_value())
+    ways = [(figure.locator("select, input[type=range]").last, "ArrowDown", drawn)]
+    if kind != "masks":
+        ways.append((figure.get_by_role("button", name="Draw others"), "Enter", drawn + 1))
+    for other, key, seed in ways:
+        field.fill("1.5")
+        field.press("Enter")
+        assert "What you see is from seed" in words(figure)
+        other.press(key)
+        expect(field).to_have_value(str(seed))
+        expect(field).to_have_attribute("aria-invalid", "false")
+        assert "The seed is" not in words(figure)
     assert visit.errors == []
 
 
@@ -464,6 +527,8 @@ def test_what_is_missing_is_said_and_all_else_works(
         said = figure.get_by_role("alert").text_content() or ""
         known = [*(f"{name}, is missing" for name in fails), "runs no workers"]
         assert any(words in said for words in known), said
+        assert lost != "files" or "load this page again" in said
+        assert "was drawn before" in said
         expect(figure.locator("img")).to_be_visible()  # the still picture stays
     assert visit.errors == []
 
@@ -580,6 +645,25 @@ def test_loss_on_a_drawing_agrees_with_torch(mode: str, visit: Visit) -> None:
     assert said == pytest.approx(expected, abs=0.006 if mode == "loss" else 0.0006)
 
 
+def test_the_axis_of_the_loss_reaches_as_far_as_the_loss(visit: Visit) -> None:
+    visit.context.add_init_script(WATCH_WORDS)
+    figure = start(visit, "pad", "loss")
+    pad = figure.locator(".live-pad").bounding_box()
+    assert pad is not None
+    mouse, row = figure.page.mouse, pad["height"] / 8
+    mouse.move(pad["x"] + 5, pad["y"] + row / 2)
+    mouse.down()
+    for y in range(8):  # all full of ink: no digit is like that
+        for x in (0.05, 0.25, 0.5, 0.75, 0.95):
+            mouse.move(pad["x"] + x * pad["width"], pad["y"] + (y + 0.5) * row)
+    mouse.up()
+    loss = numbers(words(figure).split("your picture is ")[1])[0]
+    assert loss > 1.2
+    wrote = figure.locator("canvas").evaluate("canvas => canvas.wrote.map(([text]) => text)")
+    along = {float(text) for text in wrote if re.fullmatch(r"[\d.]+", text)} - {1, 250}
+    assert max(along) >= loss
+
+
 @pytest.mark.parametrize("mode", ["noise", "back", "loss", "judge"])
 def test_a_digit_is_drawn_by_key_and_by_mouse_and_an_empty_one_refused(
     mode: str, visit: Visit
@@ -613,12 +697,16 @@ def test_a_schedule_out_of_range_is_refused_and_the_right_one_agrees_with_torch(
     slider = figure.get_by_role("slider", name="βT")
     slider.press("End")
     assert "must lie strictly between 0 and 1" in words(figure)
+    assert "The curves are of the last schedule that can be." in words(figure)
+    paleness = "canvas => Number(getComputedStyle(canvas).opacity)"
+    assert figure.locator("canvas").evaluate(paleness) < 0.5
     look = figure.get_by_role("slider", name="look at t")
     for key in ("ArrowRight", "ArrowLeft"):
         look.press(key)
         assert "must lie strictly between 0 and 1" in words(figure)  # it is still asked for
     slider.press("Home")
     assert "part of the digit is left" in words(figure)
+    assert figure.locator("canvas").evaluate(paleness) == 1
     figure.get_by_role("combobox", name="schedule").select_option("cosine")
     cosine = Schedule.cosine(1000).alpha_bar
     assert numbers(words(figure))[2] == pytest.approx(float(cosine[500]), abs=6e-4)
@@ -671,6 +759,22 @@ def test_stages_of_the_network_agree_with_torch_with_and_without_skips(visit: Vi
             assert torch.allclose(torch.tensor(ours), theirs, atol=1e-4)
 
 
+def test_what_the_network_is_told_is_a_t_that_there_is(visit: Visit) -> None:
+    figure = start(visit, "unet")
+    t, told = (figure.get_by_role("slider", name=name, exact=True) for name in ("t", "told"))
+    told.press("End")
+    assert "t = 80, but the network is told 180" in words(figure)
+    t.press("End")
+    assert "but" not in words(figure)
+    expect(told).to_have_attribute("aria-valuetext", "t = 250")
+    told.press("Home")
+    assert "t = 250, but the network is told 150" in words(figure)
+    t.press("Home")
+    assert "but" not in words(figure)
+    expect(told).to_have_attribute("aria-valuetext", "t = 1")
+    assert visit.errors == []
+
+
 @pytest.mark.parametrize(
     "prompt", ["a handwritten three", "숫자 삼을", "NOT a seven!", "7 for grandma"]
 )
@@ -708,10 +812,26 @@ def test_a_prompt_without_a_known_word_is_refused(visit: Visit) -> None:
         box.fill(prompt)
         box.press("Enter")
         assert "no word that the model knows" in words(figure)
+        assert "The pictures are of the words before." in words(figure)
+        assert figure.get_by_role("combobox", name="or take").input_value() == ""
     box.fill("숫자 칠")
     box.press("Enter")
     expect(figure.locator(".live-words")).to_contain_text("It goes by 숫자, 칠.")
+    figure.get_by_role("combobox", name="or take").select_option("a handwritten three")
+    expect(figure.locator(".live-words")).to_contain_text("It goes by a, handwritten, three.")
     assert visit.errors == []
+
+
+def test_without_guidance_any_words_give_the_same_pictures_and_it_says_so(visit: Visit) -> None:
+    figure = start(visit, "guidance")
+    three = seen(figure)
+    figure.get_by_role("slider", name="guidance w").press("Home")
+    free = seen(figure)
+    assert free[1] != three[1]
+    assert "It goes by" not in free[0]
+    assert "any other words give the same pictures" in free[0]
+    figure.get_by_role("combobox", name="or take").select_option("number 7")
+    assert seen(figure)[1] == free[1]
 
 
 def test_frechet_distance_agrees_with_numpy(visit: Visit) -> None:
@@ -735,6 +855,19 @@ def test_frechet_distance_agrees_with_numpy(visit: Visit) -> None:
     figure = start(visit, "frechet")
     figure.get_by_role("button", name="Same as real").press("Enter")
     assert "distance is 0.00" in words(figure)
+    # The sliders show the axes of the real cloud, which `book/_live/frechet.js` gives.
+    variances, axes = torch.linalg.eigh(torch.tensor([[0.8, 0.4], [0.4, 0.5]]))
+    turn = math.degrees(math.atan2(axes[1, 1], axes[0, 1])) % 180
+    for name, value in (
+        ("spread along", f"{variances[1].sqrt():.2f}"),
+        ("spread across", f"{variances[0].sqrt():.2f}"),
+        ("turned by", f"{turn:.0f}°"),
+    ):
+        slider = figure.get_by_role("slider", name=name)
+        expect(slider).to_have_attribute("aria-valuetext", value)
+        slider.press("ArrowRight")  # from where it is shown, not from where it was
+        slider.press("ArrowLeft")
+    assert numbers(words(figure))[0] < 0.01
 
 
 def test_training_step_agrees_with_torch(visit: Visit) -> None:
@@ -785,7 +918,12 @@ def test_a_cloud_of_one_point_is_refused_and_a_drawn_one_is_learned(visit: Visit
     pad = figure.locator(".live-pad")
     figure.get_by_role("button", name="Clear").press("Enter")
     assert "no point" in words(figure)
+    given = figure.get_by_role("combobox", name="or take")
+    given.select_option("moons")  # which it had before
+    assert "A cloud of 150 points" in words(figure)
+    figure.get_by_role("button", name="Clear").press("Enter")
     pad.press("Space")
+    assert given.input_value() == ""
     assert "one place only" in words(figure)
     for key in ("ArrowRight",) * 5 + ("Space",):
         pad.press(key)
@@ -856,12 +994,15 @@ def figures(page: Page) -> list[Locator]:
 
 def seen(figure: Locator) -> tuple[str, str]:
     """What is said of a figure at rest, and its picture."""
-    return rest(figure).evaluate(
+    said, picture, shown = rest(figure).evaluate(
         """figure => {
             const canvas = figure.querySelector("canvas");
-            return [canvas.getAttribute("aria-label"), canvas.toDataURL()];
+            const shown = [...figure.querySelectorAll("output")].map(one => one.textContent);
+            return [canvas.getAttribute("aria-label"), canvas.toDataURL(), shown];
         }"""
     )
+    assert [text for text in (said, *shown) if re.search(r"(?<![\w\"])-\d", text)] == []  # −, not -
+    return said, picture
 
 
 @ON_PAGES
@@ -921,7 +1062,7 @@ def keys_move_each_slider_and_the_words_follow(figure: Locator) -> None:
 
 def each_choice_of_a_menu_is_drawn(figure: Locator) -> None:
     for menu in figure.locator("select:visible:enabled").all():
-        values = menu.locator("option").evaluate_all("all => all.map(one => one.value)")
+        values = menu.locator("option:enabled").evaluate_all("all => all.map(one => one.value)")
         assert len(values) > 1
         for value in [*values, menu.input_value()]:  # as it was: a choice may take the others away
             menu.select_option(value)
@@ -956,6 +1097,32 @@ def test_by_night_a_still_picture_is_dark(name: str, visit: Visit) -> None:
         sides = [(2, 0, 4, shot.height), (shot.width - 4, 0, shot.width - 2, shot.height)]
         dots = [dot for side in sides for dot in shot.crop(side).tobytes()]
         assert statistics.median(dots) < 60  # a few of its dots are a digit's, or a letter's
+
+
+@ON_PAGES
+def test_on_paper_a_figure_has_its_shape_and_no_hole_below(name: str, visit: Visit) -> None:
+    page = visit.context.new_page()
+    page.emulate_media(reduced_motion="reduce")
+    page.goto((HTML / name).as_uri())
+    page.add_style_tag(content="@media print {body {width: 176mm}}")  # A4 less its margins
+    page.evaluate("window.requestAnimationFrame = () => {}")  # nothing is painted anew
+    page.emulate_media(media="print")
+    gaps = """() => [...document.querySelectorAll(".live-figure")]
+        .filter(figure => figure.querySelector(".live > img"))
+        .map(figure => figure.querySelector("figcaption").getBoundingClientRect().top -
+            Math.max(...[...figure.querySelectorAll("img")].map(
+                one => one.getBoundingClientRect().bottom)))"""
+    assert [gap for gap in page.evaluate(gaps) if not 0 <= gap < 30] == []
+    page.reload()
+    figures(page)
+    page.add_style_tag(content="@media print {body {width: 176mm}}")
+    page.evaluate("window.requestAnimationFrame = () => {}")
+    page.emulate_media(media="print")
+    shapes = page.locator(".live canvas").evaluate_all(
+        "all => all.map(one => one.clientWidth / one.clientHeight / (one.width / one.height))"
+    )
+    assert len(shapes) == page.locator(".live").count()
+    assert shapes == pytest.approx([1.0] * len(shapes), rel=0.02)
 
 
 # The answers of a page's workers wait until they are let out.

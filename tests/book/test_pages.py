@@ -709,3 +709,24 @@ def test_first_tab_stop_skips_to_the_text(visit: Visit) -> None:
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#main-content"
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash") == "#main-content"
+
+
+@pytest.mark.parametrize("visit", [(DESKTOP, "dark")], indirect=True)
+def test_without_scripts_a_page_is_light_whatever_the_system(visit: Visit) -> None:
+    assert visit.context.browser is not None
+    context = visit.context.browser.new_context(java_script_enabled=False, color_scheme="dark")
+    page = context.new_page()
+    page.goto((HTML / "forward.html").as_uri())
+    colors = page.evaluate(
+        """() => [...document.querySelectorAll("div.highlight")].flatMap(box => {
+            let ground = box;
+            const color = at => getComputedStyle(at).backgroundColor;
+            while (color(ground) === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
+            return [box, ...box.querySelectorAll("pre span")].map(
+                one => [color(ground), getComputedStyle(one).color]);
+        })"""
+    )
+    assert len(colors) > 100
+    assert [pair for pair in colors if contrast(*pair) < 4.5] == []
+    assert len({letters for _, letters in colors}) > 3  # the kinds of words in code
+    context.close()
