@@ -1,11 +1,11 @@
 // On paper nothing can be unfolded, and ink on white is all there is: print every fold open but those of
-// sources, which are printed where their reader has opened them (book.css), and the page in its light
-// colors. Afterwards all is as it was.
+// sources (book.css) and of solutions, which are printed where their reader has opened them, and the page
+// in its light colors. Afterwards all is as it was.
 {
   const page = document.documentElement;
   let theme, closed;
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("main details:not([open], .hide)")];
+    closed = [...document.querySelectorAll("main details:not([open], .hide, .solution)")];
     closed.forEach((fold) => (fold.open = true));
     theme = page.dataset.theme;
     page.dataset.theme = "light";

@@ -207,7 +207,7 @@ def _at_desk(browser: Browser, name: str) -> Seen:
         page.emulate_media(media="print", color_scheme="dark")
         chrome = (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".copybtn")
         more["printed"] = [part for part in chrome if page.locator(f"{part}:visible").count()]
-        more["folded"] = page.locator("main details:not([open], .hide)").count()
+        more["folded"] = page.locator("main details:not([open], .hide, .solution)").count()
         more["ground"] = page.evaluate("getComputedStyle(document.body).backgroundColor")
         # A4 between the margins of book.css
         page.add_style_tag(content="@media print {body {width: 176mm}}")

@@ -534,6 +534,26 @@ def test_paper_shows_the_sources_that_their_reader_has_opened(visit: Visit) -> N
     assert page.locator("details.hide > summary:visible").count() == 0
 
 
+def test_paper_shows_every_hint_and_the_solutions_that_their_reader_has_opened(
+    visit: Visit,
+) -> None:
+    page = visit.open("forward-exercises.html")
+    solutions = page.locator("details.solution")
+    solutions.nth(2).locator("summary").click()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    count = page.get_by_text("Solution", exact=True).count()
+    assert solutions.count() == count == len(grading.chapter("forward").tasks)
+    shown = [one.locator("pre").is_visible() for one in solutions.all()]
+    assert [n for n, seen in enumerate(shown) if seen] == [2]
+    hints = page.locator("details.sd-dropdown:not(.solution)")
+    assert hints.count() == count
+    assert all(hint.locator("p").last.is_visible() for hint in hints.all())
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details.sd-dropdown[open]").count() == 1
+
+
 def test_bibliography_leads_to_the_papers() -> None:
     entries = parsed("bibliography.html").select(".citation")
     numbered = [e for e in entries if re.search(r"arXiv|doi", e.get_text(), re.IGNORECASE)]
