@@ -10,7 +10,8 @@ Below each answer's place its solution is folded away, from the notebook of the 
 ``solutions/``. Where ``_config.yml`` says ``exercise_solutions: false`` there is none.
 
 The pictures of the questions become files that stand in the page as if a cell had drawn them there:
-``lighten.py`` and ``book.css`` then treat them as every other figure, by night and on a phone.
+``lighten.py`` and ``book.css`` then treat them as every other figure, by night and on a phone. They
+come with twice the dots from ``solutions/``, where a cell drew them, and else as they are attached.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ PICTURE = re.compile(r"!\[(.*)\]\(attachment:(.+?)\)")
 SHOWS_IMAGES = re.compile(r"\bimshow\(|\bshow_images\(")
 SAYS_LETTERS = re.compile(r"\bfontsize=([\d.]+)")
 LETTERS = {"plots.show_": 10.0, "draw_field(": 9.0, "": 11.0}
-STROKE = 12  # dots: nothing beside an image is as wide and as high as this
+STROKE = 12 / DOTS  # inches: nothing beside an image is as wide and as high as this
 
 # A formula of a lesson, which is plain text: x_0, t = T, 1 - ᾱ_{t-1}, √(1 - ᾱ_t), E[ε²], N(0, I).
 _LETTER = r"(?:ᾱ|β̃|[αβεηλ]|(?<![\w'])(?:[b-zT]|a(?= [-+=/])))"
@@ -177,7 +178,9 @@ def with_formulas(lesson: str) -> str:
 
 
 def fold(title: str, text: str) -> str:
-    return f"````{{dropdown}} {title}\n{text}\n````"
+    """Text that is folded away; on paper a fold of this class stays as it is (``print.js``)."""
+    kept = ":class-container: solution\n\n" if title == "Solution" else ""
+    return f"````{{dropdown}} {title}\n{kept}{text}\n````"
 
 
 def with_pictures(text: str, name: str, folder: Path, beside: Path) -> str:
@@ -186,16 +189,18 @@ def with_pictures(text: str, name: str, folder: Path, beside: Path) -> str:
     Args:
         beside: the folder that the paths of pictures start from.
     """
-    cells = read("exercises", name)
+    cells, fine = read("exercises", name), fine_pictures(name)
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     for place, cell in cells.items():
         for file, kinds in cell.get("attachments", {}).items():
             kind = "given" if file.endswith("-given.png") else "picture"
-            drawn_by = cells.get(f"{place.removesuffix('-prompt')}-{kind}")
+            drawer = f"{place.removesuffix('-prompt')}-{kind}"
             path = folder / f"{name}-{file}"
             data = base64.b64decode(*kinds.values())
-            path.write_bytes(as_figure(data, source(drawn_by)) if drawn_by else data)
+            if drawer in cells:
+                data = as_figure(*fine.get(drawer, (data, DOTS)), source(cells[drawer]))
+            path.write_bytes(data)
             paths[file] = Path(os.path.relpath(path, beside)).as_posix()
 
     def drawn(found: re.Match[str]) -> str:
@@ -205,34 +210,54 @@ def with_pictures(text: str, name: str, folder: Path, beside: Path) -> str:
     return PICTURE.sub(drawn, text)
 
 
-def as_figure(data: bytes, drawn_by: str) -> bytes:
+def fine_pictures(name: str) -> dict[str, tuple[bytes, float]]:
+    """What the cells of the solved notebook drew, and its dots per inch; nothing where there is no
+    such notebook."""
+    try:
+        cells = read("solutions", name)
+    except Missing:
+        return {}
+    found = {}
+    for place, cell in cells.items():
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                data = base64.b64decode(output["data"]["image/png"])
+                with Image.open(io.BytesIO(data)) as picture:
+                    shown = output["metadata"].get("image/png", {}).get("width", picture.width)
+                    found[place] = data, DOTS * picture.width / shown
+    return found
+
+
+def as_figure(data: bytes, dpi: float, drawn_by: str) -> bytes:
     """A picture of a notebook as ``ddpm_course.plots`` saves one for the book: no white ground, and
     what is to know of it written down.
 
     Args:
+        dpi: its dots per inch.
         drawn_by: the code that drew it.
     """
     with Image.open(io.BytesIO(data)) as opened:
         flat = np.array(opened.convert("RGB"))
     flat[(flat == flat[0, 0]).all(axis=-1)] = 255  # few colors made the ground a little gray
     images = bool(SHOWS_IMAGES.search(drawn_by))
-    mask = where_images_are(flat) if images else np.zeros(flat.shape[:2], dtype=bool)
+    mask = where_images_are(flat, dpi) if images else np.zeros(flat.shape[:2], dtype=bool)
     about = PngInfo()
     about.add_text("Description", f"letters {smallest_letters(drawn_by):g} pt")
     about.add_text("Comment", "pictures" if images else "drawing")
     picture = without_ground(Image.fromarray(flat), Image.fromarray(mask.astype(np.uint8) * 255))
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True, dpi=(DOTS, DOTS), pnginfo=about)
+    picture.save(file, "PNG", optimize=True, dpi=(dpi, dpi), pnginfo=about)
     return file.getvalue()
 
 
-def where_images_are(flat: np.ndarray) -> np.ndarray:
+def where_images_are(flat: np.ndarray, dpi: float) -> np.ndarray:
     """Which dots of a figure belong to its images, which stand in rows and columns on white.
 
     An image may have white dots at its edge, where others of its row or column have none.
     """
     closed = ndimage.binary_fill_holes((flat != 255).any(axis=-1))
-    wide = ndimage.binary_opening(closed, np.ones((STROKE, STROKE)))
+    stroke = round(STROKE * dpi)
+    wide = ndimage.binary_opening(closed, np.ones((stroke, stroke)))
     mask: np.ndarray = wide.any(axis=1)[:, None] & wide.any(axis=0)
     return mask
 

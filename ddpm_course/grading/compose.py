@@ -4,6 +4,9 @@ A task becomes a prompt, an answer cell, a check cell worth its points, and wher
 picture and something to play with. The answer is the source of the task's reference, so that what
 the notebook shows, what the checks compare with and what the tests test are one text. The notebooks
 are run, their outputs stored, and the pictures attached to the prompts: a notebook is one file.
+
+An output says how large it is shown, so it keeps the dots of fine screens, and the book takes them
+(``book/_ext/exercises.py``). An attachment cannot say so, and is as many dots as it is shown.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from ddpm_course.grading.tasks import CHAPTERS, chapter
 
 __all__ = ["compose", "notebook"]
 
-LARGEST_PICTURE = 15_000  # bytes
+COLORS = 24  # of a picture
+LARGEST_PICTURE = 20_000  # bytes: a heavier one has fewer dots
 
 _START = """\
 # Exercises: {title}
@@ -81,40 +85,41 @@ def compose(chapters: Sequence[str] = CHAPTERS, target: Path = Path("solutions")
         nb = notebook(one)
         NotebookClient(nb, timeout=120, kernel_name="python3").execute()
         nb.metadata = _metadata()
+        for task in one.tasks:
+            _attach_pictures(nb, task)
         for cell in nb.cells:
             cell.metadata.pop("execution", None)  # times of day
             for output in cell.get("outputs", []):
-                _make_lasting(output.get("data", {}), output.get("metadata", {}))
-        for task in one.tasks:
-            _attach_pictures(nb, task)
+                _make_lasting(output.get("data", {}))
         path = target / name / f"{name}.ipynb"
         write_beside(path, nbformat.writes(nb).encode() + b"\n")
         written.append(path)
     return written
 
 
-def _make_lasting(data: dict[str, str], shown: dict[str, Any]) -> None:
+def _make_lasting(data: dict[str, str]) -> None:
     """Keep of an output what outlives its kernel: no live widgets, and small pictures."""
     data.pop("application/vnd.jupyter.widget-view+json", None)  # its HTML stays
     if "image/png" in data:
-        width = shown.get("image/png", {}).get("width")  # of a picture drawn for fine screens
-        data["image/png"] = _small(data["image/png"], width)
+        data["image/png"] = _small(data["image/png"])
 
 
 def _small(picture: str, width: int | None = None) -> str:
-    """A PNG with a palette, in base64, as wide as it is shown: a tenth of the size."""
+    """A PNG with a palette, in base64: a tenth of the size.
+
+    Args:
+        width: how many dots wide it is made; when left out, it keeps its own where it is light
+            enough, and else three of four.
+    """
     from PIL import Image
 
     image = Image.open(BytesIO(base64.b64decode(picture))).convert("RGB")
-    if width and width < image.width:
-        image = image.resize(
-            (width, round(image.height * width / image.width)), Image.Resampling.BOX
-        )
-    few, none = Image.Quantize.FASTOCTREE, Image.Dither.NONE
-    for colors in (64, 32, 16):  # as few as it takes
+    for wide in (width,) if width else (image.width, 3 * image.width // 4):
+        shown = image.resize((wide, round(image.height * wide / image.width)), Image.Resampling.BOX)
+        few = shown.quantize(COLORS, Image.Quantize.MAXCOVERAGE, 3, dither=Image.Dither.NONE)
         file = BytesIO()
-        image.quantize(colors, few, dither=none).save(file, "PNG", optimize=True)
-        if len(file.getvalue()) < LARGEST_PICTURE:
+        few.save(file, "PNG", optimize=True)
+        if len(file.getvalue()) <= LARGEST_PICTURE:
             break
     return base64.b64encode(file.getvalue()).decode()
 
@@ -125,8 +130,10 @@ def _attach_pictures(nb: Any, task: Task) -> None:
     attached = {}
     for kind, alt in (("given", task.shows), ("picture", task.alt)):
         if alt:
-            drawn = cells[f"{_slug(task)}-{kind}"].outputs
-            picture = next(o.data["image/png"] for o in drawn if "image/png" in o.get("data", {}))
+            outputs = cells[f"{_slug(task)}-{kind}"].outputs
+            drawn = next(one for one in outputs if "image/png" in one.get("data", {}))
+            width = drawn.metadata.get("image/png", {}).get("width")
+            picture = _small(drawn.data["image/png"], width)
             attached[_picture_file(task, kind)] = {"image/png": picture}
     if attached:
         cells[f"{_slug(task)}-prompt"].attachments = attached

@@ -67,6 +67,19 @@ def test_a_task_is_complete(task: Task) -> None:
         assert task.reference.__name__ == task.answer_name
 
 
+@EACH_TASK
+def test_the_text_of_a_task_sets_its_symbols_as_formulas(task: Task) -> None:
+    """Both are Markdown in the notebook and in the book: plain letters beside set ones jar."""
+    for text in (task.prompt, task.hint):
+        words = re.sub(r"\$[^$]*\$|`[^`]*`", "", text)
+        assert not re.search(r"[_^√²\u0302\u0303\u0370-\u03ff\u1f00-\u1fff]", words), words
+        found = set(re.findall(r"(?<![\w'-])[b-zB-HJ-Z](?![\w-])", words))
+        assert found <= {"x"} | NAMES.get(task.name, set()), words  # x: 32 x 32 pixels
+
+
+NAMES = {"trends.claim": {"X", "Y"}, "unet.down_and_up": {"U"}}  # of papers; of a shape
+
+
 # One seed here; many in test_judge_long.py.
 @EACH_TASK
 def test_right_answers_are_accepted(task: Task) -> None:

@@ -2,13 +2,16 @@
 
 import ast
 import base64
+import io
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 from nbgrader.utils import determine_grade, is_grade, is_solution
+from PIL import Image
 
 from ddpm_course.grading.compose import notebook
 from ddpm_course.grading.release import release
@@ -51,31 +54,47 @@ def test_a_solution_is_what_the_bank_says(name: str) -> None:
 
 @EACH_CHAPTER
 def test_a_notebook_carries_its_pictures(name: str) -> None:
-    """What the prompt shows is what the picture cell drew, and one file holds it all."""
+    """What the prompt shows is what the picture cell drew, and one file holds it all. Both are
+    seen equally large: the output says its size and has more dots, the attachment cannot say it.
+    """
     stored = {cell.id: cell for cell in read("solutions", name).cells}
     released = {cell.id: cell for cell in read("exercises", name).cells}
     for task in chapter(name).tasks:
         slug = task.name.replace(".", "-")
         prompt = stored[f"{slug}-prompt"]
         assert prompt.get("attachments") == released[f"{slug}-prompt"].get("attachments")
-        attached = {}
+        attached = prompt.get("attachments", {})
+        files = set()
         for kind, alt in (("given", task.shows), ("picture", task.alt)):
             if not alt:
                 continue
-            drawn = [
-                output.data["image/png"]
+            (drawn,) = (
+                output
                 for output in stored[f"{slug}-{kind}"].outputs
                 if "image/png" in output.get("data", {})
-            ]
+            )
             file = f"{task.answer_name}{'-given' if kind == 'given' else ''}.png"
-            attached[file] = {"image/png": drawn[0]}
+            files.add(file)
             assert f"![{alt}](attachment:{file})" in prompt.source
-            assert len(drawn) == 1
-            assert len(base64.b64decode(drawn[0])) < 15_000
-        assert prompt.get("attachments", {}) == attached
+            fine, shown = picture(drawn.data), drawn.metadata["image/png"]
+            small = picture(attached[file])
+            assert small.width == shown["width"]
+            assert abs(small.height - shown["height"]) <= 1
+            assert fine.width >= 1.45 * small.width
+            again = fine.resize(small.size, Image.Resampling.BOX)
+            (_, alike), _ = np.corrcoef(np.asarray(again).ravel(), np.asarray(small).ravel())
+            assert alike > 0.94  # two others of one size are at most 0.92 alike
+        assert set(attached) == files
         assert prompt.source.count("attachment:") == len(attached)
     for kind in ("solutions", "exercises"):
         assert [path.name for path in (ROOT / kind / name).glob("*.*")] == [f"{name}.ipynb"]
+
+
+def picture(data: dict[str, str]) -> Image.Image:
+    """A stored picture, which is light."""
+    dots = base64.b64decode(data["image/png"])
+    assert len(dots) < 30_000
+    return Image.open(io.BytesIO(dots)).convert("RGB")
 
 
 @EACH_CHAPTER

@@ -162,7 +162,8 @@ DDIM_STEP = Task(
     points=3,
     minutes=12,
     prompt=r"""
-From $t$ to any earlier $s$ (Song et al., 2021, equation 12), with
+From $t$ to any earlier $s$ (Song et al., *Denoising Diffusion Implicit Models*, 2021, equation 12),
+with
 $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\hat\epsilon) / \sqrt{\bar\alpha_t}$, not clipped:
 
 $x_s = \sqrt{\bar\alpha_s}\,\hat x_0 + \sqrt{1 - \bar\alpha_s - \sigma^2}\,\hat\epsilon +
@@ -170,8 +171,8 @@ $x_s = \sqrt{\bar\alpha_s}\,\hat x_0 + \sqrt{1 - \bar\alpha_s - \sigma^2}\,\hat\
 \left(1 - \frac{\bar\alpha_t}{\bar\alpha_s}\right)$.
 
 With $\eta = 0$ nothing is left to chance; $\eta = 1$ adds as much as the posterior has.""",
-    hint="Three terms: signal, the noise that is kept, fresh noise. The two noises share "
-    "1 - ᾱ_s between them.",
+    hint="Three terms: signal, the noise that is kept, fresh noise. The two noises share $1 - "
+    r"\bar\alpha_s$ between them.",
     lesson="whatever η is, x_s has the right spread: what is fresh comes out of what is kept.",
     reference=ddim_step,
     cases=_ddim_cases,
@@ -538,7 +539,7 @@ A picture has a hole. Let the sampler run as always, but after each jump put wha
 in its place (Lugmayr et al., 2022): noised to the same step $s$,
 $\sqrt{\bar\alpha_s}\,x + \sqrt{1 - \bar\alpha_s}\,\epsilon$, where `mask` is 1; elsewhere keep
 what the sampler drew.""",
-    hint="`mask * a + (1 - mask) * b` takes a where the mask is 1, and b elsewhere.",
+    hint="`mask * a + (1 - mask) * b` takes `a` where the mask is 1, and `b` elsewhere.",
     lesson="the network was never told of holes: the known part, noisy as all else, leads the way.",
     reference=keep_known,
     cases=_keep_cases,
@@ -605,7 +606,7 @@ plt.figure(figsize=(4.6, 2.1))
 curves = {0: (40, 1.3, 0.35), 0.5: (60, 1.1, 0.25), 1: (90, 0.9, 0.1)}
 for eta, (start, power, rest) in curves.items():
     plt.loglog(calls, start * calls**-power + rest, "o-", label=f"η = {eta}")
-plt.axvline(10, color="#999999", lw=1)
+plt.axvline(10, color="#999999", lw=1, label="10 calls")
 plt.xlabel("calls")
 plt.ylabel("Fréchet distance")
 plt.legend()

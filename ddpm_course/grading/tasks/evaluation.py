@@ -187,7 +187,8 @@ $\mathrm{FD} = \lVert \mu_a - \mu_b \rVert^2 + \mathrm{tr}\,\Sigma_a + \mathrm{t
 
 The last trace is the sum of the square roots of the eigenvalues of $\Sigma_a \Sigma_b$, which
 are real and not negative; `torch.linalg.eigvals` gives them as complex numbers.""",
-    hint="`torch.cov(a.T)` wants a row for each of the D numbers. Of the eigenvalues take `.real`.",
+    hint="`torch.cov(a.T)` wants a row for each of the $D$ numbers. Of the eigenvalues take "
+    "`.real`.",
     lesson="two sets are compared through two means and two covariances: all else is not seen.",
     reference=frechet,
     cases=_frechet_cases,
@@ -282,7 +283,7 @@ NEAREST = Task(
     prompt=r"""
 A model that hands out its training pictures has a splendid Fréchet distance. So look at copies:
 how far is each sample from the nearest known picture?""",
-    hint="`torch.cdist` takes (N, D) and (M, D); flatten the pictures first.",
+    hint="`torch.cdist` takes `(N, D)` and `(M, D)`; flatten the pictures first.",
     lesson="on its own the number says little: compare it with that of pictures held back.",
     reference=nearest,
     cases=lambda seed: [
@@ -315,6 +316,7 @@ plt.figure(figsize=(5, 2.2))
 for name, some in (("held back", held_back), ("copies with noise", stolen)):
     plt.hist(nearest(some, train), bins=torch.linspace(0, 6, 40), alpha=0.6, label=name)
 plt.xlabel("distance to the nearest known digit")
+plt.ylabel("digits")
 plt.legend()
 plt.show()
 """,
@@ -387,11 +389,11 @@ samples does?""",
     ),
     picture="""
 g = torch.Generator().manual_seed(0)
-held = 1.5 + torch.rand(300, generator=g)
+held = 1.5 + torch.rand(30_000, generator=g)
 shares = torch.linspace(0, 1, 11).tolist()
 found = []
 for share in shares:
-    thief = torch.rand(300, generator=g) < share
+    thief = torch.rand(30_000, generator=g) < share
     found.append(copies(torch.where(thief, 0.1, held.flip(0)), held))
 plt.figure(figsize=(5, 2.2))
 plt.plot(shares, found, "o-")
@@ -715,8 +717,8 @@ as can be, one number for each step, $\epsilon_\theta(x_t, t) = w_t\,x_t$, so yo
 it has learned. The picture shows the symptoms: what the trainer found, and the best numbers there
 are. Samplers that use this model go wrong in their very first step. Find the fault, and write
 `mended` without it. (The random numbers `u` are given, so that all of us draw the same steps.)""",
-    hint="At which t was nothing learned at all? At which t was something learned that no sampler "
-    "asks for?",
+    hint="At which $t$ was nothing learned at all? At which $t$ was something learned that no "
+    "sampler asks for?",
     lesson="the loss is a mean over t: it falls, and says nothing of the one t that is missing.",
     reference=mended,
     cases=_mended_cases,

@@ -45,7 +45,7 @@ JUMP = Task(
     prompt=r"""
 The student says a velocity, as a flow does. Go with it from $x_u$ straight to the time 0, and
 return where that ends.""",
-    hint="How long does it take from u to 0?",
+    hint="How long does it take from $u$ to 0?",
     lesson="at u = 0 the jump has length 0: the student cannot spoil clean data, whatever it says.",
     reference=jump,
     cases=_jump_cases,
@@ -208,7 +208,8 @@ DRAW_AGAIN = Task(
     prompt=r"""
 Where a student may be called more than once, it jumps to the end; noise is mixed in again, as much
 as belongs to the next time $u$ on a straight line; and it jumps again. Do so for all `times`.""",
-    hint="From the guess x_0 and fresh noise to the place at time u: the line of the flow.",
+    hint=r"From the guess $\hat x_0$ and fresh noise to the place at time $u$: the line of the "
+    "flow.",
     lesson="the second jump starts nearer to the data, where less is left to guess.",
     reference=draw_again,
     cases=_again_cases,
@@ -295,7 +296,7 @@ KINDS = Task(
 A student that draws one beautiful 1 after another has a high sureness. Variety needs a number of
 its own: the entropy of the shares, $-\sum_k p_k \log p_k$, made a number of kinds by $\exp$. Ten
 kinds drawn equally often give 10. A kind that was never drawn counts as 0.""",
-    hint="0 · log 0 is taken as 0: leave out the kinds that were never drawn.",
+    hint=r"$0 \cdot \log 0$ is taken as 0: leave out the kinds that were never drawn.",
     lesson="distance, sureness and variety fail in different ways: ask for all three.",
     reference=kinds,
     cases=_kinds_cases,

@@ -46,7 +46,7 @@ LINE = Task(
     prompt=r"""
 Each row has a line of its own, from the data $x_0$ at $u = 0$ to the noise $\epsilon$ at
 $u = 1$, and a time of its own. Return the place and the velocity.""",
-    hint="Make u a column, so that each row meets its own time. The velocity is the whole way: "
+    hint="Make $u$ a column, so that each row meets its own time. The velocity is the whole way: "
     "the line takes the time 1.",
     lesson="the velocity is the same everywhere on a line: no schedule is needed.",
     reference=line,
@@ -136,7 +136,7 @@ FLOW_LOSS = Task(
 Walk to the place $x_u$ on each line, ask the model for the velocity there, and compare with the
 true one, $\epsilon - x_0$. Return the mean square of the error, as a tensor that can be trained
 on.""",
-    hint="It is the ε-loss with two changes: how x_u is mixed, and what is aimed at.",
+    hint=r"It is the $\epsilon$-loss with two changes: how $x_u$ is mixed, and what is aimed at.",
     lesson="this one line is all of flow matching; the rest is as in DDPM.",
     reference=flow_loss,
     cases=_loss_cases,
@@ -232,7 +232,8 @@ FROM_NOISE = Task(
 The flow's point at the time of step $t$ is $x_u = x_t / (\sqrt{\bar\alpha_t} +
 \sqrt{1 - \bar\alpha_t})$. Ask a network that predicts the noise, and make a velocity of its
 answer. DDPM's network wants DDPM's $x_t$.""",
-    hint="First x_t, then ε̂, then x̂_0; the velocity is the way from x̂_0 to ε̂.",
+    hint=r"First $x_t$, then $\hat\epsilon$, then $\hat x_0$; the velocity is the way from $\hat "
+    r"x_0$ to $\hat\epsilon$.",
     lesson="one network, many names for its answer: nothing had to be trained again.",
     reference=from_noise,
     cases=_from_cases,
@@ -264,10 +265,13 @@ share = schedule.alpha_bar[150]
 noise_part = ((1 - share).sqrt() / (share.sqrt() + (1 - share).sqrt())).float()
 at = torch.cartesian_prod(torch.linspace(-1.2, 1.2, 13), torch.linspace(-1.2, 1.2, 13))
 speed = from_noise(ring.eps(schedule), at, 150, schedule.alpha_bar)
-plt.figure(figsize=(3.4, 3.2))
+plt.figure(figsize=(5, 3.2))
 plt.quiver(*at.T, *-speed.T, color="#999999")
-plt.scatter(*(at - noise_part * speed).T, s=8)
-plt.axis("equal")
+arrow = {"marker": r"$\\rightarrow$", "ms": 12, "color": "#999999", "ls": ""}
+plt.plot([], [], label="back in time", **arrow)
+plt.scatter(*(at - noise_part * speed).T, s=8, label="where this ends")
+plt.axis("scaled")
+plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 """,
     alt="A grid of arrows against the velocity at step 150; they point to a ring, and the dots "
@@ -299,7 +303,7 @@ one above it, for the reason beside it. One does not; the lines after it follow 
 {_WRONG.text()}
 
 Set `wrong_line` to its number.""",
-    hint="Put in a number: for ᾱ_t = 0.5 both roots are alike.",
+    hint=r"Put in a number: for $\bar\alpha_t = 0.5$ both roots are alike.",
     lesson="1 is (a + b)/(a + b): what is taken away from it leaves one root, and not a difference "
     "of two.",
     reference=_WRONG.line,
@@ -544,14 +548,15 @@ of its row of `eps`. Batches are small here: you may try all orders.""",
     picture="""
 g = torch.Generator().manual_seed(4)
 x_0, eps = data.two_moons(6, g), torch.randn(6, 2, generator=g)
-figure, panels = plt.subplots(1, 2, figsize=(5.4, 2.4), sharex=True, sharey=True)
+figure, panels = plt.subplots(1, 2, figsize=(6.4, 2.4), sharex=True, sharey=True)
 for axes, order in zip(panels, (list(range(6)), best_pairs(x_0, eps))):
     for point, noise in zip(x_0, eps[order]):
         axes.plot(*torch.stack([point, noise]).T, color="#999999")
-    axes.scatter(*x_0.T, s=12)
-    axes.scatter(*eps.T, s=12)
+    axes.scatter(*x_0.T, s=20, zorder=3, label="data")
+    axes.scatter(*eps.T, s=20, zorder=3, label="noise")
 panels[0].set_title("as they came")
 panels[1].set_title("best pairs")
+figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
 plt.show()
 """,
     alt="Two panels with six lines between six points of data and six of noise: left some lines "
@@ -600,7 +605,7 @@ BEND = Task(
 A straight walk at even speed covers the same way in each piece of time. Measure how far walks are
 from that: for each piece its velocity, minus the whole way from end to start (which takes the
 time 1); the squared length of the difference; the mean over pieces and walks.""",
-    hint="A piece takes the time 1/n: to divide by it is to multiply by n.",
+    hint="A piece takes the time $1/n$: to divide by it is to multiply by $n$.",
     lesson="at 0 one call is enough: this number says what pairing and reflow are worth.",
     reference=bend,
     cases=lambda seed: [
@@ -616,14 +621,16 @@ time 1); the squared length of the difference; the mean over pieces and walks.""
         Mistake("These are lengths; their squares are asked for.", partial(_bend, form="length")),
     ),
     picture="""
-time = torch.linspace(0, 1, 41)
+time = torch.linspace(0, 1, 21)
 straight = torch.stack([time, time], 1)
 hurried = torch.stack([time**3, time**3], 1)
 around = torch.stack([time, (torch.pi * time).sin()], 1)
-plt.figure(figsize=(5, 2.4))
-for name, states in (("even", straight), ("hurried", hurried), ("around", around)):
-    plt.plot(*states.T, "o-", markersize=2, label=f"{name}: {bend(states[:, None]):.2f}")
-plt.legend()
+plt.figure(figsize=(5.6, 2.4))
+for name, states, size in (("even", straight, 7), ("hurried", hurried, 3), ("around", around, 3)):
+    plt.plot(*states.T, "o-", lw=1, ms=size, label=f"{name}: {bend(states[:, None]):.2f}")
+plt.xlabel("first coordinate")
+plt.ylabel("second coordinate")
+plt.legend(title="bend", loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 """,
     alt="Three walks: an even line with bend 0, the same line with uneven dots, and an arch above "

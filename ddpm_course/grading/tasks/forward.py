@@ -191,8 +191,8 @@ STEP = Task(
     prompt=r"""
 Draw from $q(x_t \mid x_{t-1}) = \mathcal N(x_t;\ \sqrt{1 - \beta_t}\,x_{t-1},\ \beta_t I)$
 with the noise `eps` that is given. Each point of the batch has its own $t$.""",
-    hint="The second argument of N(mean, variance) is a variance. `beta[t]` has shape (B,); the "
-    "points have shape (B, 2).",
+    hint=r"The second argument of $\mathcal{N}(\text{mean}, \text{variance})$ is a variance. "
+    "`beta[t]` has shape `(B,)`; the points have shape `(B, 2)`.",
     lesson="mean plus standard deviation times standard noise: every Gaussian is drawn like this.",
     reference=step,
     cases=_step_cases,
@@ -289,8 +289,8 @@ TRAJECTORY = Task(
 Walk a cloud of points through all $T$ steps, and keep every stop: return
 $x_0, x_1, \ldots, x_T$ stacked along a new first axis. Step $t$ starts from $x_{t-1}$ and uses
 `eps[t]`.""",
-    hint="Begin the list with x_0. The loop runs over t = 1, ..., T; the last item of the list is "
-    "where you stand.",
+    hint=r"Begin the list with $x_0$. The loop runs over $t = 1, \dots, T$; the last item of the "
+    "list is where you stand.",
     lesson="a Markov chain needs to remember one thing only: where it stands.",
     reference=trajectory,
     cases=_trajectory_cases,
@@ -387,7 +387,8 @@ With $\alpha_t = 1 - \beta_t$, put step $t - 1$ into step $t$: $x_t =
 \sqrt{\alpha_t}\left(\sqrt{\alpha_{t-1}}\,x_{t-2} + \sqrt{1 -
 \alpha_{t-1}}\,\epsilon_{t-1}\right) + \sqrt{1 - \alpha_t}\,\epsilon_t$. What is the variance
 of all the noise in it, $\mathrm{Var}[x_t \mid x_{t-2}]$?""",
-    hint="Which factors stand before ε_{t-1} once the bracket is gone? Independent variances add.",
+    hint=r"Which factors stand before $\epsilon_{t-1}$ once the bracket is gone? Independent "
+    "variances add.",
     lesson="it is 1 - α_t α_{t-1}: two small Gaussian steps are one larger Gaussian step.",
     reference=two_steps,
     cases=lambda seed: [
@@ -566,7 +567,7 @@ The next chapter works out the mean and the variance of $x_T$ when $x_0$ is know
 them today: send `n` walks from the same number $x_0$ through the chain, step by step, and
 return the mean and the variance of where they end. Your estimate must agree with the formula
 within chance; walk, do not look it up.""",
-    hint="Keep one tensor of n numbers, and give each walk noise of its own in each step.",
+    hint="Keep one tensor of `n` numbers, and give each walk noise of its own in each step.",
     lesson="two roads, one answer: simulation and algebra agree within 1/√n.",
     reference=estimate,
     cases=_estimate_cases,
@@ -606,19 +607,23 @@ within chance; walk, do not look it up.""",
     ),
     picture="""
 table = Schedule.linear(20, 0.01, 0.2).beta
-counts = [10, 100, 1000, 10_000, 100_000]
-found = [estimate(2.0, table, n, torch.Generator().manual_seed(n)) for n in counts]
+counts = torch.tensor([100, 1000, 10_000, 100_000])
+found = [estimate(2.0, table, n, torch.Generator().manual_seed(0)) for n in counts.tolist()]
 left = (1 - table).prod().item()
+mean, variance = 2 * left**0.5, 1 - left
+errors = (variance / counts).sqrt(), variance * (2 / (counts - 1)).sqrt()
 plt.figure(figsize=(5, 2.2))
 plt.semilogx(counts, found, "o-", label=["mean", "variance"])
-plt.axhline(2 * left**0.5, color="#333333", ls="--", lw=1, label="theory")
-plt.axhline(1 - left, color="#333333", ls="--", lw=1)
-plt.xlabel("number of walks")
-plt.legend()
+for theory, error in zip((mean, variance), errors):
+    plt.fill_between(counts, theory - 2 * error, theory + 2 * error, alpha=0.2, lw=0)
+plt.hlines((mean, variance), 100, 100_000, color="#333333", ls="--", lw=1, label="theory")
+plt.xlabel("number of walks (bands: two standard errors)")
+plt.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 """,
-    alt="Estimates of mean and variance over the number of walks, from 10 to 100,000. They begin "
-    "beside two dashed lines, the theory, and come to lie on them.",
+    alt="Estimates of mean and variance over the number of walks, from 100 to 100,000, near two "
+    "dashed lines, the theory. The band around each line, two standard errors to either side, is "
+    "where chance takes nearly all estimates; it closes in on the line, and they with it.",
 )
 
 CHAPTER = Chapter(

@@ -118,7 +118,7 @@ often each $t$ comes.)""",
         ),
     ),
     picture="""
-counts = torch.bincount(draw_t(10_000, 10, torch.Generator().manual_seed(0)), minlength=12)
+counts = torch.bincount(draw_t(100_000, 10, torch.Generator().manual_seed(0)), minlength=12)
 plt.figure(figsize=(5, 2))
 plt.bar(range(12), counts)
 plt.xticks(range(12))
@@ -126,8 +126,8 @@ plt.xlabel("t, for T = 10")
 plt.ylabel("drawn")
 plt.show()
 """,
-    alt="How often each t was drawn among 10,000: ten bars for t = 1 to 10, each about 1000 high, "
-    "and none at 0 or at 11.",
+    alt="How often each t was drawn among 100,000: ten bars for t = 1 to 10, each about 10,000 "
+    "high, and none at 0 or at 11.",
 )
 
 
@@ -211,7 +211,7 @@ EPSILON_LOSS = Task(
 Noise the images to their steps,
 $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$, ask the model for the
 noise, and return the mean of $(\epsilon - \epsilon_\theta(x_t, t))^2$ over images and pixels.""",
-    hint="Three lines: jump, ask, compare. The target is the noise that made x_t.",
+    hint="Three lines: jump, ask, compare. The target is the noise that made $x_t$.",
     lesson="one batch, one jump, one comparison: that is all of DDPM's training.",
     reference=epsilon_loss,
     cases=_epsilon_loss_cases,
@@ -311,10 +311,10 @@ KL = Task(
     minutes=8,
     prompt=r"""
 Every term of the bound compares two Gaussians. Find
-$\mathrm{KL}(p \,\|\, q) = \mathrm{E}_p[\log p(x) - \log q(x)]$ for
+$\mathrm{KL}(p \,\|\, q) = \mathbb{E}_p[\log p(x) - \log q(x)]$ for
 $p = \mathcal N(\mu_1, v_1)$ and $q = \mathcal N(\mu_2, v_2)$, where $v$ are variances. Return
 a SymPy expression; `sp.log` is the natural logarithm.""",
-    hint=r"$\mathrm{E}_p[(x - \mu_1)^2] = v_1$, and $\mathrm{E}_p[(x - \mu_2)^2] = v_1 + (\mu_1 "
+    hint=r"$\mathbb{E}_p[(x - \mu_1)^2] = v_1$, and $\mathbb{E}_p[(x - \mu_2)^2] = v_1 + (\mu_1 "
     r"- \mu_2)^2$.",
     lesson="it is 0 when the two agree, and never negative; swap p and q, and it changes.",
     reference=kl,
@@ -449,7 +449,7 @@ x_0 = data.digits()[:100].double()
 shares = torch.logspace(-9, -1, 40).tolist()
 found = [prior_bits(x_0, share) for share in shares]
 plt.figure(figsize=(5, 2.2))
-plt.loglog(shares, found, color="#999999")
+plt.loglog(shares, found, color="#999999", label="your function")
 for name, schedule in (("linear", Schedule.linear(1000)), ("cosine", Schedule.cosine(1000))):
     share = schedule.alpha_bar[1000].item()
     plt.plot(share, prior_bits(x_0, share), "o", label=f"{name} schedule")
@@ -483,7 +483,7 @@ Both means have the form $\frac{1}{\sqrt{\alpha_t}}\left(x_t - \frac{\beta_t}{\s
 \bar\alpha_t}}\,\epsilon\right)$, one with the true noise, one with the predicted. So
 $L_{t-1} = w_t \lVert \epsilon - \epsilon_\theta \rVert^2$. Find $w_t$, written with $\beta_t$,
 $\bar\alpha_t$ and $\sigma_t^2$.""",
-    hint="x_t is the same in both, and drops out. A factor inside the norm comes out squared.",
+    hint="$x_t$ is the same in both, and drops out. A factor inside the norm comes out squared.",
     lesson="the simple loss sets w_t to 1: it gives small t less weight than the bound does, and "
     "pictures get better.",
     reference=weight,
@@ -626,7 +626,8 @@ Some models predict $v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}
 (Salimans and Ho, 2022). With
 $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$, get $x_0$ back from $x_t$
 and $v$. Nothing needs dividing.""",
-    hint="The squares of the two factors add to 1: x_t and v are (x_0, ε), turned by an angle.",
+    hint=r"The squares of the two factors add to 1: $x_t$ and $v$ are $(x_0, \epsilon)$, turned "
+    "by an angle.",
     lesson="a rotation is undone by turning back, safe at both ends: no division by a small ᾱ_T.",
     reference=x0_from_v,
     cases=_x0_from_v_cases,

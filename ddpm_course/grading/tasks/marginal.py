@@ -126,8 +126,8 @@ GIVEN_X0 = Task(
 In one jump, $q(x_t \mid x_0) = \mathcal N(x_t;\ \sqrt{\bar\alpha_t}\,x_0,\ (1 - \bar\alpha_t)
 I)$. Return the mean and the **variance** for a batch of images, where each image has its own
 $t$.""",
-    hint="`alpha_bar[t]` has shape (B,). Give it the shape (B, 1, 1, 1) before you multiply, or "
-    "PyTorch will line it up with the wrong axis.",
+    hint="`alpha_bar[t]` has shape `(B,)`. Give it the shape `(B, 1, 1, 1)` before you multiply, "
+    "or PyTorch will line it up with the wrong axis.",
     lesson="the notation N(x; mean, variance) holds a variance: 1 - ᾱ_t, without a root.",
     reference=given_x0,
     cases=_given_x0_cases,
@@ -166,7 +166,7 @@ for name, (mean, variance) in zip(pixels, found):
     plt.plot(t, mean, label=f"{name} pixel")
     plt.fill_between(t, mean - std, mean + std, alpha=0.25, lw=0)
 plt.xlabel("t")
-plt.ylabel("$x_t$")
+plt.ylabel(r"mean $\\pm$ std of $x_t$")
 plt.legend(loc="upper right")
 plt.show()
 """,
@@ -201,7 +201,7 @@ SAMPLE = Task(
     prompt=r"""
 Draw $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$. The noise `eps` is
 given: training must know which noise it put in.""",
-    hint="A Gaussian with variance v is its mean plus √v times standard noise.",
+    hint=r"A Gaussian with variance $v$ is its mean plus $\sqrt{v}$ times standard noise.",
     lesson="one line replaces t steps; training calls it millions of times.",
     reference=sample,
     cases=_sample_cases,
@@ -492,7 +492,7 @@ FROM_LOG_SNR = Task(
 The signal-to-noise ratio is $\mathrm{SNR}(t) = \bar\alpha_t / (1 - \bar\alpha_t)$, and many
 papers plan a schedule by its logarithm $\ell = \log \mathrm{SNR}$. Go back: write
 $\bar\alpha_t$ as a function of $\ell$ (the argument `log_snr`, a SymPy symbol).""",
-    hint="Start from $e^\\ell (1 - \\bar\\alpha) = \\bar\\alpha$.",
+    hint=r"Start from $e^\ell (1 - \bar\alpha_t) = \bar\alpha_t$.",
     lesson="ᾱ is the sigmoid of the log-SNR, and 1 - ᾱ is the sigmoid of its negative.",
     reference=from_log_snr,
     cases=lambda seed: [Case(draw.points(seed, (0.2, 3.0)), symbols="log_snr", rtol=1e-6)],
@@ -684,11 +684,12 @@ RESPACE = Task(
     points=2,
     minutes=10,
     prompt=r"""
-A model was trained with $T$ steps; you want a chain that visits only every `stride`-th of them
-and still has the same $q(x_t \mid x_0)$ at each place it visits. Return the $\beta$ of this
-shorter chain. (Picking every `stride`-th $\beta$ is the classic mistake: such a chain ends
-with most of the data still visible.)""",
-    hint="The visited ᾱ are given. Which β leads from one visited ᾱ to the next?",
+A model was trained with $T$ steps; you want a chain that visits only the $t$ that are
+multiples of `stride`, and still has the same $q(x_t \mid x_0)$ at each place it visits. Return
+the $\beta$ of this shorter chain. (Picking the $\beta$ of these $t$ is the classic mistake: such
+a chain ends with most of the data still visible.)""",
+    hint=r"The visited $\bar\alpha_t$ are given. Which $\beta$ leads from one visited "
+    r"$\bar\alpha_t$ to the next?",
     lesson="a long step is several short ones: their α multiply. Whoever skips steps must look "
     "back "
     "to the last visited t, not to t - 1.",

@@ -148,7 +148,7 @@ Else it is masked, and holds the number `values`. Draw $x_t$, with the generator
 (The check draws some thousand rows and looks at how much is masked, and where.) Return one tensor
 of whole numbers, of the shape of `x_0`.""",
     hint="`torch.rand(..., generator=generator)` gives numbers between 0 and 1. How many of them "
-    "are below ᾱ_t?",
+    r"are below $\bar\alpha_t$?",
     lesson="one draw goes from x_0 to any t: nobody has to walk through the steps between.",
     reference=hide,
     cases=_hide_cases,
@@ -226,6 +226,7 @@ for step in (1, 5, 8):
     g = torch.Generator().manual_seed(step)
     rows.append(seen(hide(digits, torch.full((8,), step), table, 2, g)))
 plots.show_images(rows, ["t = 1", "t = 5", "t = 8"], pixels=True)
+plt.title("gray: masked", fontsize=10)
 plt.show()
 """,
     alt="Three rows of eight digits, black and white: at t = 1 some pixels are gray, at t = 5 half "
@@ -296,7 +297,8 @@ OPENS = Task(
 A sampler need not take all steps: it may jump from $t$ to any earlier $s$. You are given the
 shares $\bar\alpha$ and a pair of $t$ and $s$ for each entry. A place is masked at $t$. With
 which chance was it open at $s$? Return one chance for each pair.""",
-    hint="Of all places, which share is open at s and masked at t? And which share is masked at t?",
+    hint="Of all places, which share is open at $s$ and masked at $t$? And which share is masked "
+    "at $t$?",
     lesson="for s = 0 it is 1: the last jump opens all that is left.",
     reference=opens,
     cases=_opens_cases,
@@ -549,22 +551,28 @@ of `x_t`.""",
         ),
     ),
     picture="""
+from matplotlib.colors import ListedColormap
+
 g = torch.Generator().manual_seed(0)
 x, said = torch.full((1, 40), 2), torch.tensor([0.3, 0.7]).expand(1, 40, 2)
 rows = [x]
 for left in (4, 3, 2, 1):
     x = torch.as_tensor(step_back(said, x, torch.tensor([1 / left]), g))
     rows.append(x)
-plt.figure(figsize=(6, 1.6))
-plt.imshow(torch.cat(rows), aspect="auto", vmin=0, vmax=2, cmap="viridis")
+colors = {"value 0": plots.COLORS[0], "value 1": plots.COLORS[5], "masked": "#bbbbbb"}
+plt.figure(figsize=(6, 1.9))
+plt.imshow(torch.cat(rows), aspect="auto", vmin=0, vmax=2, cmap=ListedColormap(colors.values()))
+for name, color in colors.items():
+    plt.plot([], [], "s", color=color, label=name)
+plt.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
 plt.yticks(range(5), [f"t = {t}" for t in (4, 3, 2, 1, 0)])
 plt.xticks([])
 plt.grid(False)
 plt.show()
 """,
-    alt="Five rows of forty cells, from t = 4 down to 0: first all are masked, in each row about "
-    "ten more are open and keep their color, in the last all are, more of one color than of the "
-    "other.",
+    alt="Five rows of forty cells, from t = 4 down to 0: first all are masked, gray; in each row "
+    "about ten more are open and keep their color; in the last all are, more of value 1 than of "
+    "value 0.",
 )
 
 # -- the loss -----------------------------------------------------------------------------------
@@ -656,8 +664,8 @@ row. Softmax over the last axis makes chances of logits. A row costs $-\log \hat
 value at each **masked** place, added up, times the chance
 $(\bar\alpha_{t-1} - \bar\alpha_t) / (1 - \bar\alpha_t)$ that a mask opens in this step. Return
 the mean over the rows, as a tensor that can be trained on.""",
-    hint='`F.cross_entropy` wants (rows, K) and (rows,), and with `reduction="none"` it gives '
-    "one number for each place. Then leave out what is open.",
+    hint='`F.cross_entropy` wants `(rows, K)` and `(rows,)`, and with `reduction="none"` it '
+    "gives one number for each place. Then leave out what is open.",
     lesson="it is the cross-entropy of any text model, at masked places alone: no square.",
     reference=masked_loss,
     cases=_loss_cases,
@@ -736,14 +744,14 @@ the mean over the rows, as a tensor that can be trained on.""",
     picture="""
 g = torch.Generator().manual_seed(0)
 table = 1 - torch.arange(21, dtype=torch.float64) / 20
-words = torch.randint(4, (500, 12), generator=g)
+words = torch.randint(4, (4000, 12), generator=g)
 plt.figure(figsize=(5, 2.2))
 for name, sure in (("knows nothing", 0.0), ("a little", 1.0), ("nearly all", 3.0)):
     found = []
     for step in range(1, 21):
         hidden = torch.rand(words.shape, generator=g) > table[step]
         seen_words = torch.where(hidden, 4, words)
-        steps = torch.full((500,), step)
+        steps = torch.full((4000,), step)
         logits = sure * F.one_hot(words, 4)
         found.append(float(masked_loss(logits, words, seen_words, steps, table)))
     plt.plot(range(1, 21), found, "o-", ms=3, label=name)
@@ -787,7 +795,7 @@ one above it, for the reason beside it. One does not; the lines after it follow 
 {_WRONG.text()}
 
 Set `wrong_line` to its number.""",
-    hint="What must the cost be for a network that is sure of the true value, p̂ = 1?",
+    hint=r"What must the cost be for a network that is sure of the true value, $\hat p_t = 1$?",
     lesson="the model opens as often as q, so this chance cancels: a perfect guess costs nothing.",
     reference=_WRONG.line,
     mistakes=(
@@ -821,7 +829,7 @@ Places that open in the same step are guessed without a look at each other. You 
 shares $\bar\alpha$, and start where all is masked, $\bar\alpha_T = 0$. A place opens in the step
 back from $t$ with the chance $\bar\alpha_{t-1} - \bar\alpha_t$, whatever the others do. With
 which chance do two given places open in the same step, whichever it is?""",
-    hint="With which chance do both open in the step back from t? Then add up over t.",
+    hint="With which chance do both open in the step back from $t$? Then add up over $t$.",
     lesson="for T even steps it is 1/T: twice the calls, half as many pairs guessed blindly.",
     reference=together,
     cases=lambda seed: [
@@ -997,8 +1005,8 @@ RIGHT_SUMS = Task(
 A sampler writes sums in four places: the row `7, 8, 1, 5` says $7 + 8 = 15$, and `2, 3, 0, 5`
 says $2 + 3 = 5$. You are given rows of digits, in which 10 stands for a mask. Return the share of
 all rows that are right: no place is masked, and the sum holds.""",
-    hint="The number written with c and d is 10c + d. Careful: a mask is the number 10, and "
-    "`10, 0, 1, 0` would pass for a sum.",
+    hint="The number written with $c$ and $d$ is $10 c + d$. Careful: a mask is the number 10, "
+    "and `10, 0, 1, 0` would pass for a sum.",
     lesson="each digit may be likely by itself, and the sum wrong: count what belongs together.",
     reference=right_sums,
     cases=_sums_cases,

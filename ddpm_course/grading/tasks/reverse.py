@@ -50,6 +50,8 @@ deviations = {value: spread(torch.tensor([value]))[0] for value in (-2.0, 0.0, 1
 plt.figure(figsize=(5, 2.2))
 for log_variance, std in deviations.items():
     plt.plot(x, torch.distributions.Normal(0, std).log_prob(x).exp(), label=f"{log_variance:g}")
+plt.xlabel("$x$")
+plt.ylabel("density")
 plt.yticks([])
 plt.legend(title=r"$\\log \\sigma^2$")
 plt.show()
@@ -129,6 +131,7 @@ plt.figure(figsize=(5, 2.2))
 plt.plot(x, bayes / bayes.max(), lw=5, alpha=0.4, label="Bayes' rule")
 plt.plot(x, torch.exp(-((x - x[bayes.argmax()]) ** 2) / (2 * mine)), "k--", lw=1, label="yours")
 plt.xlabel("$x_{t-1}$")
+plt.ylabel("density, scaled")
 plt.yticks([])
 plt.legend()
 plt.show()
@@ -170,7 +173,8 @@ BETA_TILDE = Task(
 Simplified, your result reads $\tilde\beta_t = \frac{1 - \bar\alpha_{t-1}}{1 -
 \bar\alpha_t}\,\beta_t$. Compute it for all $t$; put 0 at entry 0. Look at what comes out
 at $t = 1$ (the check says why).""",
-    hint="Compute 1 - ᾱ once. `noise[:-1]` and `noise[1:]` are neighbors in time.",
+    hint=r"Compute $1 - \bar\alpha_t$ once, for all $t$. `noise[:-1]` and `noise[1:]` are "
+    "neighbors in time.",
     lesson="β̃_1 = 0 by the formula: when x_0 is known, the last step holds no doubt.",
     reference=beta_tilde,
     cases=_beta_cases,
@@ -286,8 +290,8 @@ The mean of the step back is $\tilde\mu_t = \frac{\sqrt{\bar\alpha_{t-1}}\,\beta
 \bar\alpha_t}\,x_0 + \frac{\sqrt{\alpha_t}\,(1 - \bar\alpha_{t-1})}{1 - \bar\alpha_t}\,x_t$: a
 mixture of where we are and where we came from. Compute it for a batch of points, each with its
 own $t$.""",
-    hint="Mind the bars: α_t and ᾱ_t are different things. ᾱ_{t-1} at t = 1 is entry 0 of the "
-    "table.",
+    hint=r"Mind the bars: $\alpha_t$ and $\bar\alpha_t$ are different things. $\bar\alpha_{t-1}$ "
+    "at $t = 1$ is entry 0 of the table.",
     lesson="near t = T the mean stays close to x_t; at t = 1 it is x_0 itself.",
     reference=posterior_mean,
     cases=_two_points_cases,
@@ -411,10 +415,13 @@ schedule, ring = Schedule.linear(10, 0.05, 0.5), data.Mixture.ring(8)
 t = torch.full((60,), 5)
 x_t = ring.noised(5, schedule).sample(60, torch.Generator().manual_seed(0))
 back = mean_from_eps(x_t, ring.eps(schedule)(x_t, t), t, schedule.beta)
-plt.figure(figsize=(2.6, 2.6))
-plt.scatter(*ring.means.T, s=200, color="#bbbbbb")
+plt.figure(figsize=(4.2, 2.7))
+plt.scatter(*ring.means.T, s=200, color="#bbbbbb", label="data")
+arrow = {"marker": r"$\\rightarrow$", "ms": 12, "color": "k", "ls": ""}
+plt.plot([], [], label="from $x_t$\\nto your mean", **arrow)
 plt.quiver(*x_t.T, *(back - x_t).T, angles="xy", scale_units="xy", scale=1, width=0.008)
-plt.axis("equal")
+plt.axis("scaled")
+plt.legend(loc="center left", bbox_to_anchor=(1, 0.5), labelspacing=1.5)
 plt.show()
 """,
     alt="Sixty arrows around a ring of eight gray discs, the data. Those outside the ring point "
@@ -449,7 +456,7 @@ Pixels lie in $[-1, 1]$, but the $x_0$ that a guess of the noise implies may not
 images therefore work out $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\hat\epsilon) /
 \sqrt{\bar\alpha_t}$, clip it to $[-1, 1]$, and take the posterior's mean there. Do that. You
 may call your `posterior_mean`.""",
-    hint="Three lines: guess x_0, clamp it, mix it with x_t as before.",
+    hint="Three lines: guess $x_0$, clamp it, mix it with $x_t$ as before.",
     lesson="where nothing is clipped this equals the ε-form; where something is, it steers back.",
     reference=clipped_mean,
     cases=_two_points_cases,
@@ -521,7 +528,7 @@ exactly right?
 - `"d"`: $1 - \bar\alpha_t$
 
 Set `variance_choice` to one letter.""",
-    hint="If all data are one point, you know x_0. What is left to doubt?",
+    hint="If all data are one point, you know $x_0$. What is left to doubt?",
     lesson="x_0 is known, so the step back is the posterior, with β̃_t. For N(0, I) data it is "
     "β_t; "
     "real data lie between, which is why both work.",
@@ -689,7 +696,7 @@ ANCESTRAL = Task(
 Walk all the way: start from $x_T$, and for $t = T, T-1, \ldots, 1$ ask the model for the noise
 in $x_t$ and take your `step` with `z[t]`. Return $x_0$. The picture uses the exact model of
 eight little clouds; nothing was trained for it.""",
-    hint="`range(T, 0, -1)` ends with 1. The model wants `t` as a tensor of shape (B,).",
+    hint="`range(T, 0, -1)` ends with 1. The model wants `t` as a tensor of shape `(B,)`.",
     lesson="T calls of one network, from pure noise to data: that is all there is to sampling.",
     reference=ancestral,
     cases=_ancestral_cases,
@@ -784,10 +791,11 @@ BEST_EPS = Task(
     prompt=r"""
 Let the data be one number, $x_0 \sim \mathcal N(0, s^2)$, and
 $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 - \bar\alpha_t}\,\epsilon$. No network can guess the
-noise better than $\mathrm{E}[\epsilon \mid x_t]$. Find it. For two jointly Gaussian variables
+noise better than $\mathbb{E}[\epsilon \mid x_t]$. Find it. For two jointly Gaussian variables
 $u$ and $v$ of mean 0 you may use
-$\mathrm{E}[u \mid v] = \frac{\mathrm{Cov}[u, v]}{\mathrm{Var}[v]}\,v$.""",
-    hint="Which part of x_t varies together with ε? And what is Var[x_t]? It has two terms.",
+$\mathbb{E}[u \mid v] = \frac{\mathrm{Cov}[u, v]}{\mathrm{Var}[v]}\,v$.""",
+    hint=r"Which part of $x_t$ varies together with $\epsilon$? And what is $\mathrm{Var}[x_t]$? "
+    "It has two terms.",
     lesson="even the best model is unsure: it shrinks x_t, and its loss is not 0. Tests can use it "
     "as an oracle.",
     reference=best_eps,

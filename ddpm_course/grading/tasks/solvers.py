@@ -44,7 +44,7 @@ HALF_LOG_SNR = Task(
     prompt=r"""
 Solvers measure time by $\lambda_t = \frac{1}{2} \log \frac{\bar\alpha_t}{1 - \bar\alpha_t}$.
 Compute it for each step of the batch.""",
-    hint="Look the table up at t; `torch.log` is the natural logarithm.",
+    hint="Look the table up at $t$; `torch.log` is the natural logarithm.",
     lesson="λ rises from noise to data; on its clock the way is nearly straight.",
     reference=half_log_snr,
     cases=_half_log_snr_cases,
@@ -202,7 +202,8 @@ it. One does not; the lines after it follow from it again.
 {_WRONG.text()}
 
 Set `wrong_line` to its number. (No formula is needed: put numbers in, if you like.)""",
-    hint="Take x̂_0 = 1, x_t = 0 and two values for the ᾱ: then each line is a number.",
+    hint=r"Take $\hat x_0 = 1$, $x_t = 0$ and two values for $\bar\alpha_t$ and $\bar\alpha_s$: "
+    "then each line is a number.",
     lesson="a wrong line is found with numbers faster than with more algebra: they never agree by "
     "chance.",
     reference=_WRONG.line,
@@ -267,7 +268,7 @@ A guess $\hat x_0$ is made at the start of a jump, and used for all of it. Bette
 that would hold in the middle. Two guesses are known: the last one, at $\lambda$ = `now`, and the
 one before it, at $\lambda$ = `before`. Lay a line through them, and read it off in the middle
 between `now` and `then`. Jumps need not be equally wide.""",
-    hint="The slope is the change of the guess, divided by the change of λ.",
+    hint=r"The slope is the change of the guess, divided by the change of $\lambda$.",
     lesson="one subtraction more and not one call more: this is the second order.",
     reference=look_ahead,
     cases=_ahead_cases,
@@ -301,8 +302,10 @@ plt.plot(clock, truth, color="#999999", label="the guess at each λ")
 for before, now, then in ((-1.5, -1, 0), (-0.5, 0, 0.6)):
     at = torch.sigmoid(2 * torch.tensor([before, now]))
     middle = look_ahead(at[1:], at[:1], before, now, then)
-    plt.plot([before, now, (now + then) / 2], [*at, *middle], "o-")
+    told = f"from {before:g} and {now:g} to {(now + then) / 2:g}"
+    plt.plot([before, now, (now + then) / 2], [*at, *middle], "o-", label=told)
 plt.xlabel(r"$\\lambda$")
+plt.ylabel(r"guess of $x_0$")
 plt.legend()
 plt.show()
 """,
@@ -422,8 +425,8 @@ You may call the network `calls` times. Somebody has measured the error of every
 `error[t, s]`, from $t$ to $s < t$. Find the way from $T$ to 0 in exactly `calls` jumps whose
 errors add up to the least. For $T = 9$ one could try all ways; find a rule that would also do
 for $T = 1000$ and 20 calls.""",
-    hint="The best way to s in k jumps ends with one jump from some t, and begins with the best "
-    "way to t in k - 1.",
+    hint="The best way to $s$ in $k$ jumps ends with one jump from some $t$, and begins with the "
+    "best way to $t$ in $k - 1$.",
     lesson="what is best up to here never has to be thought over again: dynamic programming.",
     reference=best_times,
     cases=_budget_cases,
@@ -505,7 +508,8 @@ ORDER = Task(
 A solver of order $p$ has an error like $c \cdot \text{calls}^{-p}$. Then
 $\log \text{error} = \log c - p \log \text{calls}$: a straight line. Measure $p$ by the line that
 fits best through all points.""",
-    hint="The slope of the best line is the sum of x·y over the sum of x², both less their means.",
+    hint="The slope of the best line is the sum of $x y$ over the sum of $x^2$, both less their "
+    "means.",
     lesson="an order that was measured is a claim that was tested: a bug mostly shows as order 1.",
     reference=order,
     cases=_order_cases,
@@ -644,7 +648,7 @@ WALK = Task(
 The cell below has a sampler that runs without an error, and the picture shows its symptom: from
 data on a ring of eight spots it draws a cloud that is far too wide, with many steps as with few.
 Find the fault, and write `walk` without it.""",
-    hint="How noisy is x after a jump? Compare each ᾱ with the chapter's formula.",
+    hint=r"How noisy is $x$ after a jump? Compare each $\bar\alpha$ with the chapter's formula.",
     lesson="that it runs says little: know what a right result looks like, then look for what is "
     "off.",
     given="""

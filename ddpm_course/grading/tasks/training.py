@@ -44,7 +44,7 @@ Samples come from a moving average of the weights,
 $\bar\theta_n = \lambda\,\bar\theta_{n-1} + (1 - \lambda)\,\theta_n$, which starts at
 $\bar\theta_0 = \theta_0$. Compute $\bar\theta_n$ from the whole history of the weights;
 $\lambda$ is `decay`.""",
-    hint="A loop over `weights[1:]`. Which of the two has the larger say if λ = 0.9?",
+    hint=r"A loop over `weights[1:]`. Which of the two has the larger say if $\lambda = 0.9$?",
     lesson="the average follows slowly: about the last 1/(1 - λ) updates have a say in it.",
     reference=ema,
     cases=lambda seed: [
@@ -162,7 +162,7 @@ TIME_EMBEDDING = Task(
 A network cannot do much with one bare number $t$. Give it $m$ = `dim / 2` waves instead: first
 all $\sin(t\,\omega_i)$, then all $\cos(t\,\omega_i)$, with frequencies
 $\omega_i = 10000^{-i/(m-1)}$ for $i = 0, \ldots, m - 1$, from 1 down to 1/10000.""",
-    hint="`t[:, None] * omega` has shape (B, m). Join the two halves along the second axis.",
+    hint="`t[:, None] * omega` has shape `(B, m)`. Join the two halves along the second axis.",
     lesson="fast waves tell neighbors apart, slow waves tell early from late: a clock with many "
     "hands.",
     reference=time_embedding,
@@ -199,6 +199,7 @@ t = torch.arange(1, 1001)
 features = time_embedding(t, 32).T
 plt.figure(figsize=(6, 2))
 plt.imshow(features, aspect="auto", cmap="RdBu")
+plt.title("red: -1, white: 0, blue: 1")
 plt.grid(False)
 plt.xlabel("t")
 plt.ylabel("feature")
@@ -268,7 +269,8 @@ The U-Net is built of such blocks: SiLU, a 3x3 convolution, **plus** the time as
 each channel, SiLU, another 3x3 convolution, and at the end the input is added. (Real blocks
 also normalize, and put a SiLU on the time; we leave both out.) The convolutions keep height and
 width.""",
-    hint="`F.conv2d(..., padding=1)`. The time's bias has shape (B, C); the images (B, C, H, W).",
+    hint="`F.conv2d(..., padding=1)`. The time's bias has shape `(B, C)`; the images `(B, C, H, "
+    "W)`.",
     lesson="with small weights the block does nothing, and that is why deep stacks of them train.",
     reference=residual,
     cases=_residual_cases,
@@ -430,8 +432,8 @@ TRAIN = Task(
 Train the model on a list of batches with the optimizer that is given. For each batch: noise it
 in one jump, take the simple loss (the mean), and make one update. Return the losses, each
 taken before its update.""",
-    hint="Five lines in the loop. Which three calls does PyTorch want around `backward`, in "
-    "which order?",
+    hint="Five lines in the loop. Which call does PyTorch want before `backward`, and which "
+    "after it?",
     lesson="forget the old gradient, work out the new one, step: the order matters.",
     reference=train,
     cases=_train_cases,
@@ -529,14 +531,14 @@ DDIM = Task(
     points=3,
     minutes=12,
     prompt=r"""
-A trained model can sample in fewer steps (Song et al., 2021). A later chapter tells why; all you
-need is here. From $t$ to any earlier $s$,
+A trained model can sample in fewer steps (Song et al., *Denoising Diffusion Implicit Models*,
+2021). A later chapter tells why; all you need is here. From $t$ to any earlier $s$,
 without fresh noise: guess $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\hat\epsilon) /
 \sqrt{\bar\alpha_t}$, clip it to $[-1, 1]$, then go to $x_s = \sqrt{\bar\alpha_s}\,\hat x_0 +
 \sqrt{1 - \bar\alpha_s}\,\hat\epsilon$. One thing is left for you to find: after clipping,
 $\hat x_0$ and $\hat\epsilon$ no longer belong to the same $x_t$. Mend that before the last
 formula.""",
-    hint="x_t is a fact. Given x_t and the new x_0, which noise must be in it?",
+    hint="$x_t$ is a fact. Given $x_t$ and the new $x_0$, which noise must be in it?",
     lesson="x_t, x_0 and ε: two fix the third. Libraries have shipped without this line.",
     reference=ddim,
     cases=_ddim_cases,

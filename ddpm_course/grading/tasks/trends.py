@@ -111,7 +111,7 @@ papers that you come to, each once, in alphabetical order; the paper itself is n
     ),
     picture="""
 draw_field(example, marked=ancestors(example, "F"))
-plt.title("what F stands on")
+plt.title("orange: what F stands on")
 plt.show()
 """,
     alt="The example's papers; marked are those that arrows lead to from F, in one, two or three "
@@ -205,7 +205,7 @@ first: then there is one right answer.""",
     picture="""
 order = reading_order(example, "G")
 draw_field(example, told={paper: n for n, paper in enumerate(order, 1)}, marked=order)
-plt.title("on the way to G")
+plt.title("orange: on the way to G, in your order")
 plt.show()
 """,
     alt="The example's papers; five of them bear numbers from 1 to 5, rising against the arrows "
@@ -538,7 +538,7 @@ GUIDED = Task(
 A network that makes pictures guesses twice: `free` without your words, and `told` with them. The
 difference of the two is the direction in which your words point. Start at `free`, and go `w` times
 that far. So `w = 0` ignores the words, `w = 1` gives `told`, and more exaggerates.""",
-    hint="Try w = 0 and w = 1 on paper. Which guess must each of them give?",
+    hint="Try $w = 0$ and $w = 1$ on paper. Which guess must each of them give?",
     lesson="this is guidance: a larger w makes the picture obey, and costs variety.",
     reference=guided,
     cases=_guesses,
@@ -579,6 +579,8 @@ for w, place in zip(strengths, guesses):
     plt.annotate(f"w = {w:g}", place, (6, -10), textcoords="offset points", fontsize=9)
 plt.plot(*free, "x", ms=12, label="free")
 plt.plot(*told, "+", ms=14, label="told")
+plt.xlabel("first number of the guess")
+plt.ylabel("second number")
 plt.margins(0.15, 0.25)
 plt.legend()
 plt.show()

@@ -220,7 +220,8 @@ plt.figure(figsize=(4, 1.8))
 for sharp in (1, 4, 16):
     asked = sharp * torch.cat([places, places**2], 2)
     told = torch.cat([2 * places, -torch.ones_like(places)], 2)
-    plt.plot(places[0, :, 0], attention(asked, told, steps)[0, :, 0], label=f"times {sharp}")
+    seen = attention(asked, told, steps)[0, :, 0]
+    plt.plot(places[0, :, 0], seen, label=f"queries times {sharp}")
 plt.xlabel("place")
 plt.ylabel("mixture")
 plt.legend()
@@ -450,7 +451,7 @@ PARAMETERS = Task(
 How many numbers does a residual block learn? It has two 3x3 convolutions, a linear layer for the
 time, and a 1x1 convolution as its shortcut **if** the number of channels changes; each has a bias
 for each of its outputs. Leave the GroupNorms out.""",
-    hint="A 3x3 convolution from a to b channels has 9ab weights and b biases.",
+    hint="A 3x3 convolution from $a$ to $b$ channels has $9 a b$ weights and $b$ biases.",
     lesson="nearly all of it stands in the 3x3 convolutions, and it grows with the square of the "
     "channels.",
     reference=parameters,
