@@ -2,8 +2,9 @@
 
 A picture that says its size keeps its place before it is there, so that nothing jumps; a formula
 keeps about the place that it will take. A picture whose words would be too small on a phone keeps
-the width that they need, and scrolls (book.css, scroll.js). And a book that is copied from folder
-to folder carries only the files, and of the icons only those, that some page can ask for.
+the width that they need, and scrolls (book.css, scroll.js). What a page does not show it does not
+load, and a book that is copied from folder to folder carries only the files that some page can ask
+for.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.errors import SphinxError
 from widths import width
 
@@ -32,8 +34,19 @@ LETTERS = re.compile(r"letters ([\d.]+) pt")
 # A picture of more bytes than this keeps 1.5 dots for each of the page, not two.
 HEAVY, FEWER = 200_000, 0.75
 
-# What a page asks for: the TeX component, its extensions and fonts.
-ASKED_FOR = ("tex-chtml.js", "input/tex/extensions/", "output/chtml/fonts/woff-v2/")
+# MathJax by its parts, those that _config.yml names and what they ask for. All in one file there is
+# also a menu, which no reader sees, and which took a third of the time.
+MATHJAX = "mathjax/startup.js"
+ASKED_FOR = (
+    "startup.js",
+    "core.js",
+    "input/tex.js",
+    "input/tex/extensions/",
+    "output/chtml.js",
+    "output/chtml/fonts/tex.js",
+    "output/chtml/fonts/woff-v2/",
+    "a11y/assistive-mml.js",
+)
 
 
 def is_drawing(path: Path) -> bool:
@@ -93,7 +106,7 @@ def give_sizes(
             return found[0]
         width, height = size(path)
         drawn = " data-drawing" if is_drawing(path) else ""
-        image = f'{found[0].rstrip("/> ")} width="{width}" height="{height}"{drawn}>'
+        image = f'{found[0].rstrip("/> ")} width="{width}" height="{height}" loading="lazy"{drawn}>'
         return readable(image, smallest(path), width)
 
     def framed(found: re.Match[str]) -> str:
@@ -208,25 +221,26 @@ def glue(
         context["body"] = LONG.sub(r"\1 long", TOUCHED.sub(glued, context["body"]))
 
 
-def spare_mathjax(
+def spare_scripts(
     app: Sphinx, page: str, template: str, context: dict[str, Any], document: nodes.document | None
 ) -> None:
-    """A page without a formula loads nothing to set formulas."""
-    if 'class="math' in context.get("body", ""):
-        return
+    """Carry no state of widgets, which are HTML here; and without a formula nothing to set any."""
+    spared = ["widget-state"]
+    if 'class="math' not in context.get("body", ""):
+        spared += ["mathjax", "window.MathJax"]
     context["script_files"] = [
         script
         for script in context["script_files"]
-        if "mathjax" not in str(script) and "window.MathJax" not in _body(script)
+        if not any(name in f"{script} {getattr(script, 'attributes', '')}" for name in spared)
     ]
 
 
-def _body(script: Any) -> str:
-    return str(getattr(script, "attributes", {}).get("body") or "")
+def set_mathjax(app: Sphinx, config: Config) -> None:
+    config.mathjax_path = MATHJAX
 
 
 def prune(app: Sphinx, exception: Exception | None) -> None:
-    """Leave out the parts of MathJax, and the maps of sources, that no page can ask for."""
+    """Leave out the parts of MathJax, the maps of sources and the rest that no page can ask for."""
     if exception is not None or app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")
@@ -242,46 +256,27 @@ def prune(app: Sphinx, exception: Exception | None) -> None:
             path.unlink()
     for path in static.rglob("*.map"):
         path.unlink()
+    for path in static.glob("scripts/fontawesome.*"):  # layout.html
+        path.unlink()
     shutil.rmtree(static / "locales", ignore_errors=True)  # the theme read them while building
 
 
-ICON = re.compile(r'"?([a-z0-9-]+)"?:\[\d+,\d+,\[[^\]]*\],"[0-9a-f]*",(?:"[^"]*"|\[[^\]]*\])\],?')
-
-
-def spare_icons(app: Sphinx, exception: Exception | None) -> None:
-    """Of the theme's two thousand icons keep those that a page or a script names."""
-    file = Path(app.outdir, "_static", "scripts", "fontawesome.js")
-    if exception is not None or app.builder.format != "html" or not file.is_file():
-        return
-    scripts = [path for path in file.parent.glob("*.js") if path != file]
-    texts = (
-        path.read_text(encoding="utf8") for path in [*Path(app.outdir).glob("*.html"), *scripts]
-    )
-    asked = {name for text in texts for name in re.findall(r"\bfa-([a-z0-9-]+)", text)}
-    icons = file.read_text(encoding="utf8")
-    kept = ICON.sub(lambda icon: icon[0] if icon[1] in asked else "", icons)
-    file.write_text(kept, encoding="utf8")
-
-
-# The theme asks of each listing whether it scrolls, and at once writes whether the Tab key stops
-# there; each of these writes has the browser lay the page out again for the next question.
-ASKED = re.compile(
-    r'(document\.querySelectorAll\(\[[^\]]*\]\.join\(", "\)\))'
-    r"\.forEach\(e=>\{e\.tabIndex=([^{}]*)\}\)"
+# The theme asks each listing of the page whether it scrolls, as soon as the page is there and
+# whenever something in it is new; each time the browser has to lay out all of it.
+ASKS = re.compile(
+    r'"complete"===document\.readyState\?(\w+)\(\):window\.addEventListener\("load",\1\)'
 )
-FIRST_ALL = r"[...\1].map(e=>[e,\2]).forEach(([e,n])=>{e.tabIndex===n||(e.tabIndex=n)})"
 
 
-def ask_first(app: Sphinx, exception: Exception | None) -> None:
-    """Have the theme ask all its questions before it writes, and write only what is new."""
+def ask_later(app: Sphinx, exception: Exception | None) -> None:
+    """Leave that question to scroll.js, which waits until a listing comes near."""
     file = Path(app.outdir, "_static", "scripts", "pydata-sphinx-theme.js")
     if exception is not None or app.builder.format != "html" or not file.is_file():
         return
-    script = file.read_text(encoding="utf8")
-    changed = ASKED.sub(FIRST_ALL, script)
-    if "e.tabIndex===n||" not in changed:
-        raise SphinxError(f"{file.name} has changed: ASKED in book/_ext/lighten.py finds nothing.")
-    file.write_text(changed, encoding="utf8")
+    script = ASKS.sub('"scroll.js asks"', file.read_text(encoding="utf8"))
+    if '"scroll.js asks"' not in script:
+        raise SphinxError(f"{file.name} has changed: ASKS in book/_ext/lighten.py finds nothing.")
+    file.write_text(script, encoding="utf8")
 
 
 def squeeze(app: Sphinx, exception: Exception | None) -> None:
@@ -313,9 +308,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", keep_lines)
     app.connect("html-page-context", keep_room)
     app.connect("html-page-context", glue)
-    app.connect("html-page-context", spare_mathjax, priority=900)  # after MathJax was added
+    app.connect("config-inited", set_mathjax)
+    app.connect("html-page-context", spare_scripts, priority=900)  # after MathJax was added
     app.connect("build-finished", prune, priority=900)  # after MathJax was copied
-    app.connect("build-finished", ask_first, priority=900)
+    app.connect("build-finished", ask_later, priority=900)
     app.connect("build-finished", squeeze, priority=900)
-    app.connect("build-finished", spare_icons, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

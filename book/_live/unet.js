@@ -40,21 +40,17 @@ function ddpmNetwork(model) {
     return made;
   }
 
-  // Half precision to single: sign, 5 bits of exponent, 10 of fraction.
-  function single(half) {
-    const sign = half >> 15 ? -1 : 1;
-    const exponent = (half >> 10) & 31;
-    const fraction = half & 1023;
-    if (exponent === 0) return sign * fraction * 2 ** -24;
-    return sign * 2 ** (exponent - 15) * (1 + fraction / 1024);
-  }
-
-  const singles = Float32Array.from({ length: 2 ** 16 }, (_, half) => single(half));
+  // Half precision to single: the sign, then 5 bits of exponent and 10 of fraction to where a single has its
+  // own; there the exponent counts from -127, not from -15.
   const weights = {};
   for (const [name, packed] of Object.entries(model.weights)) {
     const halves = new Uint16Array(bytes(packed).buffer);
-    weights[name] = array(halves.length);
-    for (let i = 0; i < halves.length; i++) weights[name][i] = singles[halves[i]];
+    const singles = (weights[name] = array(halves.length));
+    const bits = new Uint32Array(memory, singles.byteOffset, halves.length);
+    for (let i = 0; i < halves.length; i++) {
+      bits[i] = ((halves[i] & 0x8000) << 16) | ((halves[i] & 0x7fff) << 13);
+      singles[i] *= 2 ** 112;
+    }
   }
   const kept = used; // what comes after it is for one call
 

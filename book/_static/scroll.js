@@ -9,16 +9,16 @@ function sayScrolls(frame, wide, what) {
 }
 
 addEventListener("load", () => {
-  const kinds = { ".scrolls": "picture", ".bd-article .pst-scrollable-table-container": "table", "pre.aligned": "printed table" };
-  const frames = Object.entries(kinds).flatMap(([where, what]) =>
-    [...document.querySelectorAll(where)].map((frame) => [frame, what]));
+  const kinds = { ".scrolls": "picture", ".bd-article .pst-scrollable-table-container": "table", "pre.aligned": "printed table", "div.cell_output .text_html:not(:has(.explorer))": "table" };
+  const places = new Map(Object.entries(kinds).flatMap(([where, what]) =>
+    [...document.querySelectorAll(where)].map((frame) => [frame, what])));
   // All is measured before anything is changed; and without what says that it scrolls, which takes room.
-  function look() {
-    frames.forEach(([frame]) => frame.classList.remove("scrolls-now"));
-    const wide = frames.map(([frame]) => frame.scrollWidth > frame.clientWidth + 1);
-    frames.forEach(([frame, what], i) => sayScrolls(frame, wide[i], what));
+  function look(frames) {
+    frames.forEach((frame) => frame.classList.remove("scrolls-now"));
+    const wide = frames.map((frame) => frame.scrollWidth > frame.clientWidth + 1);
+    frames.forEach((frame, i) => sayScrolls(frame, wide[i], places.get(frame)));
   }
-  look();
-  addEventListener("resize", look);
-  addEventListener("toggle", look, true); // what was folded may have had no width
+  // As soon as a place has a width, and whenever it has another one: what is folded or far away has none.
+  const watch = new ResizeObserver((seen) => requestAnimationFrame(() => look(seen.map(({ target }) => target))));
+  places.forEach((what, frame) => watch.observe(frame));
 });

@@ -130,7 +130,22 @@ def look(visit: Visit, name: str) -> tuple[Page, Seen]:
     page = visit.open(name)
     page.evaluate("() => new Promise(resume => requestAnimationFrame(() => setTimeout(resume)))")
     seen = Seen(list(visit.requests), visit.errors, theme(page), page.evaluate("shift"))
+    go_everywhere(page)
     return page, seen
+
+
+def go_everywhere(page: Page) -> None:
+    """Have the browser lay out and load all of the page, as for a reader who has seen all of it."""
+    page.add_style_tag(content=".bd-article section {content-visibility: visible !important}")
+    page.evaluate(
+        """async () => {
+            const pictures = [...document.querySelectorAll("img[loading=lazy]")];
+            pictures.forEach(picture => picture.loading = "eager");
+            await Promise.all(pictures.map(picture => picture.decode()));
+            const painted = () => new Promise(resume => requestAnimationFrame(resume));
+            for (let frame = 0; frame < 3; frame++) await painted();
+        }"""
+    )
 
 
 def theme(page: Page) -> str:
@@ -221,6 +236,7 @@ def _at_desk(browser: Browser, name: str) -> Seen:
         more["formulas"] = page.evaluate(FORMULAS)
         more["torn"] = page.evaluate(TORN)
         more["dumb"] = page.evaluate(DUMB)
+        more["hanging"] = page.evaluate(HANGING)
         more["alone"] = page.evaluate(ALONE)
         more["room"] = page.evaluate(ROOM)
         more["raw"] = page.locator(UNSET).all_inner_texts()
@@ -252,6 +268,7 @@ def _on_phone(browser: Browser, name: str) -> Seen:
         seen.more["torn"] = page.evaluate(TORN)
         seen.more["dumb"] = page.evaluate(DUMB)
         seen.more["clipped"] = page.evaluate(CLIPPED)
+        seen.more["hanging"] = page.evaluate(HANGING)
         seen.more["small print"] = page.evaluate(SMALL_PRINT)
         seen.more["code"] = page.evaluate(CODE)
         seen.more["alone"] = page.evaluate(ALONE)
@@ -404,6 +421,24 @@ CLIPPED = """() => [...document.querySelectorAll(".scrolls")]
         return false;
     })
     .map(frame => frame.innerHTML.slice(0, 60))"""
+
+# What hangs out of a section that is laid out when it comes near (book.css); there it is cut off.
+HANGING = """() => [...document.querySelectorAll(".bd-article section section:not(:has(section))")]
+    .flatMap(section => {
+        const room = section.getBoundingClientRect();
+        const inside = element => {
+            for (let at = element; at !== section; at = at.parentElement)
+                if (getComputedStyle(at).overflowX !== "visible" && at !== element) return true;
+            const box = element.getBoundingClientRect();
+            return !box.width || !box.height
+                || (room.left <= box.left + 1 && room.right >= box.right - 1
+                    && room.top <= box.top + 1 && room.bottom >= box.bottom - 1);
+        };
+        return [...section.querySelectorAll("*")]
+            .filter(element => !element.closest("mjx-container") && element.checkVisibility())
+            .filter(element => !inside(element));
+    })
+    .map(element => element.outerHTML.slice(0, 100))"""
 
 BENT = """() => [...document.querySelectorAll("main .cell_output img")]
     .filter(image => image.checkVisibility() && image.clientWidth > 100)

@@ -25,6 +25,7 @@ from tests.book.conftest import (
     HTML,
     PAGES,
     PHONE,
+    UNSET,
     Seen,
     Visit,
     darken,
@@ -185,17 +186,71 @@ def test_mathjax_comes_only_where_there_is_mathematics(page_name: str, at_desk: 
     assert asked == bool(parsed(page_name).select(".math"))
 
 
-def test_theme_writes_of_listings_only_what_is_new(visit: Visit) -> None:
-    """A listing that does not scroll is no stop of the Tab key without a word about it, and each
-    word has the browser lay out the page once more."""
-    page = visit.open("reverse.html")
-    assert page.locator("main pre").count() > 20
-    assert page.locator("main pre[tabindex='-1']").count() == 0
-
-
 def test_only_the_page_of_the_search_loads_its_index(page_name: str, at_desk: Seen) -> None:
     asked = [url for url in at_desk.requests if re.search(r"search(?:index|tools)\.js", url)]
     assert bool(asked) == (page_name == "search.html")
+
+
+def test_a_section_cuts_nothing_off(page_name: str, at_desk: Seen, on_phone: Seen) -> None:
+    assert at_desk.more["hanging"] == []
+    assert on_phone.more["hanging"] == []
+
+
+SECTIONS = ".bd-article section section:not(:has(section))"
+BOTH_SIZES = pytest.mark.parametrize("visit", [(DESKTOP, "light"), (PHONE, "light")], indirect=True)
+
+
+@BOTH_SIZES
+def test_a_section_is_laid_out_when_it_comes_near_or_is_printed(visit: Visit) -> None:
+    page = visit.open("reverse.html")
+    near = page.evaluate(
+        f"""[...document.querySelectorAll("{SECTIONS} > :first-child")].map(
+            heading => heading.checkVisibility({{contentVisibilityAuto: true}}))"""
+    )
+    assert near[0]
+    assert sum(near) < len(near) / 3
+    page.emulate_media(media="print")
+    printed = page.evaluate(
+        f"""[...document.querySelectorAll("{SECTIONS}")].map(
+            section => getComputedStyle(section).contentVisibility)"""
+    )
+    assert set(printed) == {"visible"}
+
+
+# Whether a place is where a link leads to, and what is to be read there is set.
+ARRIVED = f"""id => {{
+    const place = document.getElementById(id).getBoundingClientRect();
+    const unset = [...document.querySelectorAll("main {UNSET}")]
+        .map(formula => formula.getBoundingClientRect())
+        .filter(box => box.height && box.top > 0 && box.bottom < innerHeight);
+    return place.top > -1 && place.top < 150 && unset.length === 0;
+}}"""
+
+
+@BOTH_SIZES
+@pytest.mark.parametrize("place", ["three-naive-attempts", "one-more-mistake"])
+def test_a_link_leads_far_down_and_its_reader_can_come_back(place: str, visit: Visit) -> None:
+    """What is above may be as high as was thought or not: what is read stays where it is, also when
+    the page is asked for again."""
+    page = visit.open("reverse.html", f"#{place}")
+    page.wait_for_function(ARRIVED, arg=place)
+    page.wait_for_timeout(1000)  # by now all that is near is laid out
+    assert page.evaluate(ARRIVED, place)
+    page.reload(wait_until="load")
+    page.wait_for_timeout(1000)
+    page.wait_for_function(ARRIVED, arg=place)
+
+
+@pytest.mark.parametrize("visit", [(PHONE, "light")], indirect=True)
+def test_a_picture_far_down_says_that_it_scrolls_once_it_is_near(visit: Visit) -> None:
+    page = visit.open("reverse.html")
+    picture = page.locator("main .scrolls").filter(has=page.locator("img[data-letters]")).last
+    assert "scrolls-now" not in str(picture.get_attribute("class"))
+    picture.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "picture => picture.tabIndex === 0 && picture.matches('.scrolls-now')",
+        arg=picture.element_handle(),
+    )
 
 
 def test_paper_cuts_no_formula(page_name: str, at_desk: Seen) -> None:
