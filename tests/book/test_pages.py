@@ -209,8 +209,7 @@ def test_a_section_is_laid_out_when_it_comes_near_or_is_printed(visit: Visit) ->
             .map(section => section.querySelector("h2, h3"))
             .map(heading => heading.checkVisibility({{contentVisibilityAuto: true}}))"""
     )
-    assert len(near) > 15
-    assert near[0]
+    assert len(near) > 10
     assert sum(near) < len(near) / 3
     page.emulate_media(media="print")
     printed = page.evaluate(
@@ -247,7 +246,7 @@ def test_a_link_leads_far_down_and_its_reader_can_come_back(place: str, visit: V
 @pytest.mark.parametrize("visit", [(PHONE, "light")], indirect=True)
 def test_a_picture_far_down_says_that_it_scrolls_once_it_is_near(visit: Visit) -> None:
     page = visit.open("reverse.html")
-    picture = page.locator("main .scrolls").filter(has=page.locator("img[data-letters]")).last
+    picture = page.locator("#which-variance .scrolls")
     assert "scrolls-now" not in str(picture.get_attribute("class"))
     picture.scroll_into_view_if_needed()
     page.wait_for_function(
