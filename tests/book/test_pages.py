@@ -807,3 +807,40 @@ def test_without_scripts_a_page_is_light_whatever_the_system(visit: Visit) -> No
     assert [pair for pair in colors if contrast(*pair) < 4.5] == []
     assert len({letters for _, letters in colors}) > 3  # the kinds of words in code
     context.close()
+
+
+# On sheets of A4, which columns stand for: titles whose first words or picture are on another one.
+LEFT_ALONE = """() => {
+    const sheet = element => {
+        const boxes = [...element.getClientRects()].filter(box => box.width && box.height);
+        return boxes.map(box => Math.round(box.left / 800));
+    };
+    const content = title => {
+        let at = title;
+        while (at && !at.nextElementSibling) at = at.parentElement;
+        at = at?.nextElementSibling;
+        while (at && !sheet(at).length) at = at.nextElementSibling;  // what paper does not show
+        const inner = at?.querySelector("p, pre, img, canvas, li, td, mjx-container");
+        return at?.matches("p, pre, ul, ol") || !inner || !sheet(inner).length ? at : inner;
+    };
+    return [...document.querySelectorAll("article :is(h2, h3, summary, .admonition-title)")]
+        .filter(title => sheet(title).length)
+        .filter(title => content(title) && sheet(title).at(-1) !== sheet(content(title))[0])
+        .map(title => title.innerText);
+}"""
+
+
+@pytest.mark.parametrize("name", ["few_steps.html", "forward.html"])
+def test_on_paper_no_title_is_left_alone(name: str, visit: Visit) -> None:
+    page = visit.open(name)
+    visit.set_all(page)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    sheets = "column-width: 176mm; column-gap: 134.8px; column-fill: auto; height: 261mm"
+    for lower in range(0, 261, 37):  # wherever the first sheet begins
+        page.add_style_tag(
+            content="@media print { article { position: absolute; left: 0; top: 0; width: 176mm;"
+            f" padding: 0 !important; {sheets} }} article::before {{ content: ''; display: block;"
+            f" height: {lower}mm }} }}"
+        )
+        assert page.evaluate(LEFT_ALONE) == []
