@@ -483,7 +483,8 @@ def test_words_of_the_proof_graph_can_be_read_on_a_phone(visit: Visit) -> None:
     )
     assert len(sizes) >= 10
     assert min(sizes) >= 11
-    assert page.locator(".scrolls-now > svg").count() == 1
+    page.locator("main .proofgraph svg").scroll_into_view_if_needed()
+    page.wait_for_selector(".scrolls-now > svg")  # said once the section is laid out
 
 
 def test_the_reference_gives_no_sentence_as_a_type() -> None:
