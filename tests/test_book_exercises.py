@@ -28,7 +28,7 @@ from ddpm_course.grading.tasks import CHAPTERS, chapter, find
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-import lighten  # noqa: E402
+import lighten  # noqa: E402 # it lies among the book's extensions, not in a package
 
 import exercises  # noqa: E402 # found by the line above
 

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 
-import links  # noqa: E402
+import links  # noqa: E402 # it lies among the book's extensions, not in a package
 
 import exercises  # noqa: E402 # both found by the line above
 
